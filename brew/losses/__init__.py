@@ -1,0 +1,10 @@
+"""Losses as pure functions of tensors and numbers, each a similarity to be maximised.
+
+The training loss is the negative of their sum (`brew.pretraining` holds the weights). All compute in float32 with
+autocast disabled, whatever the precision of the heads.
+"""
+
+from brew.losses.alignment import alignment, class_alignment, compression, patch_alignment
+from brew.losses.coding_rate import coding_rate, expansion
+
+__all__ = ["alignment", "class_alignment", "coding_rate", "compression", "expansion", "patch_alignment"]
