@@ -1,0 +1,143 @@
+"""Where a view lies in its image, and the resampling of a whole batch of differently cropped images at once.
+
+Crops follow torchvision's `RandomResizedCrop` (Szegedy et al. 2015, arXiv 1409.4842), drawn by key instead of from a
+generator. Resampling is separable: with one weight matrix per sample and axis it is two batched matrix products, which
+crop, resize, antialias and flip in one go. Equal to ``interpolate(crop, mode="bicubic", antialias=True)``.
+Left out: rotation, fractional crop boxes, other filters.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor
+
+from brew import draws
+
+#: Aspect ratios (width / height) of a crop, and how many boxes are tried before the central one: torchvision's.
+_RATIO = (3 / 4, 4 / 3)
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One crop per sample: a box in whole pixels, and whether it is mirrored left to right."""
+
+    top: Int64[Tensor, " batch"]
+    left: Int64[Tensor, " batch"]
+    height: Int64[Tensor, " batch"]
+    width: Int64[Tensor, " batch"]
+    flip: Bool[Tensor, " batch"]
+
+    def on_grid(self, factor: int) -> "Geometry":
+        """The same ground on a grid of `factor` times the pixels per side."""
+        return Geometry(self.top * factor, self.left * factor, self.height * factor, self.width * factor, self.flip)
+
+    def of(self, rows: Int64[Tensor, " rows"]) -> "Geometry":
+        """The crops of those rows of the batch."""
+        return Geometry(self.top[rows], self.left[rows], self.height[rows], self.width[rows], self.flip[rows])
+
+
+def draw_geometry(
+    seed: int,
+    epoch: int,
+    samples: Int64[Tensor, " batch"],
+    view: str,
+    grid: tuple[int, int],
+    area: tuple[float, float],
+) -> Geometry:
+    """A crop per sample of a grid of (y, x) pixels: area as a fraction of the image, log-uniform ratio, p = .5 flip."""
+    drawn = draws.uniform(seed, epoch, samples, f"view/{view}/geometry", 3 + 2 * _ATTEMPTS).double()
+    mirror, along_y, along_x, size, shape = *drawn[:, :3].unbind(1), drawn[:, 3::2], drawn[:, 4::2]
+    rows, columns = grid
+    target = rows * columns * (area[0] + size * (area[1] - area[0]))
+    low, high = (math.log(ratio) for ratio in _RATIO)
+    ratio = torch.exp(low + shape * (high - low))
+    width, height = torch.sqrt(target * ratio).round().long(), torch.sqrt(target / ratio).round().long()
+    central_height, central_width = _central(rows, columns)
+    fits = (width > 0) & (width <= columns) & (height > 0) & (height <= rows)
+    # The first box that fits (argmax of equal values gives the first), else the central one.
+    first = fits.int().argmax(1, keepdim=True)
+    found = fits.any(1)
+    height = torch.where(found, height.gather(1, first)[:, 0], central_height)
+    width = torch.where(found, width.gather(1, first)[:, 0], central_width)
+    top = torch.where(found, (along_y * (rows - height + 1)).long(), (rows - height) // 2)
+    left = torch.where(found, (along_x * (columns - width + 1)).long(), (columns - width) // 2)
+    return Geometry(top, left, height, width, mirror < 0.5)
+
+
+def _central(rows: int, columns: int) -> tuple[int, int]:
+    """Height and width of the largest box with an allowed ratio."""
+    ratio = columns / rows
+    if ratio < _RATIO[0]:
+        return round(columns / _RATIO[0]), columns
+    if ratio > _RATIO[1]:
+        return rows, round(rows * _RATIO[1])
+    return rows, columns
+
+
+def rows_first(images: Tensor) -> Float32[Tensor, "batch y channel x"]:
+    """Images (batch, channel, y, x) of any real type in the layout that `resample` reads, converted once per batch."""
+    return images.permute(0, 2, 1, 3).to(torch.float32, memory_format=torch.contiguous_format)
+
+
+def crop_and_resize(
+    images: Float32[Tensor, "batch y channel x"], geometry: Geometry, size: int
+) -> Float32[Tensor, "batch channel size size"]:
+    """Each sample's crop, resized to `size` pixels per side: bicubic with antialiasing, then mirrored where drawn."""
+    device = images.device
+    along_y = resize_weights(geometry.top, geometry.height, images.shape[1], size, device=device)
+    along_x = resize_weights(geometry.left, geometry.width, images.shape[3], size, geometry.flip, device=device)
+    return resample(images, along_y, along_x)
+
+
+def resample(
+    images: Float32[Tensor, "batch y channel x"],
+    along_y: Float32[Tensor, "batch view_y y"],
+    along_x: Float32[Tensor, "batch view_x x"],
+) -> Float32[Tensor, "batch channel view_y view_x"]:
+    """Both axes resampled: ``along_y @ image @ along_x.T`` for each sample and channel."""
+    batch, _, channels, columns = images.shape
+    half = torch.bmm(along_y, images.flatten(2))  # (batch, view_y, channel * x)
+    full = torch.bmm(half.view(batch, -1, columns), along_x.mT)  # (batch, view_y * channel, view_x)
+    return full.view(batch, -1, channels, full.shape[-1]).permute(0, 2, 1, 3)
+
+
+def resize_weights(
+    start: Int64[Tensor, " batch"],
+    length: Int64[Tensor, " batch"],
+    pixels: int,
+    size: int,
+    mirror: Bool[Tensor, " batch"] | None = None,
+    *,
+    device: torch.device,
+) -> Float32[Tensor, "batch size pixels"]:
+    """Weights that resize `length` pixels from `start` on, of an axis of `pixels`, to `size` pixels.
+
+    start, length, mirror: on the host, which so knows the number of taps without waiting for the device.
+    Formulas: torch's antialiased bicubic (Keys 1981 with a = -.5, stretched by the scale where it shrinks).
+    """
+    stretch = max(1.0, length.max().item() / size)
+    taps = torch.arange(2 * math.ceil(2 * stretch) + 1, device=device)
+    begin, extent = start[:, None, None].to(device), length[:, None, None].to(device)
+    position = torch.arange(size, device=device, dtype=torch.float64).expand(len(start), size)
+    if mirror is not None:
+        position = torch.where(mirror[:, None].to(device), size - 1 - position, position)
+    scale = extent.double() / size
+    reach = scale.clamp(min=1)
+    centre = scale * (position[:, :, None] + 0.5)  # within the crop
+    pixel = (centre - 2 * reach + 0.5).floor().long() + taps
+    inside = (pixel >= 0) & (pixel < extent)
+    weight = _bicubic(((pixel + 0.5 - centre) / reach).float().abs()) * inside
+    weight = weight / weight.sum(-1, keepdim=True)
+    # Taps outside the crop go to a spare column, so that each target is written once.
+    target = torch.where(inside, pixel + begin, pixels)
+    dense = torch.zeros(len(start), size, pixels + 1, device=device)
+    return dense.scatter_(2, target, weight)[..., :pixels]
+
+
+def _bicubic(distance: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Keys' kernel with a = -.5, without branches: two cubics that vanish smoothly at 2 and at 1."""
+    outer, inner = (2 - distance).relu(), (1 - distance).relu()
+    return outer * outer * (outer - 1) / 2 + inner * inner * (1 - 2 * inner)
