@@ -60,9 +60,10 @@ def assert_views_equal(first: list[View], second: list[View]) -> None:
 
 
 def crop_like_torchvision(image: Tensor, geometry: geo.Geometry, index: int, size: int) -> Tensor:
+    """In float64: torch's own float32 weights are up to 2e-5 off for crops of some hundred pixels."""
     box = [int(getattr(geometry, side)[index]) for side in ("top", "left", "height", "width")]
-    out = tv.resized_crop(image, *box, [size, size], InterpolationMode.BICUBIC, antialias=True)
-    return tv.horizontal_flip(out) if geometry.flip[index] else out
+    out = tv.resized_crop(image.double(), *box, [size, size], InterpolationMode.BICUBIC, antialias=True)
+    return (tv.horizontal_flip(out) if geometry.flip[index] else out).float()
 
 
 @given(rows=st.integers(4, 70), columns=st.integers(4, 70), size=st.integers(1, 80), seed=st.integers(0, 999))
@@ -72,7 +73,7 @@ def test_crops_equal_torchvision(rows: int, columns: int, size: int, seed: int) 
     geometry = geo.draw_geometry(seed, 0, torch.arange(3), "any", (rows, columns), (0.05, 1.0))
     found = geo.crop_and_resize(geo.rows_first(images), geometry, size)
     for index, image in enumerate(images):
-        torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=1e-5, rtol=0)
+        torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=2e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("pixels", "size"), [(224, 224), (512, 96), (60, 224)])
@@ -81,7 +82,7 @@ def test_sizes_of_the_paper_equal_torchvision(pixels: int, size: int) -> None:
     images = random(2, 3, pixels, pixels)
     found = geo.crop_and_resize(geo.rows_first(images), geometry, size)
     for index, image in enumerate(images):
-        torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=1e-5, rtol=0)
+        torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=2e-6, rtol=0)
 
 
 def box_like_torchvision(rows: int, columns: int, area: tuple[float, float], drawn: list[float]) -> tuple[int, ...]:
@@ -134,7 +135,7 @@ def test_a_ramp_stays_aligned_between_grids() -> None:
                 # Antialiasing is cut off at the crop's border, on the finer grid later.
                 inside = (..., slice(4, -4), slice(4, -4))
                 expected = bands[:, :1].expand_as(shown)
-                torch.testing.assert_close(shown[inside], expected[inside], atol=1.0, rtol=0)  # 1/50 of a pixel
+                torch.testing.assert_close(shown[inside], expected[inside], atol=2.5, rtol=0)  # 1/20 of a pixel
                 assert (bands - bands[:, :1]).abs().max() < 1e-2
 
 
@@ -297,7 +298,7 @@ def test_both_stems_see_the_high_resolution_image(scale: int, augmentation: bool
     chosen = replace(SMALL, optical_scale=scale, optical_augmentation=augmentation)
     alone = views_of(digital_numbers(3), settings=chosen)
     together = views_of(digital_numbers(3), aerial(3), HAS, settings=chosen)
-    everywhere = views_of(None, aerial(3), settings=chosen)
+    everywhere = views_of(digital_numbers(3), aerial(3), settings=chosen)
     for own, mixed, pure in zip(alone, together, everywhere, strict=True):
         torch.testing.assert_close(mixed.multispectral[:, 3:], own.multispectral[:, 3:])
         torch.testing.assert_close(mixed.multispectral[~HAS], own.multispectral[~HAS])
@@ -308,8 +309,9 @@ def test_both_stems_see_the_high_resolution_image(scale: int, augmentation: bool
             assert torch.equal(mixed.multispectral[HAS, :3], mixed.optical[HAS])
             torch.testing.assert_close(own.multispectral[:, :3], own.optical)
         else:
-            small = torch.nn.functional.avg_pool2d(mixed.optical[HAS], 2)
-            assert (mixed.multispectral[HAS, :3] - small).abs().mean() < 0.1 * small.std()
+            size = mixed.multispectral.shape[-1]
+            small = tv.resize(mixed.optical[HAS], [size, size], InterpolationMode.BICUBIC, antialias=True)
+            torch.testing.assert_close(mixed.multispectral[HAS, :3], small, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -330,8 +332,8 @@ def test_none_leaves_the_high_resolution_image_out() -> None:
 
 
 def test_high_resolution_stays_sharp() -> None:
-    # Stripes two optical pixels wide, invisible to the multispectral grid (8 optical pixels each).
-    stripes = (torch.arange(256) // 2 % 2 * 200).to(torch.uint8).expand(4, 3, 256, 256)
+    # A period of 8 optical pixels, which is one multispectral pixel.
+    stripes = (torch.arange(256) // 4 % 2 * 200).to(torch.uint8).expand(4, 3, 256, 256)
     flat = torch.full((4, 10, 32, 32), 1000, dtype=torch.uint16)
     contrast = {}
     for scale in (1, 4):

@@ -242,26 +242,25 @@ def _views_of_one_size(batch: _Batch, group: list[ViewParameters], settings: Vie
     size = settings.global_size if group[0].is_global else settings.local_size
     bands = _resized_bands(batch, group, size)
     optical = _resized_optical(batch, group, bands, size * settings.optical_scale)
-    # Where high-resolution images are for the optical stem only, the multispectral one keeps its own B4 B3 B2.
-    kept = None
-    if settings.high_resolution == "optical" and batch.multispectral is not None and batch.optical is not None:
-        kept = _resized_native(batch, group, bands, size * settings.optical_scale)[:, batch.there]
     colours = [view.colour for view in group if view.colour is not None]
+    own = None
     if colours:
+        if settings.high_resolution == "optical" and bands is not None and batch.optical is not None:
+            # The high-resolution image is for the optical stem only: the multispectral one sees the sample's own bands.
+            own = _resized_native(batch, group, bands, size * settings.optical_scale)[:, batch.there]
+            _augment(own, [colour.of(batch.high) for colour in colours], settings)
         _augment(optical, colours, settings)
-        if kept is not None:
-            _augment(kept, [colour.of(batch.high) for colour in colours], settings)
     display = optical.clamp(0, 1) if group[0].is_global else None
     _normalise(optical, _optical_statistics(batch))
     if bands is not None:
         _normalise(bands, _statistics(_MULTISPECTRAL, 1.0, batch.device))
         if colours:
             bands[:, :, :3] = _on_grid_of(bands, optical)
-        elif batch.optical is not None and kept is None:
+        elif settings.high_resolution == "both" and batch.optical is not None:
             bands[:, batch.there, :3] = _on_grid_of(bands, optical[:, batch.there])
-        if kept is not None:
-            _normalise(kept, _statistics(_NATIVE, _NATIVE.white, batch.device))
-            bands[:, batch.there, :3] = _on_grid_of(bands, kept)
+        if own is not None:
+            _normalise(own, _statistics(_NATIVE, _NATIVE.white, batch.device))
+            bands[:, batch.there, :3] = _on_grid_of(bands, own)
     return [
         View(
             name=view.name,

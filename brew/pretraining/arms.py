@@ -1,0 +1,111 @@
+"""ARMS: every row of the ablation is one entry, and an entry is data.
+
+An arm names the student's teachers and how each meets the student: through which stem (`path`), with which tokens,
+at which weight. The objective reads these entries; no code asks for an arm by its name.
+
+Adding an arm is one entry here; the contract test (`tests/pretraining/test_arms.py`) picks it up.
+"""
+
+from dataclasses import dataclass, replace
+
+from brew.errors import BrewError, nearest
+from brew.sensors import PATHS
+
+#: What a frozen teacher can give, with the weights alpha1..alpha3 of the paper's equation for L_O.
+TOKENS: dict[str, float] = {"class": 1.0, "late": 0.5, "middle": 0.5}
+#: The released code instead takes (class + (late + middle) / 2) / 2.
+TOKENS_RELEASED: dict[str, float] = {"class": 0.5, "late": 0.25, "middle": 0.25}
+
+
+@dataclass(frozen=True)
+class SelfDistillation:
+    """A teacher that is the student's moving average and sees the global views through the same `path`.
+
+    gamma: weight of the expansion (coding rate) beside the compression.
+    """
+
+    path: str
+    gamma: float = 1.0
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A frozen teacher of the optical bands; the student meets it through `path`.
+
+    teacher: a name of TEACHERS. "default" stands for the teacher that the scale declares.
+    tokens: which of the teacher's tokens are matched, each with its weight.
+    """
+
+    path: str
+    tokens: tuple[tuple[str, float], ...] = tuple(TOKENS.items())
+    teacher: str = "default"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to pretrain a student.
+
+    summary: the row's name in the paper's ablation, or what it is beside the paper.
+    self_distillation, distillation: its teachers.
+    optical_augmentation: photometric augmentation of the optical bands.
+    high_resolution: where a sample's high-resolution optical image goes: "none", the "optical" stem only, or "both"
+        stems as in the released code.
+    """
+
+    name: str
+    summary: str
+    self_distillation: tuple[SelfDistillation, ...] = ()
+    distillation: tuple[Distillation, ...] = ()
+    optical_augmentation: bool = True
+    high_resolution: str = "both"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The stems that this arm trains, in the order of `PATHS`."""
+        used = {teacher.path for teacher in (*self.self_distillation, *self.distillation)}
+        return tuple(path for path in PATHS if path in used)
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(entry.teacher for entry in self.distillation))
+
+    def with_teacher(self, default: str) -> "Arm":
+        """The arm with "default" replaced by the scale's teacher."""
+        named = tuple(
+            replace(entry, teacher=default) if entry.teacher == "default" else entry for entry in self.distillation
+        )
+        return replace(self, distillation=named)
+
+
+def _tokens(*names: str) -> tuple[tuple[str, float], ...]:
+    return tuple((name, TOKENS[name]) for name in names)
+
+
+_MS = (SelfDistillation("multispectral"),)
+_PLAIN = {"optical_augmentation": False, "high_resolution": "none"}
+
+_ENTRIES = (
+    # The paper's six cumulative rows.
+    Arm("ms-only", "Base (MS self-distillation only)", _MS, **_PLAIN),
+    Arm("class-token", "+ optical class token", _MS, (Distillation("multispectral", _tokens("class")),), **_PLAIN),
+    Arm("optical-path", "+ separate optical path", _MS, (Distillation("optical", _tokens("class")),), **_PLAIN),
+    Arm("patch-tokens", "+ optical patch tokens", _MS, (Distillation("optical"),), **_PLAIN),
+    Arm("augmented", "+ optical augmentation", _MS, (Distillation("optical"),), high_resolution="none"),
+    Arm("deo", "+ high-resolution optical (DEO)", _MS, (Distillation("optical"),)),
+    # Beside the paper.
+    Arm("optical-only", "optical distillation alone", (), (Distillation("optical"),)),
+    Arm("ms+optical-path", "two self-distilled stems, no foundation teacher", (*_MS, SelfDistillation("optical"))),
+    Arm("optical-self", "optical self-distillation alone: how the miniature's teacher is made",
+        (SelfDistillation("optical"),)),
+    Arm("deo-released", "DEO with the released code's weights for L_O", _MS,
+        (Distillation("optical", tuple(TOKENS_RELEASED.items())),)),
+)  # fmt: skip
+
+ARMS: dict[str, Arm] = {entry.name: entry for entry in _ENTRIES}
+
+
+def arm(name: str) -> Arm:
+    """The arm of that name; BrewError with the nearest known one where there is none."""
+    if name not in ARMS:
+        raise BrewError(f"arm {name!r} is unknown; {nearest(name, tuple(ARMS))}")
+    return ARMS[name]
