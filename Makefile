@@ -1,0 +1,71 @@
+# `make test` and `make repro` are the two commands of the README; each sets up the environment where it has to.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SCALE ?= miniature
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+# Where every file of the pipeline is spelled from the root, this is all that a scale changes.
+PIPELINE = $(if $(filter miniature,$(SCALE)),dvc.yaml,scales/$(SCALE)/dvc.yaml)
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## build .venv from requirements.lock
+
+# The first Python that the lock covers; `uv` comes from the lock too, by its hash, and then installs the rest.
+# An environment that was moved or half built is built anew.
+$(READY): requirements.lock Makefile
+	@set -e; \
+	if ! $(PYTHON) -c 'import sys, pathlib; sys.exit(pathlib.Path(sys.prefix) != pathlib.Path("$(VENV)").resolve())' 2>/dev/null; then \
+	  rm -rf $(VENV); \
+	  for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then \
+	      echo "setup: $$($$python --version) in $(VENV)"; $$python -m venv $(VENV); break; \
+	    fi; \
+	  done; \
+	  if ! [ -x $(PYTHON) ]; then \
+	    echo "setup: found no Python from 3.11 to 3.14 with the modules venv and ensurepip; install one" >&2; exit 1; \
+	  fi; \
+	fi; \
+	awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.lock > $(VENV)/uv.txt; \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt; \
+	echo "setup: installing requirements.lock (about 5 GB where none is cached)"; \
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync --quiet --python $(PYTHON) --require-hashes requirements.lock; \
+	touch $@
+
+repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another scale of scales/
+	@$(PYTHON) -m brew.scales sync $(SCALE)
+	@[ -e .git ] || $(PYTHON) -m dvc config --quiet --local core.no_scm true
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m dvc repro $(PIPELINE)
+
+test: lint  ## everything that has to hold before a change is kept
+	@$(PYTHON) -m pytest -q
+
+lint: $(READY)  ## style, types and the direction of imports
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --check --quiet . || { echo "lint: run 'ruff format .'" >&2; exit 1; }
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-logo > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+
+lab: $(READY)  ## JupyterLab; saving a notebook scrubs its outputs
+	@PYTHONPATH=$(CURDIR) JUPYTER_CONFIG_PATH=$(CURDIR)/.jupyter MATPLOTLIBRC=$(CURDIR)/matplotlibrc $(VENV)/bin/jupyter lab notebooks
+
+lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinned stays where it can
+	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
+
+teacher: $(READY)  ## train the miniature's optical teacher again, from its data
+	@$(PYTHON) -m brew.notebooks run notebooks/optical_teacher.ipynb --set scale=$(SCALE)
+
+verify: $(READY)  ## whether what lies in data/ and reports/ is what the locks say
+	@$(PYTHON) -m brew.scales check
+	@$(PYTHON) -m dvc status $(PIPELINE)
+
+clean:  ## remove working files; results, the DVC cache and the environment stay
+	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup repro test lint lab lock teacher verify clean
