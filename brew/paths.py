@@ -36,40 +36,31 @@ def real_data(dataset: str, how: str) -> Path:
 class Layout:
     """Where the stages of one scale read and write.
 
-    results: the folder below which a stage's results go. Exploring in JupyterLab puts them under `SCRATCH`, so that it
-    never touches tracked results, while inputs are still read from the tracked ones.
+    Every stage owns one folder (DVC keeps it in its cache); the last one, the site, copies what a reader needs into
+    `site`, which is in git. explore: write below `SCRATCH` instead, so that exploring in JupyterLab never touches tracked
+    results, while what earlier stages left is still read from the tracked ones.
     """
 
     scale: str
     explore: bool = False
 
     @property
-    def tracked(self) -> Path:
-        return REPORTS / self.scale
-
-    @property
-    def results(self) -> Path:
-        return SCRATCH / "explore" / self.scale if self.explore else self.tracked
+    def site(self) -> Path:
+        return (SCRATCH / "explore" if self.explore else REPORTS) / self.scale
 
     def store(self, source: str) -> Path:
+        """A source's store; stages read it, the data stage alone writes it."""
         return DATA / "stores" / self.scale / f"{source}.zarr"
 
-    def manifest(self, source: str) -> Path:
-        return DATA / "manifests" / f"{source}.yaml"
+    def read(self, stage: str) -> Path:
+        """The folder that an earlier stage left; BrewError where it has not run."""
+        folder = REPORTS / self.scale / "stages" / stage
+        if not folder.is_dir():
+            raise BrewError(f"{folder} does not exist; expected what stage {stage!r} leaves. Run `make repro` first")
+        return folder
 
-    def centres(self) -> Path:
-        """Mean features of the optical teacher over the training images."""
-        return self.tracked / "models" / "teacher-centres.pt"
-
-    def model(self, arm: str) -> Path:
-        return self.tracked / "models" / f"{arm}.pt"
-
-    def output(self, kind: str, name: str) -> Path:
-        """A file to write; `kind` is a folder such as "scores", "histories", "figures", "tables"."""
-        path = self.results / kind / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def inputs(self, kind: str, pattern: str = "*") -> list[Path]:
-        """Files of `kind` that earlier stages left, in the order of their names."""
-        return sorted((self.tracked / kind).glob(pattern))
+    def write(self, stage: str) -> Path:
+        """The folder that a stage leaves, made where it is absent."""
+        folder = (SCRATCH / "explore" if self.explore else REPORTS) / self.scale / "stages" / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

@@ -1,0 +1,212 @@
+"""The Swin trunk in torchvision's semantics, which the released weights were trained with.
+
+The window size is fixed; a map that does not divide is padded, and padding tokens are keys like any other; the shift is
+dropped along an axis that one window covers. timm's Swin differs there (it shrinks windows). Stochastic depth takes its
+draws as an argument, so no generator's state decides what a sample sees.
+
+Left out: the stem (`brew.models.stems`) and classification. Source: Liu et al. 2021 (arXiv 2103.14030);
+torchvision.models.swin_transformer, whose behaviour tests pin.
+"""
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from brew.models.features import Features
+from brew.models.stochastic_depth import drop_probabilities, survive
+
+_MASKED = -100.0  # torchvision's value for pairs of tokens from different regions of a shifted window
+
+
+class WindowAttention(nn.Module):
+    """Self-attention within windows, with a learned bias per relative position.
+
+    Linear maps see real tokens only. A padding token is zero, so its query, key and value are the bias of `qkv`: that is
+    what maps are padded with. Along an axis that one window covers, the padding is not even laid out: its keys, all
+    alike, are one key whose bias is the log-sum-exp of theirs, which leaves the softmax as it is.
+    """
+
+    def __init__(self, width: int, heads: int, window: int, shift: int):
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.register_buffer("relative_position_index", relative_positions(window), persistent=False)
+
+    def forward(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch y x width"]:
+        batch, height, length, width = x.shape
+        h, w = min(height, self.window), min(length, self.window)  # the part of a window that is laid out
+        shifts = (self.shift if height > self.window else 0, self.shift if length > self.window else 0)
+
+        qkv = _pad(self.qkv(x), self.qkv.bias, -height % h, -length % w)
+        rows, columns = qkv.shape[1] // h, qkv.shape[2] // w
+        qkv = qkv.roll((-shifts[0], -shifts[1]), (1, 2)) if any(shifts) else qkv
+        qkv = qkv.view(batch, rows, h, columns, w, 3, self.heads, -1).permute(5, 0, 1, 3, 6, 2, 4, 7)
+        q, k, v = qkv.reshape(3, batch * rows * columns, self.heads, h * w, -1)
+        if min(h, w) < self.window:
+            padding = self.qkv.bias.to(q.dtype).view(3, self.heads, 1, -1)
+            k, v = (torch.cat([each, padding[i].expand(len(each), -1, -1, -1)], 2) for i, each in ((1, k), (2, v)))
+
+        bias = self._bias(h, w, rows, columns, shifts).to(q.dtype)
+        # Windows of an image differ in their bias only when shifted; then they stand beside the heads.
+        q, k, v = (each.reshape(-1, len(bias) * self.heads, *each.shape[2:]) for each in (q, k, v))
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.flatten(0, 1)[None])
+
+        x = x.reshape(batch, rows, columns, self.heads, h, w, -1).permute(0, 1, 4, 2, 5, 3, 6)
+        x = x.reshape(batch, rows * h, columns * w, width)
+        x = x.roll(shifts, (1, 2)) if any(shifts) else x
+        return self.proj(x[:, :height, :length])
+
+    def _bias(
+        self, h: int, w: int, rows: int, columns: int, shifts: tuple[int, int]
+    ) -> Float[Tensor, "windows heads query key"]:
+        """What is added to the attention's logits. windows: 1 where all are alike. Padding left out is the last key."""
+        window = self.window
+        table = self.relative_position_bias_table
+        index = self.relative_position_index.view(window, window, -1)[:h, :w].reshape(h * w, -1)
+        bias = table.t()[:, index][None]
+        if any(shifts):
+            apart = regions_apart(rows, columns, window, shifts, bias.device)
+            bias = bias + apart.unflatten(1, (window, window))[:, :h, :w].flatten(1, 2)[:, None] * _MASKED
+        if min(h, w) == window:
+            return bias
+        bias = bias.unflatten(3, (window, window))
+        left_out = torch.cat([bias[..., h:, :].flatten(3), bias[..., :h, w:].flatten(3)], 3)
+        return torch.cat([bias[..., :h, :w].flatten(3), left_out.logsumexp(3, keepdim=True)], 3)
+
+
+def _pad(
+    x: Float[Tensor, "batch y x channel"], value: Float[Tensor, " channel"], below: int, right: int
+) -> Float[Tensor, "batch padded_y padded_x channel"]:
+    """The map with rows `below` and columns on its `right` that hold `value`."""
+    value = value.to(x.dtype)
+    if right:
+        x = torch.cat([x, value.expand(*x.shape[:2], right, -1)], 2)
+    if below:
+        x = torch.cat([x, value.expand(len(x), below, x.shape[2], -1)], 1)
+    return x
+
+
+def relative_positions(window: int) -> Int64[Tensor, "query key"]:
+    """Index into the bias table of each (query, key) pair of a window."""
+    steps = torch.arange(window)
+    y, x = (each.flatten() for each in torch.meshgrid(steps, steps, indexing="ij"))
+    dy, dx = y[:, None] - y, x[:, None] - x
+    return (dy + window - 1) * (2 * window - 1) + dx + window - 1
+
+
+@functools.lru_cache(maxsize=32)
+@torch.inference_mode(False)  # a cached tensor may meet autograd later
+def regions_apart(
+    rows: int, columns: int, window: int, shifts: tuple[int, int], device: torch.device
+) -> Float[Tensor, "windows query key"]:
+    """1 for pairs of a shifted window's tokens that come from parts of the map which the shift brought together.
+
+    rows, columns: how many windows there are along each axis.
+    """
+
+    def regions(windows: int, shift: int) -> Tensor:
+        position, size = torch.arange(windows * window, device=device), windows * window
+        return (position >= size - window).int() + (position >= size - shift).int() if shift else 0 * position
+
+    number = regions(rows, shifts[0])[:, None] * 3 + regions(columns, shifts[1])
+    number = number.view(rows, window, columns, window).transpose(1, 2).reshape(-1, window**2)
+    return (number[:, :, None] != number[:, None, :]).float()
+
+
+class Block(nn.Module):
+    """Attention and MLP, each on a residual branch that stochastic depth may drop for a sample."""
+
+    def __init__(self, width: int, heads: int, window: int, shift: int, mlp_ratio: int, drop_probability: float):
+        super().__init__()
+        self.drop_probability = drop_probability
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = WindowAttention(width, heads, window, shift)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
+
+    def forward(
+        self, x: Float[Tensor, "batch y x width"], drop: Float[Tensor, "batch 2"] | None = None
+    ) -> Float[Tensor, "batch y x width"]:
+        first, second = (None, None) if drop is None else drop.unbind(1)
+        x = x + survive(self.attn(self.norm1(x)), first, self.drop_probability)
+        return x + survive(self.mlp(self.norm2(x)), second, self.drop_probability)
+
+
+class Merging(nn.Module):
+    """Four neighbours become one token of twice the width; an odd row or column is padded with zeros."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * width)
+        self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+
+    def forward(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch half_y half_x double"]:
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        quarters = [x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]]
+        return self.reduction(self.norm(torch.cat(quarters, -1)))
+
+
+class Swin(nn.Module):
+    """Token maps in, features at strides 4 to 32 out.
+
+    width: of the first stage; each further stage doubles it.
+    stochastic_depth: drop probability of the last block, rising linearly from 0 at the first.
+    """
+
+    patch = 4
+    stem_norm = True
+
+    def __init__(
+        self,
+        width: int,
+        depths: tuple[int, ...],
+        heads: tuple[int, ...],
+        window: int,
+        stochastic_depth: float = 0.0,
+        mlp_ratio: int = 4,
+    ):
+        super().__init__()
+        self.blocks, self.stochastic_depth, self.stem_width = sum(depths), stochastic_depth, width
+        self.channels = tuple(width * 2**stage for stage in range(len(depths)))
+        self.strides = tuple(self.patch * 2**stage for stage in range(len(depths)))
+        self.width = self.late_width = self.channels[-1]
+        self.middle_width = self.channels[-2]
+        probability = iter(drop_probabilities(self.blocks, stochastic_depth))
+        self.stages = nn.ModuleList(
+            nn.ModuleList(
+                Block(channels, heads[stage], window, window // 2 * (i % 2), mlp_ratio, next(probability))
+                for i in range(depth)
+            )
+            for stage, (channels, depth) in enumerate(zip(self.channels, depths, strict=True))
+        )
+        self.mergings = nn.ModuleList(Merging(channels) for channels in self.channels[:-1])
+        self.norm = nn.LayerNorm(self.width)
+        self.apply(_initialise)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch y x width"], drop: Float[Tensor, "batch draws"] | None = None
+    ) -> Features:
+        """drop: two draws in [0, 1) per sample and block; None drops nothing."""
+        draws = iter([None] * self.blocks if drop is None else drop.unflatten(1, (self.blocks, 2)).unbind(1))
+        x, maps = tokens, {}
+        for stage, (stride, blocks) in enumerate(zip(self.strides, self.stages, strict=True)):
+            if stage:
+                x = self.mergings[stage - 1](x)
+            for block in blocks:
+                x = block(x, next(draws))
+            maps[f"stride{stride}"] = x.permute(0, 3, 1, 2)
+        late, middle = (maps[f"stride{stride}"] for stride in self.strides[:-3:-1])
+        return Features(maps, self.norm(x).mean((1, 2)), late, middle)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,265 @@
+"""The training loop, on Lightning Fabric: CPU, one accelerator, several processes.
+
+A step reads: views, teachers, student, similarities, update. Left out: what is trained (arms), what is maximised
+(objective), where data lies (feeds), how well it did (downstream).
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from brew import draws
+from brew.data.batches import Batch
+from brew.errors import BrewError
+from brew.models.student import Student
+from brew.models.teachers import OpticalTeacher
+from brew.pretraining import checkpoint
+from brew.pretraining.arms import Arm
+from brew.pretraining.ema import moving_average_of, update_moving_average
+from brew.pretraining.objective import Learner, Noise, SelfProjector, ViewBatch, merge, similarities
+from brew.pretraining.schedules import cosine, warmup_cosine
+from brew.views import ViewSettings, make_views
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """Numbers of the optimisation; defaults are the paper's (section 4, released command).
+
+    steps: parameter updates. learning_rate: peak, after scaling with the batch. warmup: share of `steps`.
+    weight_decay, momentum: start and end of half a cosine. clip: of the gradient's norm.
+    epsilon: of the coding rate. half_logdet: sum the Cholesky factor's log-diagonal as the released code does.
+    skip_same_view: class tokens are compared across views only, as the released code does (decision 2).
+    clip_jointly: clip the joint norm; False clips each parameter alone, as the released code does (decision 9).
+    teacher_depth: stochastic depth acts in the multispectral teacher too, as in the released code (decision 8).
+    covariance: "global" sums the coding rate's covariance over processes, "local" leaves it (decision 10).
+    """
+
+    steps: int
+    learning_rate: float
+    warmup: float = 0.1
+    final_learning_rate: float = 1e-6
+    weight_decay: tuple[float, float] = (0.04, 0.4)
+    momentum: tuple[float, float] = (0.996, 1.0)
+    clip: float = 3.0
+    epsilon: float = 0.05
+    width: int = 256
+    hidden: int = 2048
+    half_logdet: bool = True
+    skip_same_view: bool = True
+    clip_jointly: bool = True
+    teacher_depth: bool = False
+    covariance: Literal["global", "local"] = "global"
+    checkpoint_every_s: float = 60.0
+    seed: int = 0
+
+
+class Feed(Protocol):
+    """A source of batches: raw integers on the training device, every sample once per epoch."""
+
+    name: str
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]: ...
+
+
+@dataclass
+class Pretrained:
+    """What a run leaves: the student and its history, one row per step (similarities, loss, learning rate, ...)."""
+
+    student: Student
+    history: pd.DataFrame
+    seconds: float = field(default=0.0, compare=False)
+
+
+def pretrain(
+    arm: Arm,
+    student: Student,
+    teachers: Mapping[str, OpticalTeacher],
+    feeds: Sequence[Feed],
+    views: ViewSettings,
+    optimisation: Optimisation,
+    unfinished: Path,
+    fabric: Fabric,
+) -> Pretrained:
+    """Train `student` as `arm` says, for `optimisation.steps` steps of one batch from each feed.
+
+    unfinished: where the checkpoint of the run lies until it ends; a run that finds one goes on from it, to the same
+        bits on the CPU. Raises BrewError at a loss that is not finite, naming step, similarities and gradient norm.
+    """
+    o, started = optimisation, time.monotonic()
+    learner = Learner(student, arm, teachers, o.width, o.hidden).to(fabric.device)
+    own_teacher = moving_average_of(learner.own)
+    optimiser = torch.optim.AdamW(parameter_groups(learner), lr=0.0, foreach=True)
+    step, history = _resume(unfinished, learner, own_teacher, optimiser)
+    streams = [_stream(feed, step) for feed in feeds]
+    model, optimiser = fabric.setup(learner, optimiser)
+    log, saved = Log(history), time.monotonic()
+
+    progress = tqdm(total=o.steps, initial=step, desc=arm.name, disable=not fabric.is_global_zero)
+    while step < o.steps:
+        batch, epoch = _views(feeds, streams, arm, views, o.seed)
+        noise = Noise(o.seed, epoch, "student")
+        targets = _targets(own_teacher, teachers, batch, Noise(o.seed, epoch, "teacher") if o.teacher_depth else None)
+        rates = _schedule(optimiser, o, step)
+
+        with fabric.autocast():
+            projections = model(batch, noise)
+        named, similarity = similarities(
+            arm, projections, *targets, epsilon=o.epsilon, skip_same_view=o.skip_same_view,
+            half_logdet=o.half_logdet, processes=fabric.world_size, covariance_reduce=_reduce(fabric, o.covariance),
+        )  # fmt: skip
+        fabric.backward(-similarity)
+        norm = clip(learner, o.clip, o.clip_jointly)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        momentum = cosine(*o.momentum, step, o.steps)
+        update_moving_average(own_teacher, learner.own, momentum)
+
+        log.add(step, {**named, "loss": -similarity, "gradient norm": norm}, rates | {"momentum": momentum})
+        step += 1
+        progress.update()
+        if time.monotonic() - saved > o.checkpoint_every_s and fabric.is_global_zero:
+            log.flush()
+            checkpoint.save(unfinished, _state(step, learner, own_teacher, optimiser, log.rows))
+            saved = time.monotonic()
+    progress.close()
+    log.flush()
+    return Pretrained(learner.student.eval(), log.frame(), time.monotonic() - started)
+
+
+def _stream(feed: Feed, step: int) -> Iterator[tuple[int, Batch]]:
+    """Batches of `feed` from global step `step` on, epoch after epoch, each with its epoch."""
+    epoch, within = divmod(step, len(feed))
+    while True:
+        for batch in feed.epoch(epoch, within):
+            yield epoch, batch
+        epoch, within = epoch + 1, 0
+
+
+def _views(feeds, streams, arm: Arm, settings: ViewSettings, seed: int) -> tuple[ViewBatch, int]:
+    """One batch from each feed, as views; the epoch is that of the first feed."""
+    parts, epochs = [], []
+    for feed, stream in zip(feeds, streams, strict=True):
+        epoch, batch = next(stream)
+        multispectral, optical = batch.arrays.get("multispectral"), batch.arrays.get("optical")
+        # Images without a multispectral partner are the optical stem's alone, whatever the arm does with pairs.
+        high_resolution = arm.high_resolution if multispectral is not None else "optical"
+        as_arm = replace(settings, optical_augmentation=arm.optical_augmentation, high_resolution=high_resolution)
+        samples = batch.samples + (draws.key(feed.name) >> 24 << 20)  # sample 3 of two sources are two samples
+        views = make_views(multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm)
+        seen = {"optical": samples} | ({"multispectral": samples} if multispectral is not None else {})
+        parts.append(ViewBatch(views, {path: ids for path, ids in seen.items() if path in arm.paths}))
+        epochs.append(epoch)
+    return merge(parts), epochs[0]
+
+
+@torch.no_grad()
+def _targets(own_teacher: SelfProjector, teachers: Mapping[str, OpticalTeacher], batch: ViewBatch, noise: Noise | None):
+    """What the student is compared with: the moving average's and the frozen teachers' reading of the global views."""
+    displays = [view.display for view in batch.views if view.display is not None]
+    optical = {name: [teacher(display) for display in displays] for name, teacher in teachers.items()}
+    return own_teacher(batch, noise), optical
+
+
+def _schedule(optimiser: torch.optim.Optimizer, o: Optimisation, step: int) -> dict[str, float]:
+    rate = warmup_cosine(o.learning_rate, o.final_learning_rate, step, o.steps, round(o.warmup * o.steps))
+    decay = cosine(*o.weight_decay, step, o.steps)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+        group["weight_decay"] = decay if group["decays"] else 0.0
+    return {"learning rate": rate, "weight decay": decay}
+
+
+def parameter_groups(module: nn.Module) -> list[dict]:
+    """Weight decay on matrices and kernels; none on biases and norms (paper, section 4)."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "decays": True},
+        {"params": [p for p in parameters if p.ndim <= 1], "decays": False},
+    ]
+
+
+def clip(module: nn.Module, limit: float, jointly: bool) -> Tensor:
+    """Clip gradients in place, jointly or each parameter by itself; returns the joint norm before. Never waits."""
+    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    norms = torch.stack(torch._foreach_norm(gradients))
+    norm = torch.linalg.vector_norm(norms)
+    measured = norm.expand(len(gradients)) if jointly else norms
+    scales = (limit / (measured + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_(gradients, list(scales.unbind()))
+    return norm
+
+
+def _reduce(fabric: Fabric, covariance: str):
+    """Sum over processes, through which gradients flow; None where there is one process or the sum stays local."""
+    if fabric.world_size == 1 or covariance == "local":
+        return None
+    from torch.distributed.nn.functional import all_reduce
+
+    return all_reduce
+
+
+class Log:
+    """One row per step, kept on the device until `flush`, so that logging does not make the device wait."""
+
+    def __init__(self, rows: list[dict[str, float]]):
+        self.rows = rows
+        self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
+
+    def add(self, step: int, tensors: dict[str, Tensor], numbers: dict[str, float], every: int = 20) -> None:
+        self._pending.append((step, {name: value.detach() for name, value in tensors.items()}, numbers))
+        if len(self._pending) >= every:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._pending:
+            return
+        table = torch.stack([torch.stack([v.float() for v in tensors.values()]) for _, tensors, _ in self._pending])
+        for (step, tensors, numbers), values in zip(self._pending, table.tolist(), strict=True):
+            row = {"step": step} | dict(zip(tensors, values, strict=True)) | numbers
+            if not all(math.isfinite(value) for value in row.values()):
+                raise BrewError(
+                    f"training left the finite numbers at step {step}: {_numbers(row)}; expected finite losses. "
+                    f"Last sound step: {_numbers(self.rows[-1]) if self.rows else 'none'}. Look at the learning rate "
+                    "and warm-up first, then at the precision (losses belong in float32), then at the input's range; "
+                    "the last checkpoint is kept"
+                )
+            self.rows.append(row)
+        self._pending.clear()
+
+    def frame(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows)
+
+
+def _numbers(row: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in row.items())
+
+
+def _state(step: int, learner: Learner, own_teacher: nn.Module, optimiser, rows: list[dict[str, float]]) -> dict:
+    return {
+        "step": step,
+        "learner": learner.state_dict(),
+        "own_teacher": own_teacher.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "history": rows,
+    }
+
+
+def _resume(unfinished: Path, learner: Learner, own_teacher: nn.Module, optimiser) -> tuple[int, list[dict[str, float]]]:
+    state = checkpoint.load(unfinished)
+    if state is None:
+        return 0, []
+    learner.load_state_dict(state["learner"])
+    own_teacher.load_state_dict(state["own_teacher"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["step"], state["history"]

@@ -1,0 +1,105 @@
+"""How the miniature's optical teacher is made: self-distillation on fine optical images, rendered as it goes.
+
+It is the arm `optical-self` on a vision transformer instead of a student, by the same loop. A foundation model knows more
+than a student can learn by itself, so this one sees many more optical images than any arm of the compendium, from a
+world seed that no store uses. `make teacher` runs it; the weights it leaves are in git, with their hash.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from brew.data.rendered import RenderedFeed
+from brew.models.features import Features
+from brew.models.miniature_teacher import MiniatureViT, save_miniature_teacher
+from brew.pretraining.arms import arm
+from brew.pretraining.loop import Optimisation, pretrain
+from brew.sensors import SENSORS
+from brew.views import ViewSettings
+
+
+@dataclass(frozen=True)
+class TeacherTraining:
+    """Numbers of the teacher's training.
+
+    world_seed: of its scenes; no store uses it. scenes: how many are seen, each once. size: of a scene's multispectral
+    image in pixels; its optical one has four times as many per side. threads: of the CPU, None for all.
+    """
+
+    scenes: int = 102_400
+    batch_size: int = 128
+    size: int = 32
+    world_seed: int = 7_001
+    learning_rate: float = 1e-3
+    precision: str = "32-true"
+    views: ViewSettings = field(
+        default_factory=lambda: ViewSettings(
+            global_size=64, local_size=32, locals=2, global_area=(0.25, 1.0), local_area=(0.06, 0.25), blur_kernel=7
+        )
+    )
+
+
+class TransformerAsStudent(nn.Module):
+    """A `MiniatureViT` with the interface through which the loop trains a student."""
+
+    def __init__(self, network: MiniatureViT):
+        super().__init__()
+        self.network, self.width = network, network.width
+        self.late_width = self.middle_width = network.width
+        self.trunk = _Trunk(network)
+
+    def tokens(self, images: Float[Tensor, "batch 3 y x"], path: str) -> Float[Tensor, "batch rows columns width"]:
+        return self.network.vit.patch_embed(images)
+
+
+class _Trunk(nn.Module):
+    stochastic_depth = 0.0
+
+    def __init__(self, network: MiniatureViT):
+        super().__init__()
+        self.vit = network.vit
+        self.blocks = len(network.vit.blocks)
+
+    def forward(self, tokens: Float[Tensor, "batch rows columns width"], drop: Tensor | None = None) -> Features:
+        rows, columns = tokens.shape[1:3]
+        x = self.vit.norm(self.vit.blocks(self.vit._pos_embed(tokens)))
+        patches = x[:, self.vit.num_prefix_tokens :].transpose(1, 2).unflatten(2, (rows, columns))
+        return Features({}, x[:, 0], late=patches, middle=patches)
+
+
+def train_miniature_teacher(training: TeacherTraining, weights: Path, unfinished: Path, seed: int = 0) -> None:
+    """Train the teacher and write it to `weights`, its hash beside it. Resumes from `unfinished`."""
+    known = SENSORS["rgb"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = MiniatureViT(
+            image_size=training.views.global_size,
+            mean=tuple(value / known.white for value in known.mean),
+            std=tuple(value / known.white for value in known.std),
+        )
+    fabric = Fabric(accelerator="auto", devices=1, precision=training.precision)
+    steps = training.scenes // training.batch_size
+    feed = RenderedFeed("teacher", training.world_seed, training.scenes, training.batch_size, training.size,
+                        device=fabric.device)  # fmt: skip
+    optimisation = Optimisation(
+        steps=steps, learning_rate=training.learning_rate, momentum=(0.99, 1.0), hidden=512, seed=seed
+    )
+    run = pretrain(
+        arm("optical-self"), TransformerAsStudent(network), {}, [feed], training.views, optimisation, unfinished, fabric
+    )
+    last = run.history.tail(max(1, steps // 50)).mean(numeric_only=True)
+    provenance = {
+        "scenes": steps * training.batch_size,
+        "world seed": training.world_seed,
+        "seed": seed,
+        "steps": steps,
+        "batch": training.batch_size,
+        "ground sampling distance (m)": 2.5,
+        "loss over the last 2 %": round(float(last["loss"]), 4),
+    }
+    save_miniature_teacher(weights, network.cpu(), provenance)
+    unfinished.unlink(missing_ok=True)
