@@ -1,0 +1,131 @@
+"""Execute a notebook as a stage: parameters in, one executed notebook in reproducible bytes out.
+
+Parameters are checked against the notebook's own `parameters` cell before anything starts. A notebook that fails leaves
+what it had reached under `scratch/`, outside every folder that a stage depends on, and the error names that file.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbformat import NotebookNode
+
+from brew.errors import BrewError, nearest
+from brew.notebooks import kernel
+from brew.notebooks.cleaning import clean, scrub
+from brew.paths import ROOT
+
+#: What a notebook's process sees, so that the same code draws the same bytes and logs stay short.
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": "0",
+    "TQDM_MININTERVAL": "10",
+}
+_PARTIAL = Path("scratch", "partial")
+
+
+class SupervisedKernelManager(AsyncKernelManager):
+    """Starts this environment's kernel under its supervisor, whatever kernels the user has registered.
+
+    Messages are encrypted: on a shared machine anybody could listen to the kernel's ports.
+    """
+
+    transport_encryption = "required"
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        # Below "critical" the kernel logs the interrupt that every shutdown begins with as an error.
+        quiet = "--log-level=CRITICAL"
+        return [sys.executable, kernel.__file__, self.connection_file, quiet, *(extra_arguments or [])]
+
+
+class NotebookFailed(BrewError):
+    """A cell of a notebook raised, or its kernel died; the message names the cell and the partial notebook."""
+
+
+def run(notebook: Path, parameters: Mapping[str, Any], out: Path, root: Path = ROOT) -> None:
+    """`execute`, and write the result to `out` in one step: a file that is there is complete."""
+    executed = execute(notebook, parameters, partial=_PARTIAL / str(out).replace("/", "-"), root=root)
+    write(executed, root / out)
+
+
+def execute(notebook: Path, parameters: Mapping[str, Any], partial: Path, root: Path = ROOT) -> NotebookNode:
+    """The cleaned notebook after every cell has run, in the folder `root`.
+
+    notebook, partial: relative to `root`; `partial` is written cell by cell and removed on success.
+    parameters: values for names of the notebook's `parameters` cell.
+    Raises BrewError for a missing notebook or an unknown parameter, NotebookFailed where a cell raises.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    source = read(notebook, root)
+    check_parameters(notebook, source, parameters)
+    if "DVC_STAGE" in os.environ:  # a notebook run by hand may outlive its terminal
+        kernel.die_with_parent(signal.SIGKILL)
+    (root / partial).parent.mkdir(parents=True, exist_ok=True)
+    with _inside(root):
+        try:
+            executed = papermill.execute_notebook(
+                source,
+                str(partial),
+                parameters=dict(parameters),
+                kernel_name="python3",
+                kernel_manager_class=SupervisedKernelManager,
+                record_timing=False,
+                progress_bar=False,
+            )
+        except PapermillExecutionError as error:
+            raise NotebookFailed(
+                f"{notebook}: cell [{error.exec_count}] raised {error.ename}: {error.evalue}\n"
+                f"as far as it got, with the traceback: {partial}"
+            ) from None
+        except RuntimeError as error:  # nbclient's DeadKernelError, for one
+            raise NotebookFailed(f"{notebook}: {error}\nas far as it got: {partial}") from error
+    (root / partial).unlink()
+    return clean(executed, root)
+
+
+def read(notebook: Path, root: Path = ROOT) -> NotebookNode:
+    """The source of a notebook, scrubbed; BrewError with the nearest name where there is none."""
+    if not (root / notebook).is_file():
+        there = tuple(path.name for path in (root / notebook).parent.glob("*.ipynb"))
+        raise BrewError(f"{notebook} does not exist; {nearest(notebook.name, there)}")
+    return scrub(nbformat.read(root / notebook, as_version=4))
+
+
+def check_parameters(notebook: Path, source: NotebookNode, parameters: Mapping[str, Any]) -> None:
+    """Raise BrewError where the notebook's cell `parameters` does not declare one of the parameters."""
+    import papermill
+
+    known = tuple(papermill.inspect_notebook(source))
+    for name in parameters:
+        if name not in known:
+            raise BrewError(f"{notebook} has no parameter {name!r} in its cell 'parameters'; {nearest(name, known)}")
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook as JupyterLab would, replacing `path` in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    nbformat.write(notebook, unfinished, version=4)
+    unfinished.replace(path)
+
+
+@contextmanager
+def _inside(root: Path) -> Iterator[None]:
+    """In the folder `root`, with `ENVIRONMENT`; the kernel inherits both and so imports the `brew` of this tree."""
+    before, folder = dict(os.environ), Path.cwd()
+    os.environ.update(ENVIRONMENT, MATPLOTLIBRC=str(ROOT / "matplotlibrc"))
+    os.chdir(root)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(before)

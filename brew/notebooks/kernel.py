@@ -1,0 +1,43 @@
+"""A Jupyter kernel that ends with the process that started it, and takes its own children along.
+
+Between the notebook's runner and the kernel stands a small supervisor, which is this file run as a script. It leads
+the kernel's process group; where the runner dies, however suddenly, the supervisor ends the group: the kernel and the
+workers that the kernel started. Without it a killed `dvc repro` leaves a notebook training in the background.
+
+Left out: platforms other than Linux, where a kernel still ends by its own polling but its workers may stay.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(signum: signal.Signals) -> None:
+    """Have the system send `signum` to this process when its parent ends (Linux; nothing elsewhere)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+
+
+def supervise(connection_file: str, *extra_arguments: str) -> int:
+    """Run a kernel until it ends, or end its whole process group where the parent ends first."""
+
+    def end_group(*_: object) -> None:
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    parent = int(os.environ["JPY_PARENT_PID"])
+    signal.signal(signal.SIGTERM, end_group)
+    # An interrupt goes to the group and is meant for the kernel. A handler, unlike SIG_IGN, is not inherited.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    die_with_parent(signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before the system was told
+        end_group()
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", connection_file, *extra_arguments]
+    return subprocess.run(command, env={**os.environ, "JPY_PARENT_PID": str(os.getpid())}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(supervise(*sys.argv[1:]))
