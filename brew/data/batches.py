@@ -1,0 +1,95 @@
+"""Batches of raw integers from a store to the training device; everything else happens there.
+
+The order is a permutation keyed by (seed, epoch), so every sample is seen once per epoch, whatever the number of
+processes, and a run may resume at any step.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from brew import draws
+from brew.data.store import ArrayReader, open_store
+from brew.errors import BrewError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """samples: identifiers, the samples' places in the store. arrays: raw values on the training device, by variable."""
+
+    samples: Int64[Tensor, " batch"]
+    arrays: Mapping[str, Tensor]
+
+
+class Batches:
+    """An endless feed over the samples of some splits of a store.
+
+    name: of the feed, a part of the key of every draw. batch_size: of all processes together; the last, incomplete batch
+    of an epoch is left out. Where a variable has a time dimension, one date is drawn per sample and epoch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        variables: Sequence[str],
+        splits: Sequence[str],
+        batch_size: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+        rank: int = 0,
+        world: int = 1,
+    ):
+        dataset = open_store(path)
+        self.name, self.batch_size, self.seed, self.device = name, batch_size, seed, torch.device(device)
+        self.rank, self.world = rank, world
+        self.members = np.flatnonzero(np.isin(dataset["split"].values, list(splits)))
+        self._readers = {variable: ArrayReader(path, variable) for variable in variables}
+        self._dates = {variable: dataset.sizes["time"] if "time" in dataset[variable].dims else 0 for variable in variables}
+        if len(self.members) < batch_size:
+            raise BrewError(
+                f"{path}: splits {', '.join(splits)} hold {len(self.members)} samples; expected at least one batch of "
+                f"{batch_size}. Lower the batch size or build a larger store"
+            )
+        if batch_size % world:
+            raise BrewError(f"a batch of {batch_size} does not divide over {world} processes; choose a multiple of {world}")
+
+    def __len__(self) -> int:
+        return len(self.members) // self.batch_size
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from step `start_step` on; the next one is read while this one is used."""
+        order = self.members[draws.permutation(self.seed, epoch, len(self.members), stream=f"order/{self.name}")]
+        share = self.batch_size // self.world
+        chosen = [
+            order[step * self.batch_size + self.rank * share :][:share] for step in range(start_step, len(self))
+        ]
+        with ThreadPoolExecutor(1) as pool:
+            ahead = [pool.submit(self._read, samples, epoch) for samples in chosen[:1]]
+            for following in [*chosen[1:], None]:
+                ready = ahead.pop()
+                if following is not None:
+                    ahead.append(pool.submit(self._read, following, epoch))
+                yield self._to_device(ready.result())
+
+    def _read(self, samples: np.ndarray, epoch: int) -> Batch:
+        ids = torch.from_numpy(samples)
+        drawn = draws.uniform(self.seed, epoch, ids, f"date/{self.name}", 1)[:, 0].numpy()
+        arrays = {}
+        for variable, reader in self._readers.items():
+            dates = self._dates[variable]
+            time = (drawn * dates).astype(np.int64) if dates else None
+            arrays[variable] = torch.from_numpy(reader.read(samples, time))
+        return Batch(ids, arrays)
+
+    def _to_device(self, batch: Batch) -> Batch:
+        if self.device.type == "cpu":
+            return batch
+        moved = {name: array.pin_memory().to(self.device, non_blocking=True) for name, array in batch.arrays.items()}
+        return Batch(batch.samples.to(self.device), moved)
