@@ -3,12 +3,13 @@
 Each error names file and band, and says what to do. Nothing is repaired silently.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
 from brew.errors import BrewError
 from brew.sensors import SENTINEL2_BANDS
@@ -22,8 +23,10 @@ def read_raster(path: Path, index: int = 1) -> np.ndarray:
     if not path.is_file():
         raise BrewError(f"{path} does not exist; expected an image of one band there. Restore the file")
     try:
-        with rasterio.open(path) as file:
-            return file.read(index)
+        with warnings.catch_warnings():  # tiles without coordinates are expected: OSCD's are
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as file:
+                return file.read(index)
     except (RasterioIOError, RasterioError) as error:
         raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the file again") from error
 

@@ -1,0 +1,575 @@
+"""A procedural Earth: scenes of fields, woods, water, towns and solar plants, seen by two sensors on two dates.
+
+A scene is a closed formula of the place, not a list of painted objects. The ground is cut into sectors (their borders
+carry roads), each sector into rows and parcels of its own direction, built parcels into lots with one building each;
+rivers and lakes are level sets of a distance, woods of a smooth random field. Every surface owns a row of a palette of
+reflectances (`brew.data.materials`) that varies by parcel and by date; crowns, crop rows, roof pitches, panel rows and
+shadows modulate it at the optical grid. Both products observe that one fine scene: the optical image samples it, the
+multispectral one averages it over 10 m (or 20 m), adds its point spread, and each adds haze and its own noise.
+
+Reproducible to the byte: each draw is keyed by (seed, scene, purpose), each product's noise by its own stream, so a
+further product changes no byte of the others. On a CPU scenes are rendered in blocks of fixed size, so that a scene
+alone and the same scene in a batch go through the same arithmetic; images use only operations that IEEE 754 rounds
+exactly (no transcendental function at pixel level; small tables are made on the CPU), so devices agree too.
+
+Left out: terrain, clouds, mixed pixels' multiple scattering, sensor artefacts, anything seen off nadir, and any claim
+that a place like these exists.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int32, Int64
+from torch import Tensor
+
+from brew import draws
+from brew.data import materials
+from brew.errors import BrewError, nearest
+from brew.sensors import SENSORS
+
+#: Legend of `materials`.
+MATERIALS: tuple[str, ...] = tuple(materials.MATERIALS)
+#: Legend of `crops`; `IGNORE` elsewhere.
+CROPS: tuple[str, ...] = tuple(name for name, entry in materials.MATERIALS.items() if entry.group == "crop")
+IGNORE = 255
+#: Legend of `roofs`. Each of the two tiled and the four grey kinds shares one colour: only the pattern tells them apart.
+ROOFS: tuple[str, ...] = (
+    "none", "tiled gable", "tiled hip", "grey flat", "grey sawtooth", "grey skylights", "grey solar rows", "metal",
+)  # fmt: skip
+#: Legend of `change`. Harvest, ploughing, growth and a turbid river are seasons, not changes.
+CHANGES: tuple[str, ...] = ("none", "construction", "clearing", "solar field", "flood")
+#: Legend of `scene`: the layout that was drawn.
+SCENES: tuple[str, ...] = (
+    "arable", "pasture", "forest", "village", "residential", "industrial", "waterside", "solar",
+)  # fmt: skip
+#: Legend of `scene_labels`: groups of materials that cover at least `PRESENT` of the scene.
+GROUPS: tuple[str, ...] = tuple(dict.fromkeys(entry.group for entry in materials.MATERIALS.values()))
+PRESENT = 0.02
+
+PRODUCTS: tuple[str, ...] = (
+    "multispectral", "optical", "materials", "roofs", "crops", "change", "scene", "scene_labels",
+)  # fmt: skip
+
+SENTINEL2 = SENSORS["sentinel2"]
+#: Metres of a multispectral pixel.
+GROUND = 10.0
+#: Scenes rendered together on a CPU: fixed, so that the batch changes no rounding, and small, to stay in the cache.
+_BLOCK = 8
+
+# What a parcel is used for.
+_USES = ("crop", "soil", "grass", "forest", "houses", "halls", "solar")
+_CROP, _SOIL, _GRASS, _FOREST, _HOUSES, _HALLS, _SOLAR = range(len(_USES))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """One kind of scene: what it is made of, lengths in metres as (low, high)."""
+
+    uses: tuple[float, ...]  # probability of each of _USES
+    rows: tuple[float, float]  # width of a row of parcels
+    parcels: tuple[float, float]  # length of a parcel along its row
+    sectors: int  # at most
+    streets: tuple[float, float, float, float]  # probability that a row's border is open, track, hedge, lane
+    hedges: float  # probability of a hedge along a parcel's sides
+    woods: float  # share of woods that ignore parcels, in standard deviations of the field (higher: fewer)
+    water: float  # probability of a river or lake
+    lake: float  # probability that the water is a lake
+    bend: float  # how far roads and borders wander
+    road: float  # probability that sector borders carry a road
+
+
+_LAYOUTS: dict[str, _Layout] = {
+    "arable": _Layout((.74, .13, .08, .03, .02, 0, 0), (80, 170), (60, 200), 3, (.45, .3, .1, .15), .12, 2.0, .15, .2, 14, .8),
+    "pasture": _Layout((.10, .03, .77, .06, .04, 0, 0), (55, 110), (55, 130), 4, (.2, .1, .5, .2), .65, 1.3, .2, .3, 20, .7),
+    "forest": _Layout((.02, .03, .15, .80, 0, 0, 0), (110, 200), (100, 260), 3, (.55, .35, 0, .1), 0, 0.2, .15, .5, 26, .45),
+    "village": _Layout((.30, .06, .22, .06, .36, 0, 0), (62, 84), (70, 150), 4, (.1, .2, .2, .5), .3, 1.7, .15, .2, 12, 1),
+    "residential": _Layout((0, .02, .08, .03, .84, .03, 0), (60, 72), (90, 160), 3, (0, 0, 0, 1), 0, 2.3, .1, .2, 6, 1),
+    "industrial": _Layout((.03, .08, .10, .02, .05, .72, 0), (90, 140), (100, 190), 2, (0, 0, 0, 1), 0, 2.4, .1, .1, 0, 1),
+    "waterside": _Layout((.24, .04, .42, .20, .10, 0, 0), (60, 120), (60, 150), 3, (.4, .2, .2, .2), .2, 1.1, 1, .6, 18, .6),
+    "solar": _Layout((.22, .08, .24, .04, .02, 0, .40), (100, 170), (110, 230), 3, (.3, .4, .15, .15), .1, 1.9, .05, .3, 8, .7),
+}  # fmt: skip
+
+# The palette: one row per parcel, per common surface and per lot. Parcels and common surfaces come in three levels of
+# vigour, mixed at the optical grid, so that a field is never one flat colour.
+_PARCELS, _LOTS, _LEVELS, _SECTORS, _ROWS = 256, 512, 3, 4, 16
+_COMMON = (
+    "asphalt", "track", "hedge", "conifers", "broadleaves", "water", "bank", "verge", "panels", "stumps", "yard",
+    "reeds", "garden trees", "flood", "marking", "path",
+)  # fmt: skip
+_SPECIAL = {name: _PARCELS + number for number, name in enumerate(_COMMON)}
+_LEVELLED = _PARCELS + len(_COMMON)
+_SURFACES = _LEVELLED + _LOTS
+_PALETTE = _LEVELLED * _LEVELS + _LOTS
+#: Material, vigour, moisture, crown contrast, roughness of each common surface.
+_COMMON_LOOK: dict[str, tuple[str, float, float, float, float]] = {
+    "asphalt": ("asphalt", .55, .3, 0, .10), "track": ("dry bare soil", .5, .3, 0, .16),
+    "hedge": ("broadleaf forest", .75, .5, .50, .10), "conifers": ("conifer forest", .7, .5, .75, .16),
+    "broadleaves": ("broadleaf forest", .75, .5, .55, .10), "water": ("clear water", .5, .5, 0, .03),
+    "bank": ("sand", .45, .6, 0, .08), "verge": ("grass", .6, .4, .10, .12),
+    "panels": ("solar panels", .5, .3, 0, .05), "stumps": ("dry bare soil", .35, .5, .25, .30),
+    "yard": ("concrete", .45, .3, 0, .14), "reeds": ("grass", .8, .8, .25, .15),
+    "garden trees": ("broadleaf forest", .6, .4, .50, .12), "flood": ("turbid water", .6, .9, 0, .03),
+    "marking": ("concrete", .9, .1, 0, .05), "path": ("concrete", .3, .4, 0, .10),
+}  # fmt: skip
+_ROOF_MATERIAL = ("grey roof", "tile roof", "tile roof", "grey roof", "grey roof", "grey roof", "grey roof", "metal roof")
+
+
+def render(
+    ids: Int64[Tensor, " batch"],
+    seed: int,
+    products: Sequence[str] = PRODUCTS,
+    size: int = 64,
+    optical_ratio: int = 4,
+    dates: int = 2,
+    device: torch.device | str = "cpu",
+) -> dict[str, Tensor]:
+    """Render the scenes `ids` of the world `seed`; only what `products` asks for is computed.
+
+    size: pixels per side at 10 m, a multiple of 8. optical_ratio: optical pixels per multispectral one (2, 4 or 8).
+    dates: 1 renders the first date alone, equal in bytes to the first of two. Returns, on `device`:
+
+    multispectral  (batch, dates, 10, size, size) uint16, digital numbers in the order of ``SENSORS["sentinel2"]``
+    optical        (batch, dates, 3, size * ratio, size * ratio) uint8, red green blue, 255 = sentinel2's `white`
+    materials      (batch, size, size) uint8, `MATERIALS` covering most of the pixel on the first date
+    crops          (batch, size, size) uint8, `CROPS` on the first date; IGNORE off crop parcels
+    roofs          (batch, size * ratio, size * ratio) uint8, `ROOFS` on the first date
+    change         (batch, size, size) uint8, `CHANGES` between the dates
+    scene          (batch,) int64, `SCENES`
+    scene_labels   (batch, len(GROUPS)) uint8, 1 where a group of materials covers at least PRESENT on the first date
+
+    Raises BrewError for an unknown product, an impossible size, ratio or number of dates, and ids that are not int64.
+    """
+    _check(ids, products, size, optical_ratio, dates)
+    device = torch.device(device)
+    block = _BLOCK if device.type == "cpu" else 128
+    parts = []
+    for start in range(0, len(ids), block):
+        chosen = ids[start : start + block].cpu()
+        count = len(chosen)
+        if device.type == "cpu" and count < block:
+            chosen = torch.cat([chosen, chosen[-1:].expand(block - count)])
+        parts.append({name: value[:count] for name, value in _render_block(
+            chosen, seed, tuple(products), size, optical_ratio, dates, device).items()})  # fmt: skip
+    return {name: torch.cat([part[name] for part in parts]) for name in products}
+
+
+def _check(ids: Tensor, products: Sequence[str], size: int, ratio: int, dates: int) -> None:
+    for name in products:
+        if name not in PRODUCTS:
+            raise BrewError(f"product {name!r} is unknown; {nearest(name, PRODUCTS)}")
+    if ids.dtype != torch.int64 or ids.ndim != 1 or len(ids) == 0:
+        raise BrewError(f"ids are {ids.dtype} of shape {tuple(ids.shape)}; expected at least one int64 in one dimension")
+    if size < 16 or size % 8:
+        raise BrewError(f"size is {size}; expected a multiple of 8, at least 16")
+    if ratio not in (2, 4, 8):
+        raise BrewError(f"optical_ratio is {ratio}; expected 2, 4 or 8")
+    if dates not in (1, 2):
+        raise BrewError(f"dates is {dates}; expected 1 or 2")
+    if "change" in products and dates != 2:
+        raise BrewError("change needs two dates, found dates=1; ask for dates=2 or leave change out")
+
+
+def _render_block(
+    ids: Tensor, seed: int, products: tuple[str, ...], size: int, ratio: int, dates: int, device: torch.device
+) -> dict[str, Tensor]:
+    draw = _Draws(seed, ids)
+    plan = _plan(draw, size)
+    images: dict[str, list[Tensor]] = {"multispectral": [], "optical": []}
+    result: dict[str, Tensor] = {"scene": plan.scene.to(device)}
+    if set(products) - {"scene"}:
+        grid = _Grid(size, ratio, device)
+        ground = _ground(plan, grid, draw)
+        surfaces = [_surface(plan, ground, grid, date) for date in range(dates)]
+        for date, surface in enumerate(surfaces):
+            if set(products) & {"multispectral", "optical"}:
+                light = _light(draw, grid, surface, ground, plan, date)
+                if "optical" in products:
+                    images["optical"].append(_optical(light, grid, draw, date))
+                if "multispectral" in products:
+                    images["multispectral"].append(_multispectral(light, grid, draw, date))
+        result |= {name: torch.stack(parts, 1) for name, parts in images.items() if parts}
+        result |= _labels(products, plan, grid, surfaces)
+    return {name: result[name] for name in products}
+
+
+# --- randomness and small helpers ------------------------------------------------------------------------------------
+
+
+class _Draws:
+    """Keyed uniform draws of a block of scenes; always made on the CPU, where the small tables are."""
+
+    def __init__(self, seed: int, ids: Tensor) -> None:
+        self.seed, self.ids = seed, ids
+
+    def __call__(self, stream: str, count: int = 1) -> Float[Tensor, "batch count"]:
+        return draws.uniform(self.seed, 0, self.ids, f"miniature/{stream}", count)
+
+    def grain(self, stream: str, count: int, device: torch.device) -> Int32[Tensor, "batch count"]:
+        """32 random bits per pixel: a 32-bit counter hash (Wellons' lowbias32), which costs a twentieth of 64 bits."""
+        halves = (self(f"{stream}/grain", 2) * 65536).to(torch.int32).to(device)
+        bits = torch.arange(count, dtype=torch.int32, device=device) * -1640531535
+        bits = bits + (halves[:, :1] * 65536 + halves[:, 1:])
+        bits = (bits ^ (bits >> 16 & 0xFFFF)) * 0x7FEB352D
+        bits = (bits ^ (bits >> 15 & 0x1FFFF)) * (0x846CA68B - (1 << 32))
+        return bits ^ (bits >> 16 & 0xFFFF)
+
+
+class _Grid:
+    """The optical grid: pixels per side, metres from the scene's centre (x to the east, y to the south)."""
+
+    def __init__(self, size: int, ratio: int, device: torch.device) -> None:
+        self.size, self.ratio, self.device = size, ratio, device
+        self.pixels = size * ratio
+        self.step = GROUND / ratio
+        axis = (torch.arange(self.pixels, device=device) + 0.5) * self.step - size * GROUND / 2
+        self.x, self.y = axis[None, None, :], axis[None, :, None]
+
+    def average(self, fine: Float[Tensor, "batch fine_y fine_x"], by: int) -> Float[Tensor, "batch y x"]:
+        """Mean over by x by pixels, summed in a fixed order."""
+        wide = sum((fine[:, :, i::by] for i in range(1, by)), fine[:, :, 0::by])
+        return sum((wide[:, i::by] for i in range(1, by)), wide[:, 0::by]) * (1 / by**2)
+
+    def field(self, draw: _Draws, stream: str, metres: float) -> Float[Tensor, "batch fine_y fine_x"]:
+        """A smooth random field (quadratic B-spline of draws every `metres`), about mean 0 and deviation 1."""
+        cells = round(self.size * GROUND / metres)
+        knots = draw(stream, (cells + 2) ** 2).to(self.device).view(-1, cells + 2, cells + 2)
+        knots = (knots - 0.5) * 6.3
+        inner = self.pixels // cells
+        t = (torch.arange(inner, device=self.device) + 0.5) / inner
+        weights = ((1 - t) * (1 - t) * 0.5, 0.75 - (t - 0.5) * (t - 0.5), t * t * 0.5)
+        rows = sum(knots[:, i : i + cells, None, :] * w[:, None] for i, w in enumerate(weights))
+        rows = rows.reshape(-1, self.pixels, cells + 2)
+        both = sum(rows[:, :, i : i + cells, None] * w for i, w in enumerate(weights))
+        return both.reshape(-1, self.pixels, self.pixels)
+
+
+class _Lookup:
+    """Reads many tables (batch, entries) at one index image."""
+
+    def __init__(self, index: Float[Tensor, "batch y x"], entries: int) -> None:
+        self.shape = index.shape
+        start = torch.arange(len(index), device=index.device, dtype=torch.int32) * entries
+        self.flat = (index.to(torch.int32) + start[:, None, None]).view(-1)
+
+    def __call__(self, table: Tensor) -> Tensor:
+        return table.to(self.flat.device).reshape(-1).index_select(0, self.flat).view(self.shape)
+
+
+def _where(positive: Tensor) -> Tensor:
+    """1.0 where positive, else 0.0. Masks are floats throughout: several times faster than booleans on a CPU."""
+    return torch.sign(positive).clamp_min_(0)
+
+
+def _put(base: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
+    """`value` where the mask is 1, else `base`; exact for the small integers that indices are."""
+    return base + mask * (value - base)
+
+
+def _modulo(value: Tensor, by: int) -> Tensor:
+    return value - torch.floor(value * (1 / by)) * by
+
+
+def _triangle(phase: Tensor) -> Tensor:
+    """A wave of period 1 and mean 0 between -1 and 1."""
+    return (phase - torch.floor(phase) - 0.5).abs_() * 4 - 1
+
+
+def _between(uniform: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
+    return low + uniform * (high - low)
+
+
+def _choose(uniform: Tensor, probabilities: Tensor) -> Tensor:
+    """Index into the last dimension of `probabilities` (..., options), by inversion of `uniform` (...)."""
+    edges = probabilities.cumsum(-1)
+    return (uniform[..., None] * edges[..., -1:] >= edges[..., :-1]).sum(-1)
+
+
+# --- the plan: small tables, on the CPU ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was drawn for each scene of a block. Tables are (batch, entries); lengths in metres."""
+
+    scene: Tensor
+    bend: Tensor
+    sites: Tensor  # (batch, sectors, 2)
+    sector: dict[str, Tensor]  # by sector
+    row: dict[str, Tensor]  # by sector and row
+    parcel: dict[str, Tensor]  # by parcel
+    lot: dict[str, Tensor]  # by lot
+    one: dict[str, Tensor]  # (batch, 1, 1) numbers of the scene
+    uses: tuple[Tensor, Tensor]  # use of each parcel on each date
+    palettes: tuple[Tensor, Tensor]  # (batch, palette, band) reflectance on each date
+    looks: tuple[dict[str, Tensor], dict[str, Tensor]]  # by surface: material, crown, rough, furrow, crop, roof
+
+
+def _plan(draw: _Draws, size: int) -> _Plan:
+    layouts = tuple(_LAYOUTS.values())
+    scene = (draw("scene")[:, 0] * len(SCENES)).long()
+
+    def of(name: str) -> Tensor:
+        return torch.tensor([getattr(layout, name) for layout in layouts], dtype=torch.float32)[scene]
+
+    batch, half = len(scene), size * GROUND / 2
+    sector = _plan_sectors(draw, of)
+    u = draw("sites", 3 * _SECTORS).view(batch, _SECTORS, 3)
+    angle = (torch.arange(_SECTORS) + u[..., 0] * 0.7 + draw("sites/turn")) * (2 * np.pi / _SECTORS)
+    reach = _between(u[..., 1], 0.45, 1.0) * half
+    active = torch.arange(_SECTORS) < 1 + (draw("sites/count") * of("sectors")[:, None]).floor()
+    reach = torch.where(active, reach, 1e4)
+    sites = torch.stack([angle.cos() * reach, angle.sin() * reach], -1)
+
+    u = draw("rows", 4 * _SECTORS * _ROWS).view(4, -1, _SECTORS * _ROWS) if batch == 0 else None
+    u = draw("rows", 4 * _SECTORS * _ROWS).view(batch, 4, -1)
+    parcels = of("parcels")
+    streets = _choose(u[:, 3], of("streets")[:, None])
+    urban = (of("streets")[:, 3:] > 0.99).float()
+    row = {
+        "width": _between(u[:, 0], parcels[:, :1], parcels[:, 1:]),
+        "shift": u[:, 1] * 500,
+        "slant": (u[:, 2] - 0.5) * 40 * (1 - urban),
+        # An open border is a furrow's width of grass; tracks, hedges and lanes are wider.
+        "border": torch.tensor([1.2, 1.8, 3.5, 2.6])[streets] + urban * _between(u[:, 1], 1.2, 3.2),
+        "border surface": torch.tensor([_SPECIAL[n] for n in ("verge", "track", "hedge", "asphalt")])[streets].float(),
+    }
+    one = {name: value[:, None, None] for name, value in _plan_water(draw, of, half).items()}
+    one |= {
+        "urban": urban[:, :, None],
+        "woods": (of("woods") + _between(draw("woods")[:, 0], -0.5, 0.5))[:, None, None],
+        "conifers": _between(draw("conifers")[:, 0], -1.5, 1.5)[:, None, None],
+        "road": torch.where(
+            draw("road")[:, 0] < of("road"), _between(draw("road/width")[:, 0], 3.2, 6.5) + urban[:, 0] * 2, -1.0
+        )[:, None, None],
+    }
+    uses = _plan_uses(draw, of("uses"))
+    parcel = _plan_parcels(draw, of, urban)
+    lot = _plan_lots(draw)
+    looks, palettes = zip(*(_paint(draw, uses, lot, one, date) for date in range(2)), strict=True)
+    return _Plan(scene, of("bend"), sites, sector, row, parcel, lot, one, uses, palettes, looks)
+
+
+def _plan_sectors(draw: _Draws, of: Callable[[str], Tensor]) -> dict[str, Tensor]:
+    u = draw("sectors", 4 * _SECTORS).view(-1, 4, _SECTORS)
+    angle = (u[:, 0] * np.pi + draw("sectors/turn") * np.pi) * 0.5
+    rows = of("rows")
+    return {
+        "cos": angle.cos(), "sin": angle.sin(), "along": u[:, 1] * 1000, "across": u[:, 2] * 1000,
+        "depth": _between(u[:, 3], rows[:, :1], rows[:, 1:]),
+    }  # fmt: skip
+
+
+def _plan_water(draw: _Draws, of: Callable[[str], Tensor], half: float) -> dict[str, Tensor]:
+    u = draw("water", 12)
+    present, lake = u[:, 0] < of("water"), u[:, 1] < of("lake")
+    angle, bearing = u[:, 2] * 2 * np.pi, u[:, 3] * 2 * np.pi
+    away = _between(u[:, 4], 0.2, 1.1) * half
+    river = _between(u[:, 5] * u[:, 5], 7, 42)
+    flood = (_change_kind(draw) == CHANGES.index("flood")).float() * _between(u[:, 11], 14, 40)
+    return {
+        "lake": (lake & present).float(), "river": (~lake & present).float(),
+        "lake x": bearing.cos() * away, "lake y": bearing.sin() * away,
+        "lake radius": _between(u[:, 6], 0.35, 1.0) * half * 0.9, "cos": angle.cos(), "sin": angle.sin(),
+        "river half": river, "river offset": (u[:, 7] - 0.5) * half, "meander": _between(u[:, 8], 10, 60),
+        "meander length": _between(u[:, 9], 250, 600), "meander phase": u[:, 10], "flood": flood,
+    }  # fmt: skip
+
+
+def _change_kind(draw: _Draws) -> Tensor:
+    """What happens to a scene between the dates, if the scene offers it: an index into CHANGES."""
+    return _choose(draw("change/kind")[:, 0], torch.tensor([0.30, 0.26, 0.18, 0.14, 0.12]))
+
+
+def _plan_uses(draw: _Draws, probabilities: Tensor) -> tuple[Tensor, Tensor]:
+    before = _choose(draw("uses", _PARCELS), probabilities[:, None])
+    kind, struck = _change_kind(draw)[:, None], draw("change/parcels", _PARCELS)
+    open_land = before <= _GRASS
+    built = torch.where(draw("change/built", _PARCELS) < 0.6, _HOUSES, _HALLS)
+    after = torch.where((kind == 1) & open_land & (struck < 0.22), built, before)
+    after = torch.where((kind == 3) & open_land & (struck < 0.2), _SOLAR, after)
+    return before, after
+
+
+def _plan_parcels(draw: _Draws, of: Callable[[str], Tensor], urban: Tensor) -> dict[str, Tensor]:
+    u = draw("parcels", 6 * _PARCELS).view(-1, 6, _PARCELS)
+    hedge = (u[:, 0] < of("hedges")[:, None]).float()
+    cleared = (_change_kind(draw)[:, None] == CHANGES.index("clearing")) & (u[:, 1] < 0.3)
+    side = torch.tensor([_SPECIAL[name] for name in ("verge", "hedge", "asphalt")])
+    return {
+        "side": (1.0 + 2.4 * hedge) * (1 - urban) + 3.6 * urban,
+        "side surface": side[(hedge * (1 - urban) + 2 * urban).long()].float(),
+        "cleared": cleared.float(),
+        "turned": (u[:, 2] < 0.3).float(),
+        "row frequency": 1 / _between(u[:, 3], 5.6, 9.0),
+        "furrow": _between(u[:, 4], 0.02, 0.15),
+        "panel frequency": 1 / _between(u[:, 5], 7.5, 10.0),
+    }
+
+
+def _plan_lots(draw: _Draws) -> dict[str, Tensor]:
+    """Lots 0-255 hold houses, 256-511 halls. Sizes are shares of the lot."""
+    u = draw("lots", 8 * _LOTS).view(-1, 8, _LOTS)
+    hall = (torch.arange(_LOTS) >= _LOTS // 2).float()
+    houses = _choose(u[:, 0], torch.tensor([0, 0.46, 0.42, 0.08, 0.0, 0.0, 0.04, 0.0]))
+    halls = _choose(u[:, 0], torch.tensor([0, 0.02, 0.02, 0.2, 0.2, 0.2, 0.18, 0.18]))
+    standing = u[:, 1] < 0.9 - 0.08 * hall
+    infill = (_change_kind(draw)[:, None] == 1) & (u[:, 2] < 0.3)
+    return {
+        "kind": torch.where(hall > 0, halls, houses).float(),
+        "stands 0": (standing & ~infill).float(),
+        "stands 1": standing.float(),
+        "wide": _between(u[:, 3], 0.26 + 0.04 * hall, 0.38 + 0.07 * hall),
+        "deep": _between(u[:, 4], 0.17 + 0.09 * hall, 0.27 + 0.13 * hall),
+        "shift u": (u[:, 5] - 0.5) * 0.16 * (1 - hall),
+        "shift v": (u[:, 6] - 0.5) * 0.2 * (1 - hall),
+        "height": _between(u[:, 7], 5.0, 9.0) + 3 * hall,
+    }
+
+
+# --- colours ---------------------------------------------------------------------------------------------------------------
+
+_VIGOURS, _MOISTURES = 9, 5
+
+
+@cache
+def _spectra() -> Float[Tensor, "material vigour moisture band"]:
+    """Reflectance of every material at Sentinel-2's bands over a lattice of its two states."""
+    table = [
+        [[materials.reflectance(name, SENTINEL2.wavelengths_um, v, m) for m in np.linspace(0, 1, _MOISTURES)]
+         for v in np.linspace(0, 1, _VIGOURS)]
+        for name in MATERIALS
+    ]  # fmt: skip
+    return torch.from_numpy(np.array(table, dtype=np.float32))
+
+
+def _spectrum(material: Tensor, vigour: Tensor, moisture: Tensor) -> Float[Tensor, "... band"]:
+    """`_spectra` interpolated linearly in both states."""
+    table = _spectra()
+    bands = table.shape[-1]
+    v = vigour.clamp(0, 1) * (_VIGOURS - 1)
+    m = moisture.clamp(0, 1) * (_MOISTURES - 1)
+    v0, m0 = v.floor().clamp_max(_VIGOURS - 2), m.floor().clamp_max(_MOISTURES - 2)
+    fv, fm = (v - v0)[..., None], (m - m0)[..., None]
+    index = (material.long() * _VIGOURS + v0.long()) * _MOISTURES + m0.long()
+    flat = table.view(-1, bands)
+
+    def at(offset: int) -> Tensor:
+        return flat.index_select(0, (index + offset).view(-1)).view(*index.shape, bands)
+
+    low = at(0) * (1 - fm) + at(1) * fm
+    high = at(_MOISTURES) * (1 - fm) + at(_MOISTURES + 1) * fm
+    return low * (1 - fv) + high * fv
+
+
+def _code(name: str) -> int:
+    return MATERIALS.index(name)
+
+
+_CROP_CODES = torch.tensor([_code(name) for name in CROPS])
+
+
+def _paint(
+    draw: _Draws, uses: tuple[Tensor, Tensor], lot: dict[str, Tensor], one: dict[str, Tensor], date: int
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Material, texture and palette of every surface on one date. Seasons change parcels without being a change."""
+    use, batch = uses[date], len(uses[0])
+    u = draw("paint", 7 * _PARCELS).view(batch, 7, _PARCELS)
+    season = draw("season", 8 * _PARCELS).view(batch, 8, _PARCELS)
+    weather = draw(f"weather/{date}", 4)[:, :, None]
+    crop = (u[:, 0] * len(CROPS)).long()
+    dry = u[:, 1] < 0.55
+    soil = torch.where(dry, _code("dry bare soil"), _code("wet bare soil"))
+    conifer = u[:, 1] < 0.5 - one["conifers"][:, 0] * 0.5
+    by_use = torch.stack([
+        _CROP_CODES[crop], soil, torch.full_like(soil, _code("grass")),
+        torch.where(conifer, _code("conifer forest"), _code("broadleaf forest")), torch.full_like(soil, _code("grass")),
+        torch.where(dry, _code("asphalt"), _code("concrete")), torch.full_like(soil, _code("grass")),
+    ])  # fmt: skip
+    material = by_use.gather(0, use[None])[0]
+    low = torch.tensor([0.35, 0.2, 0.3, 0.45, 0.15, 0.1, 0.1])[use]
+    vigour = _between(u[:, 2], low, torch.tensor([1, 0.9, 0.95, 1, 0.7, 0.6, 0.6])[use])
+    moisture = _between(u[:, 3], 0.1, 0.9)
+    if date == 1:
+        # Harvested fields show soil, ploughed ones grow a crop; everything else gains or loses some vigour.
+        harvested = (use == _CROP) & (season[:, 0] < 0.35)
+        sown = (use == _SOIL) & (season[:, 0] < 0.45)
+        material = torch.where(harvested, soil, torch.where(sown, _CROP_CODES[crop], material))
+        vigour = vigour + (season[:, 1] - 0.5) * 0.4 + (weather[:, 0] - 0.55) * 0.5
+        moisture = moisture + (season[:, 2] - 0.5) * 0.3
+    moisture = moisture + (weather[:, 1] - 0.5) * 0.4
+    look = [_COMMON_LOOK[name] for name in _COMMON]
+    common = torch.tensor([_code(entry[0]) for entry in look]).expand(batch, -1).clone()
+    v = torch.tensor([entry[1] for entry in look]) + (draw("paint/common", len(look)) - 0.5) * 0.3
+    m = torch.tensor([entry[2] for entry in look]) + (weather[:, 1] - 0.5) * 0.4
+    water = _COMMON.index("water")
+    turbid = draw("paint/turbid")[:, 0] + (weather[:, 2, 0] - 0.5) * 0.3 * date < 0.45
+    common[:, water] = torch.where(turbid, _code("turbid water"), _code("clear water"))
+    v[:, water] = _between(weather[:, 3, 0], 0.1, 0.9)
+
+    levels = (torch.arange(_LEVELS) - 1.0)[None, :, None] * 0.13
+    material_levelled, vigour_levelled, moisture_levelled = (
+        torch.cat(pair, 1)[:, None].expand(-1, _LEVELS, -1)
+        for pair in ((material, common), (vigour, v), (moisture, m))
+    )
+    ground = _spectrum(material_levelled, vigour_levelled + levels, moisture_levelled)
+    # A parcel differs from its class in brightness and, a little, in slope: varieties, sowing dates, soils beneath.
+    own = draw("paint/own", 3 * _LEVELLED).view(batch, 1, 3, _LEVELLED)
+    slope = torch.tensor(SENTINEL2.wavelengths_um) - 0.9
+    tint = 1 + (own[:, :, 0, :, None] - 0.5) * 0.22 + (own[:, :, 1, :, None] - 0.5) * 0.14 * slope
+    ground = ground * tint
+
+    lots = draw("paint/lots", 2 * _LOTS).view(batch, 2, _LOTS)
+    roof = torch.tensor([_code(name) for name in _ROOF_MATERIAL])[lot["kind"].long()]
+    roofs = _spectrum(roof, _between(lots[:, 0], 0.15, 0.95), lots[:, 1])
+    palette = torch.cat([ground.reshape(batch, -1, ground.shape[-1]), roofs], 1)
+
+    leafy = torch.isin(material, _CROP_CODES)
+    bare = (material == _code("dry bare soil")) | (material == _code("wet bare soil"))
+    forest = use == _FOREST
+    none = torch.zeros(batch, _LOTS)
+    number = torch.where(leafy, (material[..., None] == _CROP_CODES).int().argmax(-1), IGNORE)
+    off = torch.full((batch, len(look) + _LOTS), float(IGNORE))
+    return {
+        "material": torch.cat([material, common, roof], 1).float(),
+        "crown": torch.cat([
+            forest * torch.where(material == _code("conifer forest"), 0.75, 0.55) + (use == _GRASS) * 0.10
+            + (use == _HOUSES) * 0.22, torch.tensor([entry[3] for entry in look]).expand(batch, -1), none], 1),
+        "rough": torch.cat([
+            0.05 + bare * 0.07 + (use == _GRASS) * 0.05 + forest * 0.06 + (use == _HALLS) * 0.09,
+            torch.tensor([entry[4] for entry in look]).expand(batch, -1), none + 0.05], 1),
+        "furrow": torch.cat([(leafy | bare) * 1.0, torch.zeros(batch, len(look)), none], 1),
+        "crop": torch.cat([number.float(), off], 1),
+    }, palette  # fmt: skip
+
+
+# --- the ground: what both dates share -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """Where things are, as images (batch, fine y, fine x); masks are 0.0 or 1.0, lengths in metres."""
+
+    parcel: Tensor
+    border: Tensor  # surface of the border here, or -1
+    road: Tensor
+    marking: Tensor
+    along: Tensor  # position in the sector's frame
+    across: Tensor
+    cos: Tensor
+    sin: Tensor
+    inside: Tensor  # (along, across) share of the parcel within its borders, as two images
+    lot_length: Tensor
+    lot_depth: Tensor
+    shore: Tensor  # metres from open water, negative inside
+    woods: Tensor  # surface of the wood here, or -1
+    canopy: Tensor
+    hillshade: Tensor
+    patches: Tensor
+    grain: Tensor
+
+
+def _ground(plan: _Plan, grid: _Grid, draw: _Draws) -> _Ground:
+    raise NotImplementedError
