@@ -7,7 +7,7 @@ SCALE ?= miniature
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-# Where every file of the pipeline is spelled from the root, this is all that a scale changes.
+# Every scale has a pipeline of its own; the root's is the miniature's.
 PIPELINE = $(if $(filter miniature,$(SCALE)),dvc.yaml,scales/$(SCALE)/dvc.yaml)
 
 help:  ## this list
@@ -16,10 +16,10 @@ help:  ## this list
 setup: $(READY)  ## build .venv from requirements.lock
 
 # The first Python that the lock covers; `uv` comes from the lock too, by its hash, and then installs the rest.
-# An environment that was moved or half built is built anew.
-$(READY): requirements.lock Makefile
+# An environment whose Python does not run is built anew; a half installed one is completed.
+$(READY): requirements.lock
 	@set -e; \
-	if ! $(PYTHON) -c 'import sys, pathlib; sys.exit(pathlib.Path(sys.prefix) != pathlib.Path("$(VENV)").resolve())' 2>/dev/null; then \
+	if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then \
 	  rm -rf $(VENV); \
 	  for python in python3.11 python3.12 python3.13 python3.14 python3; do \
 	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then \
@@ -31,7 +31,7 @@ $(READY): requirements.lock Makefile
 	  fi; \
 	fi; \
 	awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.lock > $(VENV)/uv.txt; \
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt; \
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt; \
 	echo "setup: installing requirements.lock (about 5 GB where none is cached)"; \
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync --quiet --python $(PYTHON) --require-hashes requirements.lock; \
 	touch $@
@@ -57,12 +57,12 @@ lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinne
 	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
 
-teacher: $(READY)  ## train the miniature's optical teacher again, from its data
-	@$(PYTHON) -m brew.notebooks run notebooks/optical_teacher.ipynb --set scale=$(SCALE)
+teacher: $(READY)  ## train the miniature's optical teacher again
+	@$(PYTHON) -m brew.stages.miniature_teacher
 
 verify: $(READY)  ## whether what lies in data/ and reports/ is what the locks say
 	@$(PYTHON) -m brew.scales check
-	@$(PYTHON) -m dvc status $(PIPELINE)
+	@$(PYTHON) -m dvc status --quiet $(PIPELINE) || { $(PYTHON) -m dvc status $(PIPELINE); exit 1; }
 
 clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -3,7 +3,7 @@
 Each fact stands here once. A sensor names the `path` (the student's stem) that reads it, so that an aerial image and
 Sentinel-2's own true-colour bands, which differ in unit and statistics, share the optical stem.
 
-Statistics: the released DEO weights' (METHOD: fMoW-Sentinel digital numbers, fMoW-RGB), see `docs/methodology.md`.
+Statistics: the released DEO weights' (fMoW-Sentinel digital numbers and fMoW-RGB), see `docs/methodology.md`.
 Central wavelengths: Sentinel-2A Spectral Response Functions v3.1 (ESA COPE-GSEG-EOPG-TN-15-0007).
 """
 

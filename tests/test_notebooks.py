@@ -2,13 +2,11 @@
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -211,15 +209,14 @@ def test_scrubbing_leaves_the_source() -> None:
 
 def test_saving_in_jupyterlab_scrubs(tmp_path: Path) -> None:
     from jupyter_server.services.contents.filemanager import FileContentsManager
+    from traitlets.config.loader import JSONFileConfigLoader
 
-    settings = SimpleNamespace(FileContentsManager=SimpleNamespace())
-    runpy.run_path(str(ROOT / ".jupyter" / "jupyter_server_config.py"), init_globals={"c": settings})
+    config = JSONFileConfigLoader("jupyter_server_config.json", str(ROOT / ".jupyter")).load_config()
     source = scrub(v4.new_notebook(cells=[code("1 + 1")]))
     write(source, tmp_path / "tidy.ipynb")
     source.cells[0].outputs = [stream("2")]
     source.cells[0].execution_count = 1
-    manager = FileContentsManager(root_dir=str(tmp_path))
-    manager.register_pre_save_hook(settings.FileContentsManager.pre_save_hook)
+    manager = FileContentsManager(root_dir=str(tmp_path), config=config)
     manager.save({"type": "notebook", "format": "json", "content": source}, "/saved.ipynb")
     assert (tmp_path / "saved.ipynb").read_bytes() == (tmp_path / "tidy.ipynb").read_bytes()
 

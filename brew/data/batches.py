@@ -1,7 +1,9 @@
 """Batches of raw integers from a store to the training device; everything else happens there.
 
-The order is a permutation keyed by (seed, epoch), so every sample is seen once per epoch, whatever the number of
-processes, and a run may resume at any step.
+The order is a permutation keyed by (seed, epoch), so a sample is seen at most once per epoch, whatever the number of
+processes, and a run may resume at any step. One thread reads ahead; reading is a copy, so more would only fill memory.
+
+Left out: views, normalisation, sampling with weights.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +23,7 @@ from brew.errors import BrewError
 
 @dataclass(frozen=True)
 class Batch:
-    """samples: identifiers, the samples' places in the store. arrays: raw values on the training device, by variable."""
+    """samples: identifiers, the samples' places in the store. arrays: raw values by variable. Both on the device."""
 
     samples: Int64[Tensor, " batch"]
     arrays: Mapping[str, Tensor]
@@ -30,8 +32,10 @@ class Batch:
 class Batches:
     """An endless feed over the samples of some splits of a store.
 
-    name: of the feed, a part of the key of every draw. batch_size: of all processes together; the last, incomplete batch
-    of an epoch is left out. Where a variable has a time dimension, one date is drawn per sample and epoch.
+    name: of the feed, a part of the key of every draw. batch_size: of all processes together; process `rank` of `world`
+    gets its share of each. The last, incomplete batch of an epoch is left out; in the next epoch other samples stand
+    there. Where a variable has a time dimension, one date is drawn per sample and epoch, the same for all variables.
+    Raises BrewError where the splits hold less than one batch, or it does not divide over the processes.
     """
 
     def __init__(
@@ -51,14 +55,17 @@ class Batches:
         self.rank, self.world = rank, world
         self.members = np.flatnonzero(np.isin(dataset["split"].values, list(splits)))
         self._readers = {variable: ArrayReader(path, variable) for variable in variables}
-        self._dates = {variable: dataset.sizes["time"] if "time" in dataset[variable].dims else 0 for variable in variables}
+        dated = [variable for variable in variables if "time" in dataset[variable].dims]
+        self._dates = {variable: dataset.sizes["time"] if variable in dated else 0 for variable in variables}
         if len(self.members) < batch_size:
             raise BrewError(
                 f"{path}: splits {', '.join(splits)} hold {len(self.members)} samples; expected at least one batch of "
                 f"{batch_size}. Lower the batch size or build a larger store"
             )
         if batch_size % world:
-            raise BrewError(f"a batch of {batch_size} does not divide over {world} processes; choose a multiple of {world}")
+            raise BrewError(
+                f"a batch of {batch_size} and {world} processes; expected a multiple of {world}. Change one"
+            )
 
     def __len__(self) -> int:
         return len(self.members) // self.batch_size
@@ -67,9 +74,7 @@ class Batches:
         """The batches of one epoch from step `start_step` on; the next one is read while this one is used."""
         order = self.members[draws.permutation(self.seed, epoch, len(self.members), stream=f"order/{self.name}")]
         share = self.batch_size // self.world
-        chosen = [
-            order[step * self.batch_size + self.rank * share :][:share] for step in range(start_step, len(self))
-        ]
+        chosen = [order[step * self.batch_size + self.rank * share :][:share] for step in range(start_step, len(self))]
         with ThreadPoolExecutor(1) as pool:
             ahead = [pool.submit(self._read, samples, epoch) for samples in chosen[:1]]
             for following in [*chosen[1:], None]:
@@ -81,15 +86,14 @@ class Batches:
     def _read(self, samples: np.ndarray, epoch: int) -> Batch:
         ids = torch.from_numpy(samples)
         drawn = draws.uniform(self.seed, epoch, ids, f"date/{self.name}", 1)[:, 0].numpy()
-        arrays = {}
+        arrays: dict[str, Tensor] = {}
         for variable, reader in self._readers.items():
             dates = self._dates[variable]
             time = (drawn * dates).astype(np.int64) if dates else None
-            arrays[variable] = torch.from_numpy(reader.read(samples, time))
+            values = torch.from_numpy(reader.read(samples, time))
+            arrays[variable] = values.pin_memory() if self.device.type == "cuda" else values
         return Batch(ids, arrays)
 
     def _to_device(self, batch: Batch) -> Batch:
-        if self.device.type == "cpu":
-            return batch
-        moved = {name: array.pin_memory().to(self.device, non_blocking=True) for name, array in batch.arrays.items()}
+        moved = {name: array.to(self.device, non_blocking=True) for name, array in batch.arrays.items()}
         return Batch(batch.samples.to(self.device), moved)

@@ -176,13 +176,13 @@ def _render_block(
     ids: Tensor, seed: int, products: tuple[str, ...], size: int, ratio: int, dates: int, device: torch.device
 ) -> dict[str, Tensor]:
     draw = _Draws(seed, ids)
-    plan = _plan(draw, size)
+    plan = _plan(draw, size, dates)
     images: dict[str, list[Tensor]] = {"multispectral": [], "optical": []}
     result: dict[str, Tensor] = {"scene": plan.scene.to(device)}
     if set(products) - {"scene"}:
         grid = _Grid(size, ratio, device)
         ground = _ground(plan, grid, draw)
-        surfaces = [_surface(plan, ground, grid, date) for date in range(dates)]
+        surfaces = [_surface(plan, ground, grid, draw, date) for date in range(dates)]
         for date, surface in enumerate(surfaces):
             if set(products) & {"multispectral", "optical"}:
                 light = _light(draw, grid, surface, ground, plan, date)
@@ -191,7 +191,7 @@ def _render_block(
                 if "multispectral" in products:
                     images["multispectral"].append(_multispectral(light, grid, draw, date))
         result |= {name: torch.stack(parts, 1) for name, parts in images.items() if parts}
-        result |= _labels(products, plan, grid, surfaces)
+        result |= _labels(products, plan, ground, grid, surfaces)
     return {name: result[name] for name in products}
 
 
@@ -303,11 +303,11 @@ class _Plan:
     lot: dict[str, Tensor]  # by lot
     one: dict[str, Tensor]  # (batch, 1, 1) numbers of the scene
     uses: tuple[Tensor, Tensor]  # use of each parcel on each date
-    palettes: tuple[Tensor, Tensor]  # (batch, palette, band) reflectance on each date
-    looks: tuple[dict[str, Tensor], dict[str, Tensor]]  # by surface: material, crown, rough, furrow, crop, roof
+    palettes: tuple[Tensor, ...]  # (batch, palette, band) reflectance on each date
+    looks: tuple[dict[str, Tensor], ...]  # by surface: material, crown, rough, furrow, crop, roof
 
 
-def _plan(draw: _Draws, size: int) -> _Plan:
+def _plan(draw: _Draws, size: int, dates: int) -> _Plan:
     layouts = tuple(_LAYOUTS.values())
     scene = (draw("scene")[:, 0] * len(SCENES)).long()
 
@@ -323,7 +323,6 @@ def _plan(draw: _Draws, size: int) -> _Plan:
     reach = torch.where(active, reach, 1e4)
     sites = torch.stack([angle.cos() * reach, angle.sin() * reach], -1)
 
-    u = draw("rows", 4 * _SECTORS * _ROWS).view(4, -1, _SECTORS * _ROWS) if batch == 0 else None
     u = draw("rows", 4 * _SECTORS * _ROWS).view(batch, 4, -1)
     parcels = of("parcels")
     streets = _choose(u[:, 3], of("streets")[:, None])
@@ -348,7 +347,8 @@ def _plan(draw: _Draws, size: int) -> _Plan:
     uses = _plan_uses(draw, of("uses"))
     parcel = _plan_parcels(draw, of, urban)
     lot = _plan_lots(draw)
-    looks, palettes = zip(*(_paint(draw, uses, lot, one, date) for date in range(2)), strict=True)
+    painted = [_paint(draw, uses, lot, one, date) for date in range(dates)]
+    palettes, looks = tuple(palette for _, palette in painted), tuple(look for look, _ in painted)
     return _Plan(scene, of("bend"), sites, sector, row, parcel, lot, one, uses, palettes, looks)
 
 
@@ -549,9 +549,23 @@ def _paint(
 
 
 @dataclass(frozen=True)
+class _Lots:
+    """Position within the lot of a built parcel for one way to divide it, as images; lengths in metres."""
+
+    number: Tensor
+    u: Tensor  # along the sector's rows, from the building's centre
+    v: Tensor
+    beyond_u: Tensor  # metres outside the building's outline, negative inside
+    beyond_v: Tensor
+    inside: Tensor  # 1.0 within the lots of the parcel, 0.0 on its border
+    look: _Lookup
+
+
+@dataclass(frozen=True)
 class _Ground:
     """Where things are, as images (batch, fine y, fine x); masks are 0.0 or 1.0, lengths in metres."""
 
+    parcels: _Lookup
     parcel: Tensor
     border: Tensor  # surface of the border here, or -1
     road: Tensor
@@ -560,16 +574,420 @@ class _Ground:
     across: Tensor
     cos: Tensor
     sin: Tensor
-    inside: Tensor  # (along, across) share of the parcel within its borders, as two images
-    lot_length: Tensor
-    lot_depth: Tensor
+    inner: tuple[Tensor, Tensor]  # share of the parcel along and across, without its borders
+    extent: tuple[Tensor, Tensor]  # metres of the same
     shore: Tensor  # metres from open water, negative inside
-    woods: Tensor  # surface of the wood here, or -1
+    wood: Tensor
+    conifers: Tensor
     canopy: Tensor
-    hillshade: Tensor
+    slope: Tensor  # of the canopy towards the sun
+    level: Tensor  # of vigour: 0, 1, 2
     patches: Tensor
-    grain: Tensor
+    grain: Tensor  # between -1 and 1, per pixel
 
 
 def _ground(plan: _Plan, grid: _Grid, draw: _Draws) -> _Ground:
-    raise NotImplementedError
+    one = {name: value.to(grid.device) for name, value in plan.one.items()}
+    bits = draw.grain("ground", grid.pixels**2, grid.device).view(-1, grid.pixels, grid.pixels)
+    grain = (bits & 0xFFFF).to(torch.float32) * (2 / 65535) - 1
+    broad, middle = grid.field(draw, "broad", 80), grid.field(draw, "middle", 20)
+
+    bend = plan.bend[:, None, None].to(grid.device)
+    x = grid.x + grid.field(draw, "bend/x", 80) * bend * 0.5
+    y = grid.y + grid.field(draw, "bend/y", 80) * bend * 0.5
+    sector, edge = _nearest_site(plan.sites.to(grid.device), x, y)
+    road = _where(one["road"] - edge)
+    marking = _where(0.9 - edge) * _where(one["road"] - 5.5) * _where(_triangle(x * 0.045 + y * 0.045) - 0.1)
+
+    by_sector = _Lookup(sector, _SECTORS)
+    cos, sin = by_sector(plan.sector["cos"]), by_sector(plan.sector["sin"])
+    depth = by_sector(plan.sector["depth"])
+    along = x * cos + y * sin + by_sector(plan.sector["along"])
+    across = y * cos - x * sin + by_sector(plan.sector["across"])
+    in_row = across / depth
+    row = torch.floor(in_row)
+    in_row = in_row - row
+    by_row = _Lookup(sector * _ROWS + _modulo(row, _ROWS), _SECTORS * _ROWS)
+    width = by_row(plan.row["width"])
+    in_parcel = (along + by_row(plan.row["shift"]) + by_row(plan.row["slant"]) * (in_row - 0.5)) / width
+    column = torch.floor(in_parcel)
+    in_parcel = in_parcel - column
+    parcel = _modulo(sector * 61 + row * 29 + column * 11, _PARCELS)
+    parcels = _Lookup(parcel, _PARCELS)
+
+    # Borders: across the rows they belong to the row's edge and lie on both sides of it, along them to the parcel.
+    near = torch.floor(across / depth + 0.5)
+    by_border = _Lookup(sector * _ROWS + _modulo(near, _ROWS), _SECTORS * _ROWS)
+    ragged = middle * 0.35 * (1 - one["urban"])
+    to_row = (0.5 - (in_row - 0.5).abs()) * depth + ragged
+    to_side = (0.5 - (in_parcel - 0.5).abs()) * width + ragged
+    border = _put(torch.full_like(parcel, -1.0), _where(parcels(plan.parcel["side"]) - to_side),
+                  parcels(plan.parcel["side surface"]))  # fmt: skip
+    border = _put(border, _where(by_border(plan.row["border"]) - to_row), by_border(plan.row["border surface"]))
+    verge = _where(one["road"]) * _where(one["road"] + 3 - edge) * (1 - one["urban"])
+    border = _put(border, verge, float(_SPECIAL["verge"]))
+
+    margin = 4.0 + one["urban"] * 2.0
+    extent = (width - 2 * margin, depth - 2 * margin)
+    inner = ((in_parcel * width - margin) / extent[0], (in_row * depth - margin) / extent[1])
+
+    canopy = grid.field(draw, "crowns/5", 5) * 0.5 + grid.field(draw, "crowns/10", 10) * 0.5
+    toward = canopy - _toward_sun(canopy, 1)
+    woodland = broad + middle * 0.35 + canopy * 0.12
+    patches = grid.field(draw, "patches", 40)
+    level = torch.floor((patches * 0.55 + middle * 0.25 + grain * 0.7 + 1.5).clamp_(0, 2.99))
+    return _Ground(
+        parcels, parcel, border, road, marking, along, across, cos, sin, inner, extent,
+        _shore(one, grid, broad, middle), _where(woodland - one["woods"]),
+        _where(patches + grain * 0.25 - one["conifers"]), canopy, toward, level, patches, grain,
+    )  # fmt: skip
+
+
+def _nearest_site(sites: Float[Tensor, "batch sectors 2"], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The nearest site and the distance, in metres, to the border between it and any other."""
+    sx, sy = sites[..., 0, None, None], sites[..., 1, None, None]
+    # |p - s|^2 without its common term: larger is nearer.
+    scores = [x * (2 * sx[:, k]) + (y * (2 * sy[:, k]) - (sx[:, k] * sx[:, k] + sy[:, k] * sy[:, k]))
+              for k in range(_SECTORS)]  # fmt: skip
+    best, sector = scores[0], torch.zeros_like(scores[0])
+    for k in range(1, _SECTORS):
+        sector = _put(sector, _where(scores[k] - best), float(k))
+        best = torch.maximum(best, scores[k])
+    look = _Lookup(sector, _SECTORS)
+    edge = torch.full_like(best, 1e6)
+    for k in range(_SECTORS):
+        apart = (sites - sites[:, k : k + 1]).square().sum(-1).sqrt()
+        own = apart < 1
+        distance = (best - scores[k]) * look(torch.where(own, 0.0, 0.5 / apart.clamp_min(1))) + look(own * 1e6)
+        edge = torch.minimum(edge, distance)
+    return sector, edge
+
+
+def _shore(one: dict[str, Tensor], grid: _Grid, broad: Tensor, middle: Tensor) -> Tensor:
+    """Metres to the water line on the first date, negative in the water; large where a scene has no water."""
+    lx, ly = grid.x - one["lake x"], grid.y - one["lake y"]
+    lake = (lx * lx + ly * ly).sqrt() - one["lake radius"] * (1 + broad * 0.16)
+    along, across = grid.x * one["cos"] + grid.y * one["sin"], grid.y * one["cos"] - grid.x * one["sin"]
+    wave = _triangle(along / one["meander length"] + one["meander phase"])
+    bend = wave * (2 - wave.abs())
+    river = (across - one["river offset"] - bend * one["meander"] - broad * 16).abs() - one["river half"]
+    dry = 1e4 * (1 - one["lake"] - one["river"])
+    return lake * one["lake"] + river * one["river"] + dry + middle * 1.6
+
+
+def _toward_sun(image: Tensor, pixels: int) -> Tensor:
+    """The image's value `pixels` further to the south-east, where Sentinel-2's morning sun stands in the north."""
+    moved = image.clone()
+    moved[:, :-pixels, :-pixels] = image[:, pixels:, pixels:]
+    return moved
+
+
+# --- the surface on one date -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """What covers the ground on one date: images (batch, fine y, fine x)."""
+
+    index: Tensor  # surface: parcel, common surface or lot
+    look: _Lookup
+    shade: Tensor  # brightness relative to the palette
+    roof: Tensor  # ROOFS
+    use: Tensor
+    wet: Tensor
+    wooded: Tensor
+    cleared: Tensor
+
+
+def _surface(plan: _Plan, ground: _Ground, grid: _Grid, draw: _Draws, date: int) -> _Surface:
+    one = {name: value.to(grid.device) for name, value in plan.one.items()}
+    use = ground.parcels(plan.uses[date].float())
+    built = _where(use - _FOREST) * _where(_SOLAR - use)
+    index = ground.parcel
+
+    # Trees that ignore parcels: woods, and crowns in gardens where the canopy stands out.
+    wood = ground.wood * (1 - _where(use - _FOREST))
+    kind = _SPECIAL["broadleaves"] + ground.conifers * (_SPECIAL["conifers"] - _SPECIAL["broadleaves"])
+    index = _put(index, wood, kind)
+    gardens = _equal(use, _HOUSES)
+    index = _put(index, gardens * _where(ground.canopy - 0.75), float(_SPECIAL["garden trees"]))
+    wooded = torch.maximum(wood, _equal(use, _FOREST))
+
+    lots = _lots(plan, ground, use)
+    sun = _sun(draw, date).to(grid.device)
+    kind, roof_shade, building, shadow = _buildings(plan, ground, lots, sun, built, date)
+    vehicles = _equal(use, _HALLS) * _where(ground.grain - 0.93)
+    index = _put(index, vehicles, float(_SPECIAL["marking"]))
+    drive = gardens * lots.inside * _where(2.2 - (lots.u - 5).abs()) * _where(lots.beyond_v)
+    index = _put(index, drive, float(_SPECIAL["path"]))
+
+    solar = _equal(use, _SOLAR)
+    inner_u, inner_v = ground.inner
+    fenced = solar * _where(inner_u) * _where(1 - inner_u) * _where(inner_v) * _where(1 - inner_v)
+    rows = _triangle((grid.y + grid.x * 0.05) * ground.parcels(plan.parcel["panel frequency"]))
+    service = _where(_triangle((grid.x - grid.y * 0.05) * 0.013) + 0.9)
+    panels = fenced * _where(rows + 0.35) * service
+    index = _put(index, panels, float(_SPECIAL["panels"]))
+
+    index = _put(index, _where(ground.border + 0.5), ground.border)
+    cleared = ground.parcels(plan.parcel["cleared"]) * wooded * date
+    index = _put(index, cleared, float(_SPECIAL["stumps"]))
+    index = _put(index, building, lots.number + _LEVELLED)
+
+    # Water after the land, roads (and so bridges) last.
+    shore = ground.shore - one["flood"] * date * (1 + 0.3 * ground.patches)
+    wet = _where(-shore)
+    bank = _where(5 - ground.shore) * _where(ground.patches + 0.3)
+    fringe = _where(16 - ground.shore) * _where(ground.canopy + ground.patches * 0.5 - 0.2) * (1 - building)
+    index = _put(index, fringe, float(_SPECIAL["hedge"]))
+    index = _put(index, bank, float(_SPECIAL["bank"]))
+    index = _put(index, wet, float(_SPECIAL["water"]))
+    index = _put(index, wet * _where(ground.shore), float(_SPECIAL["flood"]))
+    dry_road = ground.road * torch.maximum(1 - wet, _where(-ground.shore))
+    index = _put(index, dry_road, float(_SPECIAL["asphalt"]))
+    index = _put(index, dry_road * ground.marking, float(_SPECIAL["marking"]))
+    open_ground = (1 - wet) * (1 - dry_road)
+    building = building * open_ground
+
+    look = _Lookup(index, _SURFACES)
+    shade = _shade(plan, ground, grid, look, sun, date)
+    shade = shade * _put(torch.ones_like(shade), shadow * (1 - dry_road), 0.42)
+    shade = _put(shade, building, roof_shade * (1 + 0.05 * ground.grain))
+    shade = _put(shade, panels * open_ground, 1 + 0.25 * rows)
+    return _Surface(index, look, shade, kind * building, use, wet, wooded * open_ground, cleared * open_ground)
+
+
+def _equal(image: Tensor, value: float) -> Tensor:
+    """1.0 where the image of whole numbers holds `value`."""
+    return (1 - (image - value).abs()).clamp_min_(0)
+
+
+def _sun(draw: _Draws, date: int) -> Float[Tensor, "3 batch 1 1"]:
+    """Towards the sun: unit vector (east, south) and metres of shadow per metre of height."""
+    u = draw(f"sun/{date}", 2)
+    azimuth = _between(u[:, 0], 138, 168) * (np.pi / 180)
+    return torch.stack([azimuth.sin(), -azimuth.cos(), _between(u[:, 1], 0.55, 1.25)])[:, :, None, None]
+
+
+def _lots(plan: _Plan, ground: _Ground, use: Tensor) -> _Lots:
+    hall = _equal(use, _HALLS)
+    length, depth = ground.extent
+    columns = torch.floor(length / (21 + 44 * hall)).clamp_min_(1)
+    rows = torch.floor(depth / (27 + 38 * hall)).clamp_min_(1)
+    u, v = ground.inner[0] * columns, ground.inner[1] * rows
+    column, row = torch.floor(u), torch.floor(v)
+    number = _modulo(ground.parcel * 13 + row * 97 + column * 31, _LOTS // 2) + hall * (_LOTS // 2)
+    look = _Lookup(number, _LOTS)
+    lot_length, lot_depth = length / columns, depth / rows
+    u = (u - column - 0.5 - look(plan.lot["shift u"])) * lot_length
+    v = (v - row - 0.5 - look(plan.lot["shift v"])) * lot_depth
+    inner_u, inner_v = ground.inner
+    inside = _where(inner_u) * _where(1 - inner_u) * _where(inner_v) * _where(1 - inner_v)
+    beyond_u, beyond_v = u.abs() - look(plan.lot["wide"]) * lot_length, v.abs() - look(plan.lot["deep"]) * lot_depth
+    return _Lots(number, u, v, beyond_u, beyond_v, inside, look)
+
+
+def _buildings(
+    plan: _Plan, ground: _Ground, lots: _Lots, sun: Tensor, built: Tensor, date: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Kind of roof, its brightness, where buildings stand, and where their shadows fall."""
+    look = lots.look
+    stands = look(plan.lot[f"stands {date}"]) * built
+    building = stands * _where(-lots.beyond_u) * _where(-lots.beyond_v) * lots.inside
+    # The shadow is the outline moved away from the sun, in the frame of the rows.
+    sun_u, sun_v = sun[0] * ground.cos + sun[1] * ground.sin, sun[1] * ground.cos - sun[0] * ground.sin
+    throw = look(plan.lot["height"]) * sun[2]
+    half_u, half_v = lots.u.abs() - lots.beyond_u, lots.v.abs() - lots.beyond_v
+    shadow_u = _where(half_u - (lots.u + sun_u * throw).abs())
+    shadow_v = _where(half_v - (lots.v + sun_v * throw).abs())
+    shadow = stands * shadow_u * shadow_v * (1 - building) * lots.inside
+
+    kind = look(plan.lot["kind"])
+    # A pitched roof falls away from its ridge; a hipped one on all four sides.
+    across_u = _where(half_v - half_u)
+    hip_u = _where(lots.beyond_u - lots.beyond_v)
+    hipped = _equal(kind, ROOFS.index("tiled hip"))
+    falls_u = _put(across_u, hipped, hip_u)
+    side_u, side_v = torch.sign(lots.u) * sun_u, torch.sign(lots.v) * sun_v
+    pitch = _put(side_v, falls_u, side_u)
+    tiled = _equal(kind, ROOFS.index("tiled gable")) + hipped
+    saw = torch.sign(_triangle(lots.u * 0.1))
+    lights = _where(_triangle(lots.u * 0.08) - 0.2) * _where(_triangle(lots.v * 0.08) - 0.2)
+    panels = torch.sign(_triangle(lots.v * 0.125))
+    seams = _triangle(lots.v * 0.19)
+    shade = (
+        1 + tiled * 0.34 * pitch
+        + _equal(kind, ROOFS.index("grey sawtooth")) * saw * 0.30
+        + _equal(kind, ROOFS.index("grey skylights")) * (lights - 0.16) * 0.85
+        + _equal(kind, ROOFS.index("grey solar rows")) * panels * 0.30
+        + _equal(kind, ROOFS.index("metal")) * (seams * 0.07 + pitch * 0.06)
+    )  # fmt: skip
+    return kind, shade, building, shadow
+
+
+def _shade(plan: _Plan, ground: _Ground, grid: _Grid, look: _Lookup, sun: Tensor, date: int) -> Tensor:
+    """Texture of the surfaces: crowns, furrows and wheel tracks, roughness, and shadows that trees throw."""
+    looks = plan.looks[date]
+    crown, rough, furrow = (look(looks[name]) for name in ("crown", "rough", "furrow"))
+    position = _put(ground.across, ground.parcels(plan.parcel["turned"]), ground.along)
+    lines = _triangle(position * ground.parcels(plan.parcel["row frequency"]))
+    tracks = _where(_triangle(position * 0.042) - 0.84) - 0.08
+    furrows = furrow * (lines * ground.parcels(plan.parcel["furrow"]) - 0.16 * tracks)
+    shade = 1 + crown * (ground.slope * 0.55 + ground.canopy * 0.22) + rough * ground.grain + furrows
+    trees = _where(crown - 0.4)
+    shadow = _toward_sun(trees, max(1, round(5 / grid.step))) * (1 - trees)
+    shade = shade * (1 - shadow * (0.22 + 0.2 * sun[2])) + ground.patches * 0.03
+    return shade.clamp_(0.22, 2.2)
+
+
+# --- what the sensors see ------------------------------------------------------------------------------------------------------
+
+#: Path reflectance of clean air at each band relative to 0.49 um, falling with the third power of the wavelength.
+_PATH = tuple((0.4924 / um) ** 3 for um in SENTINEL2.wavelengths_um)
+_TEN_METRE = tuple(band.resolution_m == 10 for band in SENTINEL2.bands)
+
+
+@dataclass(frozen=True)
+class _Light:
+    """One fine scene under one atmosphere."""
+
+    rows: _Lookup  # into the palette
+    palette: Tensor  # (batch, band, palette)
+    gain: Tensor  # surface brightness times illumination
+    haze: Tensor  # path reflectance at 0.49 um
+    clear: tuple[Tensor, ...]  # transmittance of each band, (batch, 1, 1)
+
+
+def _light(draw: _Draws, grid: _Grid, surface: _Surface, ground: _Ground, plan: _Plan, date: int) -> _Light:
+    u = draw(f"light/{date}", 6).to(grid.device)[:, :, None, None]
+    extent = 1 / (grid.size * GROUND)
+    tilt = (u[:, 0] - 0.5) * 0.08 * (grid.x * extent) + (u[:, 1] - 0.5) * 0.08 * (grid.y * extent)
+    illumination = _between(u[:, 2], 0.80, 1.06) + tilt
+    # Thin haze drifts over some scenes; clean air scatters blue light over all of them.
+    veil = grid.field(draw, f"haze/{date}", 80) * 0.3 + 1
+    thick = u[:, 3] * u[:, 3] * u[:, 3]
+    haze = 0.030 + 0.015 * u[:, 4] + thick * 0.055 * veil.clamp_min_(0.15)
+    clear = tuple(1 - (0.04 + thick[:, 0] * 0.16) * path**0.5 for path in _PATH)
+    levelled = _where(_LEVELLED - 0.5 - surface.index)
+    row = surface.index + levelled * ground.level * _LEVELLED + (1 - levelled) * (_LEVELLED * (_LEVELS - 1))
+    palette = plan.palettes[date].transpose(1, 2).contiguous().to(grid.device)
+    return _Light(_Lookup(row, _PALETTE), palette, surface.shade * illumination, haze, clear)
+
+
+def _reflectance(light: _Light, band: int) -> Float[Tensor, "batch fine_y fine_x"]:
+    """At the top of the atmosphere, on the optical grid."""
+    return light.rows(light.palette[:, band]) * (light.gain * light.clear[band][:, :, None]) + light.haze * _PATH[band]
+
+
+def _optical(light: _Light, grid: _Grid, draw: _Draws, date: int) -> Tensor:
+    noise = draw.grain(f"optical/{date}", grid.pixels**2, grid.device).view(-1, grid.pixels, grid.pixels)
+    scale = 10000 / SENTINEL2.white * 255
+    image = torch.empty(len(noise), 3, grid.pixels, grid.pixels, dtype=torch.uint8, device=grid.device)
+    for band in range(3):
+        # Half a level of rounding, and a uniform error of up to 1.5 levels.
+        error = (noise >> 8 * band & 0xFF).to(torch.float32) * (3 / 255) - 1
+        image[:, band] = (_reflectance(light, band) * scale + error).clamp_(0, 255).to(torch.uint8)
+    return image
+
+
+def _multispectral(light: _Light, grid: _Grid, draw: _Draws, date: int) -> Tensor:
+    size, bands = grid.size, len(SENTINEL2)
+    image = torch.empty(len(light.gain), bands, size, size, dtype=torch.uint16, device=grid.device)
+    bits = draw.grain(f"multispectral/{date}", bands * size**2, grid.device).view(-1, bands, size, size)
+    for band in range(bands):
+        fine = _reflectance(light, band) * 10000
+        if _TEN_METRE[band]:
+            seen = _spread(grid.average(fine, grid.ratio), 0.11)
+            seen = _noisy(seen, bits[:, band])
+        else:
+            half = size // 2
+            seen = _spread(grid.average(fine, 2 * grid.ratio), 0.08)
+            seen = _enlarge(_noisy(seen, bits[:, band, :half, :half]))
+        image[:, band] = seen.clamp_(1, 28000).to(torch.int32).to(torch.uint16)
+    return image
+
+
+def _noisy(image: Tensor, bits: Int32[Tensor, "batch y x"]) -> Tensor:
+    """Adds noise of deviation 8 + 0.6 % of the signal: the sum of four uniform bytes, near enough to a normal law."""
+    total = (bits & 0xFF) + (bits >> 8 & 0xFF) + (bits >> 16 & 0xFF) + (bits >> 24 & 0xFF)
+    return image + (total.to(torch.float32) - 510) * (1 / 147.8) * (image * 0.006 + 8) + 0.5
+
+
+def _neighbours(image: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Values before and after each pixel along `dim`; the border repeats."""
+    size = image.shape[dim]
+    before = torch.cat([image.narrow(dim, 0, 1), image.narrow(dim, 0, size - 1)], dim)
+    after = torch.cat([image.narrow(dim, 1, size - 1), image.narrow(dim, size - 1, 1)], dim)
+    return before, after
+
+
+def _spread(image: Tensor, share: float) -> Tensor:
+    """Point spread: each pixel gives `share` of its light to either neighbour, in both directions."""
+    for dim in (1, 2):
+        before, after = _neighbours(image, dim)
+        image = image * (1 - 2 * share) + (before + after) * share
+    return image
+
+
+def _enlarge(image: Tensor) -> Tensor:
+    """Twice the pixels per side, bilinear between pixel centres."""
+    for dim in (1, 2):
+        before, after = _neighbours(image, dim)
+        pair = torch.stack([image * 0.75 + before * 0.25, image * 0.75 + after * 0.25], dim + 1)
+        image = pair.flatten(dim, dim + 1)
+    return image
+
+
+# --- labels --------------------------------------------------------------------------------------------------------------------
+
+
+def _labels(
+    products: tuple[str, ...], plan: _Plan, ground: _Ground, grid: _Grid, surfaces: list[_Surface]
+) -> dict[str, Tensor]:
+    first, looks, labels = surfaces[0], plan.looks[0], {}
+    if {"materials", "scene_labels"} & set(products):
+        fine = first.look(looks["material"])
+        # Vegetation on open parcels is named by the parcel's own material; common surfaces name theirs.
+        labels["materials"], share = _majority(fine, len(MATERIALS), grid)
+        labels["scene_labels"] = _presence(labels["materials"])
+    if "crops" in products:
+        label, share = _majority(first.look(looks["crop"]).clamp_max(len(CROPS)), len(CROPS), grid)
+        labels["crops"] = torch.where(share >= 0.5, label, IGNORE)
+    if "roofs" in products:
+        labels["roofs"] = first.roof.to(torch.uint8)
+    if "change" in products:
+        last = surfaces[1]
+        dry = (1 - last.wet) * (1 - ground.road) * (1 - _where(ground.border + 0.5))
+        was, now = first.use, last.use
+        became = 1 - _equal(was - now, 0)
+        built = became * _where(now - _FOREST) * _where(_SOLAR - now) * dry
+        # A building counts with its outline where only one lot was filled.
+        built = torch.maximum(built, _where(last.roof) * (1 - _where(first.roof)))
+        kind = built * CHANGES.index("construction")
+        kind = _put(kind, last.cleared * (1 - built), float(CHANGES.index("clearing")))
+        kind = _put(kind, became * _equal(now, _SOLAR) * dry, float(CHANGES.index("solar field")))
+        kind = _put(kind, _where(last.wet - first.wet), float(CHANGES.index("flood")))
+        label, share = _majority(kind - 1, len(CHANGES) - 1, grid)
+        labels["change"] = torch.where(share >= 0.5, label + 1, 0)
+    return {name: labels[name] for name in products if name in labels}
+
+
+def _majority(fine: Tensor, classes: int, grid: _Grid) -> tuple[Tensor, Tensor]:
+    """The class that most optical pixels of each 10 m pixel hold, and its share; others count for no class."""
+    best = torch.zeros(len(fine), grid.size, grid.size, device=fine.device)
+    label = torch.zeros_like(best)
+    for number in range(classes):
+        share = grid.average(_equal(fine, number), grid.ratio)
+        label = _put(label, _where(share - best), float(number))
+        best = torch.maximum(best, share)
+    return label.to(torch.uint8), best
+
+
+def _presence(label: Tensor) -> Tensor:
+    """1 where a group of materials covers at least PRESENT of the scene."""
+    entries = list(materials.MATERIALS.values())
+    parts = []
+    for group in GROUPS:
+        members = torch.tensor([entry.group == group for entry in entries], device=label.device)
+        parts.append(members.index_select(0, label.flatten().int()).view(len(label), -1).float().mean(1) >= PRESENT)
+    return torch.stack(parts, 1).to(torch.uint8)

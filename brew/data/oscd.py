@@ -7,7 +7,6 @@ Source: Daudt et al. 2018 (IGARSS), torchgeo's `OSCD` layout of the files. Stati
 its tiles, since the data set's own authors standardise every image by its own mean and deviation.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,16 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from brew.data.checks import check_digital_numbers, check_disjoint, read_raster, stack_bands
+from brew.data.checks import (
+    check_digital_numbers,
+    check_disjoint,
+    check_tiles,
+    content_hash,
+    read_raster,
+    stack_bands,
+)
 from brew.data.store import Variable, write_store
+from brew.data.tiles import tile_corners
 from brew.errors import BrewError
 from brew.paths import DATA
 from brew.sensors import SENSORS
@@ -34,7 +41,7 @@ class OscdSettings:
     """tile: side in pixels. stride: between neighbours; the last tile of a row ends at the border."""
 
     tile: int = 96
-    stride: int = 64
+    stride: int = 48
 
 
 @dataclass(frozen=True)
@@ -73,31 +80,35 @@ def read_city(root: Path, name: str, split: str) -> City:
 
 
 def _read_date(folder: Path) -> np.ndarray:
-    bands = {}
-    for band in _BANDS:
-        path = folder / (f"{band}.tif" if band == "B8A" else f"B{int(band[1:]):02d}.tif")
-        bands[band] = (path, check_digital_numbers(read_raster(path), path, band))
+    bands: dict[str, tuple[Path, np.ndarray]] = {}
+    for path in sorted(folder.glob("*.tif")):
+        band = f"B{path.stem.removeprefix('B').lstrip('0')}"
+        if band in bands:
+            raise BrewError(f"{path}, band {band}: {bands[band][0].name} holds it too; expected one file. Remove one")
+        if band in _BANDS:
+            bands[band] = (path, check_digital_numbers(read_raster(path), path, band))
+    if not bands:
+        raise BrewError(f"{folder} holds no band; expected B02.tif and the others. Restore the city's images")
     return stack_bands(bands, _BANDS)
 
 
-def tile_corners(height: int, width: int, tile: int, stride: int) -> list[tuple[int, int]]:
-    """Upper left corners of tiles that cover the whole image, the last of each row and column flush with the border."""
-    if min(height, width) < tile:
-        raise BrewError(f"an image of {height} x {width} pixels; expected at least one tile of {tile}. Lower `tile`")
-
-    def starts(size: int) -> list[int]:
-        return [*range(0, size - tile, stride), size - tile]
-
-    return [(y, x) for y in starts(height) for x in starts(width)]
+def check_city(root: Path, name: str, split: str, settings: OscdSettings) -> tuple[int, int]:
+    """Height and width of a city whose images, mask and every tile are sound; BrewError where they are not."""
+    city = read_city(root, name, split)
+    height, width = city.change.shape
+    corners = tile_corners(height, width, settings.tile, settings.stride)
+    for date, image in enumerate(city.images, start=1):
+        for band, values in zip(_BANDS, image, strict=True):
+            check_tiles(values, root / _IMAGES / name / f"imgs_{date}_rect", band, corners, settings.tile)
+    return height, width
 
 
 def build(root: Path, path: Path, settings: OscdSettings) -> None:
     """Read every city, check it, then write the store of tiles at `path`."""
     splits = read_splits()
     names = [(name, split) for split, members in splits.items() for name in members]
-    sizes = {}
-    for name, split in names:  # bad input ends here, before anything is written
-        sizes[name] = read_city(root, name, split).change.shape
+    # Bad input ends here, before anything is written.
+    sizes = {name: check_city(root, name, split, settings) for name, split in names}
     tile, bands = settings.tile, len(_BANDS)
     count = sum(len(tile_corners(*size, tile, settings.stride)) for size in sizes.values())
     variables = {
@@ -107,6 +118,7 @@ def build(root: Path, path: Path, settings: OscdSettings) -> None:
         "scene_std": Variable(("sample", "time", "band"), (2, bands), "float32"),
         "split": Variable(("sample",), (), "text"),
         "city": Variable(("sample",), (), "text"),
+        "hash": Variable(("sample", "time"), (2,), "text"),
         "row": Variable(("sample",), (), "int32"),
         "column": Variable(("sample",), (), "int32"),
         "height": Variable(("sample",), (), "int32"),
@@ -131,10 +143,9 @@ def _tiles(city: City, settings: OscdSettings) -> dict[str, np.ndarray]:
         "scene_std": np.broadcast_to(std, (count, *std.shape)),
         "split": np.full(count, city.split, dtype=object),
         "city": np.full(count, city.name, dtype=object),
+        "hash": np.tile(np.array([content_hash(image) for image in city.images], dtype=object), (count, 1)),
         "row": rows,
         "column": columns,
         "height": np.full(count, height, dtype=np.int32),
         "width": np.full(count, width, dtype=np.int32),
     }
-
-

@@ -1,11 +1,11 @@
 """The one on-disk form: a Zarr group that xarray opens and training memory-maps.
 
 A store is one xarray Dataset. Dimensions: sample, time, band, y, x for the multispectral images, optical_band,
-optical_y, optical_x for the optical ones; labels, splits and origins are variables along `sample`. Values stay in native
-units; band coordinates carry names and wavelengths; attributes say what the store was made from.
+optical_y, optical_x for the optical ones; labels, splits and origins are variables along `sample`. Values stay in
+native units; band coordinates carry names and wavelengths; attributes say what the store was made from.
 
-Arrays are uncompressed, in chunks of whole samples: xarray and Dask read them like any other, and `ArrayReader` maps the
-same files into memory, so that a shuffled batch costs a copy and nothing else (docs/decisions says why).
+Arrays are uncompressed, in chunks of whole samples: xarray and Dask read them like any other, and `ArrayReader` maps
+the same files into memory, so that a shuffled batch costs a copy and nothing else (docs/decisions/0014 says why).
 
 Left out: reading foreign formats (the sources' modules), batching (`brew.data.batches`).
 """
@@ -15,7 +15,6 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from brew.errors import BrewError
+from brew.errors import BrewError, nearest
 from brew.sensors import SENSORS
 
 FORMAT = "brew-store/1"
@@ -39,7 +38,10 @@ IMAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Variable:
-    """One array of a store: its dimensions (the first is `sample`), shape per sample and type ("text" for strings)."""
+    """One array of a store: its dimensions (the first is `sample`), shape per sample and type ("text" for strings).
+
+    Text is kept in one chunk and in memory while the store is written: names and hashes, a few per sample.
+    """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
@@ -53,49 +55,102 @@ def write_store(
     blocks: Iterable[Mapping[str, np.ndarray]],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Write a store from consecutive blocks of samples; memory holds one chunk, whatever the size of the store.
+    """Write a store from consecutive blocks of samples, straight into its chunk files; memory holds one block.
 
-    samples: how many all blocks hold together. variables: every array of a block. attributes: source, licence, units and
-    whatever else a reader should know; plain JSON values.
+    samples: how many all blocks hold together. variables: every array of a block; `split` and `hash`
+    (`brew.data.checks.content_hash` of the source's images) are among them. blocks: of any length. attributes: source,
+    licence and whatever else a reader should know; plain JSON values.
     The store appears at `path` in one step when it is complete, so an interrupted build leaves nothing that looks
-    complete. Raises BrewError where a block does not have the declared shape or type, or their number differs.
+    complete; the same blocks give the same bytes. Raises BrewError where a block does not have the declared shape or
+    type, or their number differs.
     """
     partial = path.with_name(f".partial-{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     group = zarr.open_group(partial, mode="w", zarr_format=3)
-    arrays = {name: _create(group, name, variable, samples) for name, variable in variables.items()}
+    writers = {name: _writer(partial, group, name, variable, samples) for name, variable in variables.items()}
     written = 0
     for block in blocks:
         lengths = {_checked(name, block, variable, path) for name, variable in variables.items()}
         if len(lengths) != 1 or written + max(lengths) > samples:
             raise BrewError(f"{path}: a block of {sorted(lengths)} samples after {written}; expected {samples} in all")
         stop = written + lengths.pop()
-        for name, array in arrays.items():
-            array[written:stop] = block[name]
+        for name, writer in writers.items():
+            writer.write(written, np.asarray(block[name]))
         written = stop
     if written != samples:
         raise BrewError(f"{path}: blocks hold {written} samples; expected {samples} as declared")
+    for writer in writers.values():
+        writer.close()
     for name, (sensor, dims) in IMAGES.items():
         if name in variables:
+            group[name].attrs["units"] = SENSORS[sensor].unit
             _coordinates(group, sensor, dims[2])
+    # The attributes come last: without `format` a folder is no store, whatever its name.
     group.attrs.update({"format": FORMAT, **attributes, "samples": samples})
     shutil.rmtree(path, ignore_errors=True)
     os.replace(partial, path)
 
 
-def _create(group: zarr.Group, name: str, variable: Variable, samples: int) -> zarr.Array:
-    if variable.dtype == "text":  # Zarr's own strings: fixed-length ones are no part of its format
-        return group.create_array(
-            name, shape=(samples,), chunks=(samples,), dtype=str, compressors=None, dimension_names=("sample",)
+class _NumberWriter:
+    """Samples into the chunk files of one uncompressed array, where `ArrayReader` finds them again.
+
+    Zarr's own assignment would read and rewrite a whole chunk file for every block, and leave out chunks of zeros.
+    """
+
+    def __init__(self, path: Path, group: zarr.Group, name: str, variable: Variable, samples: int):
+        dtype = np.dtype(variable.dtype)
+        size = max(1, int(np.prod(variable.shape)) * dtype.itemsize)
+        per_chunk = max(1, min(samples, _CHUNK_BYTES // size))
+        array = group.create_array(
+            name, shape=(samples, *variable.shape), chunks=(per_chunk, *variable.shape), dtype=dtype,
+            compressors=None, filters=None, dimension_names=variable.dims, fill_value=0,
+        )  # fmt: skip
+        self._chunks = []
+        for index in range(-(-samples // per_chunk)):
+            file = _chunk_file(path, name, index, array.ndim)
+            file.parent.mkdir(parents=True)
+            self._chunks.append(np.memmap(file, _little(dtype), "w+", shape=array.chunks))
+        self._per_chunk = per_chunk
+
+    def write(self, first: int, values: np.ndarray) -> None:
+        while len(values):
+            index, row = divmod(first, self._per_chunk)
+            count = min(len(values), self._per_chunk - row)
+            self._chunks[index][row : row + count] = values[:count]
+            first, values = first + count, values[count:]
+
+    def close(self) -> None:
+        for chunk in self._chunks:
+            chunk.flush()
+
+
+class _TextWriter:
+    """Strings, by Zarr's own codec: fixed-length ones are no part of its format. Written when complete."""
+
+    def __init__(self, group: zarr.Group, name: str, variable: Variable, samples: int):
+        shape = (samples, *variable.shape)
+        self._values = np.full(shape, "", dtype=object)
+        self._array = group.create_array(
+            name, shape=shape, chunks=shape, dtype=str, compressors=None, dimension_names=variable.dims
         )
-    dtype = np.dtype(variable.dtype)
-    size = max(1, int(np.prod(variable.shape)) * dtype.itemsize)
-    per_chunk = max(1, min(samples, _CHUNK_BYTES // size))
-    return group.create_array(
-        name, shape=(samples, *variable.shape), chunks=(per_chunk, *variable.shape), dtype=dtype,
-        compressors=None, filters=None, dimension_names=("sample", *variable.dims[1:]), fill_value=0,
-    )  # fmt: skip
+
+    def write(self, first: int, values: np.ndarray) -> None:
+        self._values[first : first + len(values)] = values
+
+    def close(self) -> None:
+        self._array[:] = self._values
+
+
+def _writer(path: Path, group: zarr.Group, name: str, variable: Variable, samples: int) -> _NumberWriter | _TextWriter:
+    if variable.dtype == "text":
+        return _TextWriter(group, name, variable, samples)
+    return _NumberWriter(path, group, name, variable, samples)
+
+
+def _little(dtype: np.dtype) -> np.dtype:
+    """Zarr's default byte order, said in full, so that the files are the same whatever machine wrote them."""
+    return dtype.newbyteorder("<")
 
 
 def _checked(name: str, block: Mapping[str, np.ndarray], variable: Variable, path: Path) -> int:
@@ -125,20 +180,33 @@ def _coordinates(group: zarr.Group, name: str, dim: str) -> None:
 
 
 def open_store(path: Path) -> xr.Dataset:
-    """The store as an xarray Dataset, lazily; BrewError where it is absent, incomplete or damaged."""
+    """The store as an xarray Dataset, read when used; BrewError where it is absent, incomplete or damaged."""
     if not (path / "zarr.json").is_file():
         raise BrewError(f"{path} is no store; expected one that the data stage writes. Run `make repro`")
     attributes = json.loads((path / "zarr.json").read_text()).get("attributes", {})
     if attributes.get("format") != FORMAT:
         raise BrewError(f"{path} has format {attributes.get('format')!r}; expected {FORMAT!r}. Build the store again")
     _check_files(path)
-    return xr.open_zarr(path, consolidated=False, chunks=None)
+    dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+    dataset = dataset.set_coords([name for name in dataset.variables if str(name).endswith("_wavelength_um")])
+    return dataset[sorted(dataset.data_vars, key=str)]  # Zarr lists arrays as the file system does
+
+
+def image_hashes(path: Path, splits: Sequence[str]) -> set[str]:
+    """Content hashes of every source image that the splits show, so that what is trained on and scored can be compared.
+
+    An image is what the source publishes as one: a city on one date, an aerial chip, a rendered scene; never a tile.
+    """
+    dataset = open_store(path)
+    hashes = dataset["hash"].values[np.isin(dataset["split"].values, list(splits))]
+    return set(hashes.ravel().tolist())
 
 
 def _check_files(path: Path) -> None:
     """Every chunk is there in its full length: an uncompressed chunk that is shorter was cut off."""
     for name, array in zarr.open_group(path, mode="r").arrays():
         if array.dtype.kind not in "uif":
+            _check_text(path, name, array)
             continue
         expected = int(np.prod(array.chunks)) * array.dtype.itemsize
         for index in range(-(-array.shape[0] // array.chunks[0])):
@@ -146,6 +214,16 @@ def _check_files(path: Path) -> None:
             found = file.stat().st_size if file.is_file() else 0
             if found != expected:
                 raise BrewError(f"{file} has {found} bytes; expected {expected}. Build the store again")
+
+
+def _check_text(path: Path, name: str, array: zarr.Array) -> None:
+    file = _chunk_file(path, name, 0, array.ndim)
+    try:
+        array[:]
+    except Exception as error:  # whatever the codec meets in a damaged file
+        raise BrewError(f"{file} cannot be decoded ({error}); expected text. Build the store again") from error
+    if not file.is_file():
+        raise BrewError(f"{file} does not exist; expected the text of {name!r}. Build the store again")
 
 
 def _chunk_file(path: Path, name: str, index: int, dimensions: int) -> Path:
@@ -157,12 +235,13 @@ class ArrayReader:
 
     def __init__(self, path: Path, name: str):
         group = zarr.open_group(path, mode="r")
-        if name not in group:
-            raise BrewError(f"{path} has no variable {name!r}; expected one of {', '.join(sorted(group.array_keys()))}")
-        array = group[name]
+        arrays = dict(group.arrays())
+        if name not in arrays:
+            raise BrewError(f"{path} has no variable {name!r}; {nearest(name, tuple(arrays))}")
+        array = arrays[name]
         self.shape, self.dtype, self._per_chunk = array.shape, array.dtype, array.chunks[0]
         self._chunks = [
-            np.memmap(_chunk_file(path, name, index, array.ndim), array.dtype, "r", shape=array.chunks)
+            np.memmap(_chunk_file(path, name, index, array.ndim), _little(array.dtype), "r", shape=array.chunks)
             for index in range(-(-self.shape[0] // self._per_chunk))
         ]
 

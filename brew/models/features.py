@@ -11,7 +11,7 @@ from torch import Tensor
 class Features:
     """Features of a batch of images.
 
-    maps: "stride4", "stride8", "stride16" and "stride32", each (batch, channel, y, x) with one value per stride x stride
+    maps: "stride4", "stride8", "stride16", "stride32", each (batch, channel, y, x) with one value per stride x stride
         pixels. Swin: after its four stages. ViT: four depths, resized bilinearly.
     pooled: one vector per image, after the trunk's final norm. Swin: mean over the last stage. ViT: the class token.
     late, middle: patches of the last and of a middle stage (Swin) or block (ViT), before the final norm.

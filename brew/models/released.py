@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from brew.errors import BrewError
-from brew.models.student import TRUNKS, Student, build_student, load_exactly, misfit
+from brew.models.student import Student, build_student, loaded, misfit
 from brew.models.swin import relative_positions
+from brew.models.trunks import TRUNKS
 
 _WRAPPERS = ("module.", "_orig_mod.", "backbone.", "feat_extr.")
 _STUDENT = re.compile(r"features\.\d+\.\d+\.norm1\.weight|blocks\.\d+\.norm1\.weight")
@@ -28,10 +29,10 @@ _RENAMED = tuple(
         (r"conv_ms\.2\.(.+)", r"stems.multispectral.norm.\1"),
         (r"conv_rgb\.0\.(.+)", r"stems.optical.proj.\1"),
         (r"conv_rgb\.2\.(.+)", r"stems.optical.norm.\1"),
-        (r"features\.(\d+)\.(\d+)\.mlp\.0\.(.+)", r"trunk.stages.<\1>.\2.mlp.0.\3"),
-        (r"features\.(\d+)\.(\d+)\.mlp\.3\.(.+)", r"trunk.stages.<\1>.\2.mlp.2.\3"),  # theirs counts a dropout
-        (r"features\.(\d+)\.(\d+)\.((?:norm1|norm2|attn)\..+)", r"trunk.stages.<\1>.\2.\3"),
-        (r"features\.(\d+)\.((?:norm|reduction)\..+)", r"trunk.mergings.<\1>.\2"),
+        (r"features\.(\d+)\.(\d+)\.mlp\.0\.(.+)", r"trunk.stages.<\1>.blocks.\2.mlp.0.\3"),
+        (r"features\.(\d+)\.(\d+)\.mlp\.3\.(.+)", r"trunk.stages.<\1>.blocks.\2.mlp.2.\3"),  # theirs counts a dropout
+        (r"features\.(\d+)\.(\d+)\.((?:norm1|norm2|attn)\..+)", r"trunk.stages.<\1>.blocks.\2.\3"),
+        (r"features\.(\d+)\.((?:norm|reduction)\..+)", r"trunk.stages.<\1>.merging.\2"),
         (r"patch_embed_ms\.(proj\..+)", r"stems.multispectral.\1"),
         (r"patch_embed_rgb\.(proj\..+)", r"stems.optical.\1"),
         (r"(cls_token|pos_embed)", r"trunk.\1"),
@@ -57,15 +58,14 @@ def is_released(content: Any) -> bool:
 def read_released(content: Mapping[str, Any], origin: str) -> Student:
     """The student of a released checkpoint, in evaluation mode.
 
-    origin: the file's name, for messages and provenance. The backbone is the one of TRUNKS whose entries it has exactly.
-    `provenance["dropped"]` names what was left out, and why.
+    Its backbone is the one of TRUNKS whose entries it has exactly; `provenance["dropped"]` names what was left out, and
+    why. origin: the file's name, for messages and provenance.
     Raises BrewError for an entry that is neither used nor known to be dropped, or for one that is missing.
     """
     state, dropped = _translate(_state(content) or {}, origin)
-    student = build_student(_backbone(state, origin))
-    load_exactly(student, state, origin)
-    student.provenance = {"origin": f"released DEO checkpoint {origin}", "dropped": dropped}
-    return student.eval()
+    with torch.device("meta"):
+        student = build_student(_backbone(state, origin))
+    return loaded(student, state, origin, {"origin": f"released DEO checkpoint {origin}", "dropped": dropped})
 
 
 def _state(content: Any) -> Mapping[str, Tensor] | None:
@@ -96,9 +96,9 @@ def _translate(state: Mapping[str, Tensor], origin: str) -> tuple[dict[str, Tens
         ours = _rename(name)
         if ours is None:
             raise BrewError(
-                f"{origin}: entry {full!r} is unknown; expected a released DEO student's (Swin: features, norm, conv_ms, "
-                "conv_rgb; ViT: blocks, norm, cls_token, pos_embed, patch_embed_ms, patch_embed_rgb) or a head's; remove "
-                "it from the file if it belongs to something else"
+                f"{origin}: entry {full!r} is unknown; expected those of a released DEO student (Swin: features, norm, "
+                "conv_ms, conv_rgb; ViT: blocks, norm, cls_token, pos_embed, patch_embed_ms, patch_embed_rgb) or of a "
+                "head; remove it from the file if it belongs to something else"
             )
         if ours in translated:
             raise BrewError(
@@ -112,8 +112,8 @@ def _rename(name: str) -> str | None:
     for pattern, replacement in _RENAMED:
         if pattern.fullmatch(name):
             ours = pattern.sub(replacement, name)
-            # torchvision numbers stages and the mergings between them in one list.
-            return re.sub(r"<(\d+)>", lambda number: str(int(number[1]) // 2), ours)
+            # torchvision numbers the stages and the mergings before them in one list: 0, 1 2, 3 4, 5 6.
+            return re.sub(r"<(\d+)>", lambda number: str((int(number[1]) + 1) // 2), ours)
     return None
 
 
@@ -122,7 +122,8 @@ def _check_dropped(name: str, value: Tensor, origin: str) -> None:
     if not name.endswith("relative_position_index"):
         return
     window = round(value.numel() ** 0.25)
-    if window**4 != value.numel() or not torch.equal(value.flatten().long(), relative_positions(window).flatten()):
+    follows = relative_positions(window, torch.device("cpu")).flatten()
+    if window**4 != value.numel() or not torch.equal(value.flatten().long(), follows):
         raise BrewError(
             f"{origin}: {name!r} ({value.numel()} entries) is not the index of a square window in torchvision's order; "
             "expected torchvision's; use the file as the authors released it"
@@ -139,7 +140,7 @@ def _backbone(state: Mapping[str, Tensor], origin: str) -> str:
             return name
     nearest = min(wrong, key=lambda name: len(wrong[name]))
     raise BrewError(
-        f"{origin} fits no known backbone ({', '.join(TRUNKS)}); nearest is {nearest!r}: {'; '.join(wrong[nearest][:3])} "
-        f"({len(wrong[nearest])} misfits in all); expected exactly its entries; the file may be incomplete: download it "
-        "again, or add its size to TRUNKS"
+        f"{origin} fits no known backbone ({', '.join(TRUNKS)}); nearest is {nearest!r}: "
+        f"{'; '.join(wrong[nearest][:3])} ({len(wrong[nearest])} misfits in all); expected exactly its entries; "
+        "download the file again in case it is incomplete, or add its size to TRUNKS"
     )

@@ -9,6 +9,8 @@ torchvision.models.swin_transformer, whose behaviour tests pin.
 """
 
 import functools
+import itertools
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,9 +26,9 @@ _MASKED = -100.0  # torchvision's value for pairs of tokens from different regio
 class WindowAttention(nn.Module):
     """Self-attention within windows, with a learned bias per relative position.
 
-    Linear maps see real tokens only. A padding token is zero, so its query, key and value are the bias of `qkv`: that is
-    what maps are padded with. Along an axis that one window covers, the padding is not even laid out: its keys, all
-    alike, are one key whose bias is the log-sum-exp of theirs, which leaves the softmax as it is.
+    Linear maps see real tokens only. A padding token is zero, so its query, key and value are the bias of `qkv`, and
+    that is what maps are padded with. Along an axis that one window covers, the padding is not even laid out: its keys,
+    all alike, are one key whose bias is the log-sum-exp of theirs, which leaves the softmax as it is.
     """
 
     def __init__(self, width: int, heads: int, window: int, shift: int):
@@ -36,7 +38,6 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(width, width)
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-        self.register_buffer("relative_position_index", relative_positions(window), persistent=False)
 
     def forward(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch y x width"]:
         batch, height, length, width = x.shape
@@ -68,7 +69,7 @@ class WindowAttention(nn.Module):
         """What is added to the attention's logits. windows: 1 where all are alike. Padding left out is the last key."""
         window = self.window
         table = self.relative_position_bias_table
-        index = self.relative_position_index.view(window, window, -1)[:h, :w].reshape(h * w, -1)
+        index = relative_positions(window, table.device).unflatten(0, (window, window))[:h, :w].flatten(0, 1)
         bias = table.t()[:, index][None]
         if any(shifts):
             apart = regions_apart(rows, columns, window, shifts, bias.device)
@@ -92,16 +93,18 @@ def _pad(
     return x
 
 
-def relative_positions(window: int) -> Int64[Tensor, "query key"]:
+@functools.lru_cache(maxsize=32)
+@torch.inference_mode(False)  # a cached tensor may meet autograd later
+def relative_positions(window: int, device: torch.device) -> Int64[Tensor, "query key"]:
     """Index into the bias table of each (query, key) pair of a window."""
-    steps = torch.arange(window)
+    steps = torch.arange(window, device=device)
     y, x = (each.flatten() for each in torch.meshgrid(steps, steps, indexing="ij"))
     dy, dx = y[:, None] - y, x[:, None] - x
     return (dy + window - 1) * (2 * window - 1) + dx + window - 1
 
 
 @functools.lru_cache(maxsize=32)
-@torch.inference_mode(False)  # a cached tensor may meet autograd later
+@torch.inference_mode(False)
 def regions_apart(
     rows: int, columns: int, window: int, shifts: tuple[int, int], device: torch.device
 ) -> Float[Tensor, "windows query key"]:
@@ -152,10 +155,35 @@ class Merging(nn.Module):
         return self.reduction(self.norm(torch.cat(quarters, -1)))
 
 
+class Stage(nn.Module):
+    """Blocks at one stride, every other one shifted by half a window; before them, merging (all stages but the first).
+
+    drop_probabilities: one per block.
+    """
+
+    def __init__(
+        self, width: int, heads: int, window: int, mlp_ratio: int, drop_probabilities: Sequence[float], first: bool
+    ):
+        super().__init__()
+        self.merging = nn.Identity() if first else Merging(width // 2)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, window, window // 2 * (i % 2), mlp_ratio, probability)
+            for i, probability in enumerate(drop_probabilities)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "batch _y _x _width"], drop: Float[Tensor, "batch blocks 2"] | None = None
+    ) -> Float[Tensor, "batch y x width"]:
+        x = self.merging(x)
+        for i, block in enumerate(self.blocks):
+            x = block(x, None if drop is None else drop[:, i])
+        return x
+
+
 class Swin(nn.Module):
     """Token maps in, features at strides 4 to 32 out.
 
-    width: of the first stage; each further stage doubles it.
+    width: of the first stage; each further stage doubles it. depths: blocks per stage.
     stochastic_depth: drop probability of the last block, rising linearly from 0 at the first.
     """
 
@@ -172,20 +200,17 @@ class Swin(nn.Module):
         mlp_ratio: int = 4,
     ):
         super().__init__()
-        self.blocks, self.stochastic_depth, self.stem_width = sum(depths), stochastic_depth, width
+        self.depths, self.blocks, self.stochastic_depth = depths, sum(depths), stochastic_depth
+        self.stem_width = width
         self.channels = tuple(width * 2**stage for stage in range(len(depths)))
         self.strides = tuple(self.patch * 2**stage for stage in range(len(depths)))
         self.width = self.late_width = self.channels[-1]
         self.middle_width = self.channels[-2]
-        probability = iter(drop_probabilities(self.blocks, stochastic_depth))
+        probabilities = iter(drop_probabilities(self.blocks, stochastic_depth))
         self.stages = nn.ModuleList(
-            nn.ModuleList(
-                Block(channels, heads[stage], window, window // 2 * (i % 2), mlp_ratio, next(probability))
-                for i in range(depth)
-            )
-            for stage, (channels, depth) in enumerate(zip(self.channels, depths, strict=True))
+            Stage(channels, heads[i], window, mlp_ratio, list(itertools.islice(probabilities, depth)), first=i == 0)
+            for i, (channels, depth) in enumerate(zip(self.channels, depths, strict=True))
         )
-        self.mergings = nn.ModuleList(Merging(channels) for channels in self.channels[:-1])
         self.norm = nn.LayerNorm(self.width)
         self.apply(_initialise)
 
@@ -193,16 +218,13 @@ class Swin(nn.Module):
         self, tokens: Float[Tensor, "batch y x width"], drop: Float[Tensor, "batch draws"] | None = None
     ) -> Features:
         """drop: two draws in [0, 1) per sample and block; None drops nothing."""
-        draws = iter([None] * self.blocks if drop is None else drop.unflatten(1, (self.blocks, 2)).unbind(1))
-        x, maps = tokens, {}
-        for stage, (stride, blocks) in enumerate(zip(self.strides, self.stages, strict=True)):
-            if stage:
-                x = self.mergings[stage - 1](x)
-            for block in blocks:
-                x = block(x, next(draws))
-            maps[f"stride{stride}"] = x.permute(0, 3, 1, 2)
-        late, middle = (maps[f"stride{stride}"] for stride in self.strides[:-3:-1])
-        return Features(maps, self.norm(x).mean((1, 2)), late, middle)
+        x, maps = tokens, []
+        draws = [None] * len(self.depths) if drop is None else drop.unflatten(1, (-1, 2)).split(self.depths, 1)
+        for stage, each in zip(self.stages, draws, strict=True):
+            x = stage(x, each)
+            maps.append(x.permute(0, 3, 1, 2))
+        named = {f"stride{stride}": each for stride, each in zip(self.strides, maps, strict=True)}
+        return Features(named, self.norm(x).mean((1, 2)), late=maps[-1], middle=maps[-2])
 
 
 def _initialise(module: nn.Module) -> None:

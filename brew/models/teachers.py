@@ -42,7 +42,8 @@ class OpticalTeacher(nn.Module):
     """A frozen network that reads display images and gives its class token and two maps of patch tokens.
 
     It stays in evaluation mode, whatever contains it, and no gradient flows into it. Images whose sides are not
-    multiples of `multiple` pixels (the patch) are resized bilinearly to the nearest ones, so no border is cut off.
+    multiples of `multiple` pixels (the patch) are resized bilinearly to the nearest ones, so no border is cut off, and
+    images with a side below `smallest` pixels are enlarged to it.
 
     network: normalised images (batch, 3, y, x) -> TeacherFeatures. mean, std: of display images in [0, 1].
     width, late_width, middle_width: channels of the class token and of the two maps.
@@ -68,9 +69,10 @@ class OpticalTeacher(nn.Module):
         middle_width: int,
         multiple: int = 1,
         centred: bool = False,
+        smallest: int = 1,
     ):
         super().__init__()
-        self.name, self.multiple, self.centred = name, multiple, centred
+        self.name, self.multiple, self.centred, self.smallest = name, multiple, centred, smallest
         self.width, self.late_width, self.middle_width = width, late_width, middle_width
         self.network = network
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
@@ -100,9 +102,10 @@ class OpticalTeacher(nn.Module):
         )
 
     @torch.no_grad()
-    def centre_on(self, batches: Iterable[Float[Tensor, "batch 3 y x"]]) -> None:
-        """Take the mean features of these display images (the training images) as centres, in place of earlier ones.
+    def centre_on(self, batches: Iterable[Tensor]) -> None:
+        """Take the mean features of display images (the training images) as centres, in place of earlier ones.
 
+        batches: each (batch, 3, y, x), in [0, 1]; their sizes may differ.
         The mean is over images, and within an image over its patches. Raises BrewError where there are no images, or
         where the mean is not finite.
         """
@@ -151,7 +154,8 @@ class OpticalTeacher(nn.Module):
 
     def _read(self, display: Float[Tensor, "batch 3 y x"]) -> TeacherFeatures:
         self._check(display)
-        sides = [max(round(side / self.multiple), 1) * self.multiple for side in display.shape[2:]]
+        enlarge = max(1.0, self.smallest / min(display.shape[2:]))
+        sides = [max(round(side * enlarge / self.multiple), 1) * self.multiple for side in display.shape[2:]]
         if sides != list(display.shape[2:]):
             display = F.interpolate(display, size=sides, mode="bilinear", antialias=True)
         return self.network((display - self.mean) / self.std)
@@ -192,6 +196,7 @@ class TeacherEntry:
     mean: Colour | None = None
     std: Colour | None = None
     centred: bool = False
+    smallest: int = 1
     sensor: str = "rgb"
 
     def build(self, *, random: bool = False, download: bool = False) -> OpticalTeacher:
@@ -207,7 +212,7 @@ class TeacherEntry:
             ) from absent
         return OpticalTeacher(
             self.name, network, self.mean or (0.0, 0.0, 0.0), self.std or (1.0, 1.0, 1.0), self.width, self.late_width,
-            self.middle_width, self.multiple, self.centred,
+            self.middle_width, self.multiple, self.centred, self.smallest,
         )  # fmt: skip
 
 
@@ -354,6 +359,8 @@ TEACHERS: dict[str, TeacherEntry] = {
             mean=_MINUS_ONE_TO_ONE[0],
             std=_MINUS_ONE_TO_ONE[1],
             centred=True,
+            # At stride 32 a view of 48 px would leave one patch; four by four are needed to say where something is.
+            smallest=128,
         ),
         TeacherEntry(
             name="miniature",

@@ -9,8 +9,8 @@ import math
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers import Mlp
-from timm.models.vision_transformer import Attention
+from timm.layers.attention import Attention
+from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from brew.models.features import Features

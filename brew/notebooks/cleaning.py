@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 
 from brew.paths import ROOT
 
@@ -45,6 +45,12 @@ def scrub(notebook: NotebookNode) -> NotebookNode:
             cell["outputs"] = []
             cell["execution_count"] = None
     return notebook
+
+
+def scrub_before_saving(model: dict[str, Any], **_: Any) -> None:
+    """What JupyterLab calls before it writes a file (`.jupyter/`): looking around then changes no dependency."""
+    if model["type"] == "notebook":
+        model["content"] = scrub(from_dict(model["content"]))
 
 
 def _keep_metadata(notebook: NotebookNode) -> None:

@@ -7,7 +7,7 @@ A step reads: views, teachers, student, similarities, update. Left out: what is 
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -32,7 +32,7 @@ from brew.views import ViewSettings, make_views
 
 @dataclass(frozen=True)
 class Optimisation:
-    """Numbers of the optimisation; defaults are the paper's (section 4, released command).
+    """Numbers of the optimisation; defaults are the paper's where it gives them (section 4), else the released command's.
 
     steps: parameter updates. learning_rate: peak, after scaling with the batch. warmup: share of `steps`.
     weight_decay, momentum: start and end of half a cosine. clip: of the gradient's norm.
@@ -72,13 +72,12 @@ class Feed(Protocol):
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]: ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pretrained:
     """What a run leaves: the student and its history, one row per step (similarities, loss, learning rate, ...)."""
 
     student: Student
     history: pd.DataFrame
-    seconds: float = field(default=0.0, compare=False)
 
 
 def pretrain(
@@ -96,7 +95,7 @@ def pretrain(
     unfinished: where the checkpoint of the run lies until it ends; a run that finds one goes on from it, to the same
         bits on the CPU. Raises BrewError at a loss that is not finite, naming step, similarities and gradient norm.
     """
-    o, started = optimisation, time.monotonic()
+    o = optimisation
     learner = Learner(student, arm, teachers, o.width, o.hidden).to(fabric.device)
     own_teacher = moving_average_of(learner.own)
     optimiser = torch.optim.AdamW(parameter_groups(learner), lr=0.0, foreach=True)
@@ -134,7 +133,7 @@ def pretrain(
             saved = time.monotonic()
     progress.close()
     log.flush()
-    return Pretrained(learner.student.eval(), log.frame(), time.monotonic() - started)
+    return Pretrained(learner.own.student.eval(), log.frame())
 
 
 def _stream(feed: Feed, step: int) -> Iterator[tuple[int, Batch]]:
@@ -155,7 +154,7 @@ def _views(feeds, streams, arm: Arm, settings: ViewSettings, seed: int) -> tuple
         # Images without a multispectral partner are the optical stem's alone, whatever the arm does with pairs.
         high_resolution = arm.high_resolution if multispectral is not None else "optical"
         as_arm = replace(settings, optical_augmentation=arm.optical_augmentation, high_resolution=high_resolution)
-        samples = batch.samples + (draws.key(feed.name) >> 24 << 20)  # sample 3 of two sources are two samples
+        samples = batch.samples + (draws.key(feed.name) >> 32 << 32)  # sample 3 of two sources are two samples
         views = make_views(multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm)
         seen = {"optical": samples} | ({"multispectral": samples} if multispectral is not None else {})
         parts.append(ViewBatch(views, {path: ids for path, ids in seen.items() if path in arm.paths}))

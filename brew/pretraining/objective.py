@@ -3,8 +3,7 @@
 Everything is maximised; the training loss is the negative weighted sum. `Learner` is what gradient descent trains (the
 student and the heads through which it meets its teachers), `similarities` compares it with its teachers as the arm says.
 
-Source: paper, section 3; released code's `main_train_deo.py` and loss modules (METHOD: losses). Where they disagree, see
-`docs/decisions/`.
+Source: paper, section 3; released code's `DEO/main_dino.py` and loss modules. Where they disagree, see `docs/decisions/`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -193,7 +192,7 @@ def similarities(
     total = torch.zeros((), device=next(iter((*student.own.values(), *student.classes.values()))).device)
     for entry in arm.self_distillation:
         z, target = student.own[entry.path], own_teacher[entry.path]
-        compression = losses.compression(target, z, skip_same_view=skip_same_view)
+        compression = losses.compression(target, z)
         expansion = losses.expansion(
             z[: len(target)], target, eps=epsilon, half_logdet=half_logdet, processes=processes,
             covariance_reduce=covariance_reduce,

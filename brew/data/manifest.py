@@ -1,0 +1,69 @@
+"""Manifests: the files that a source was built from, by name, size and SHA-256.
+
+A manifest is small text in git, so that a reader without the data knows exactly which files the results rest on, and
+somebody who obtains them knows that they are the same. Files and keys have a fixed order: equal folders, equal bytes.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from brew.errors import BrewError
+
+
+def write_manifest(path: Path, root: Path, patterns: Sequence[str], licence: str, obtain: str) -> None:
+    """Describe the files below `root` that match one of the glob `patterns`.
+
+    obtain: one line for whoever does not have them. Raises BrewError where nothing matches.
+    """
+    files = {name: f"{file.stat().st_size} {file_sha256(file)}" for name, file in _listing(root, patterns).items()}
+    if not files:
+        raise BrewError(f"{root} holds no file like {', '.join(patterns)}; expected the source's files. {obtain}")
+    manifest = {"licence": licence, "obtain": obtain, "patterns": list(patterns), "files": files}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False, width=1000, allow_unicode=True))
+
+
+def check_manifest(path: Path, root: Path) -> str:
+    """The SHA-256 of the manifest after all files below `root` were read and found to be those that it lists.
+
+    Raises BrewError naming the first file that is missing, changed or extra.
+    """
+    text = path.read_text() if path.is_file() else ""
+    try:
+        manifest = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        listed = {name: entry.split() for name, entry in manifest["files"].items()}
+        patterns, obtain = manifest["patterns"], f"To obtain the data: {manifest['obtain']}"
+        sizes = {name: int(size) for name, (size, _) in listed.items()}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BrewError(
+            f"{path} is no manifest ({type(error).__name__}: {error}); expected patterns, files, licence, obtain. "
+            "Restore it from git"
+        ) from error
+    found = _listing(root, patterns)
+    for name, (_, sha256) in listed.items():
+        file = found.pop(name, None)
+        if file is None:
+            raise BrewError(f"{root / name} is missing; expected it, as {path} lists it. {obtain}")
+        if file.stat().st_size != sizes[name]:
+            raise BrewError(f"{file} has {file.stat().st_size} bytes; expected {sizes[name]} as in {path}. {obtain}")
+        if file_sha256(file) != sha256:
+            raise BrewError(f"{file} has another content than {path} says; expected the same bytes. {obtain}")
+    if found:
+        raise BrewError(
+            f"{next(iter(found.values()))} is not in {path}; expected the files it lists alone. Move it away"
+        )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _listing(root: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    """Files below `root` by name, in the order of names."""
+    files = {path.relative_to(root).as_posix(): path for each in patterns for path in root.glob(each) if path.is_file()}
+    return {name: files[name] for name in sorted(files)}

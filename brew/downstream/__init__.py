@@ -1,0 +1,1 @@
+"""Frozen-trunk evaluation: one protocol for every backbone, from features to scores with their intervals."""

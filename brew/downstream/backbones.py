@@ -1,0 +1,165 @@
+"""One face for everything whose frozen features are compared: students, optical teachers, random trunks, plain bands.
+
+A backbone takes images in native units and gives four maps at strides 4, 8, 16 and 32, or one pooled vector per image.
+`standardised=True` says that the caller has already standardised every band (change detection does so with each
+scene's own statistics); the backbone then skips its own normalisation.
+Left out: training a backbone. All run without gradients and in evaluation mode.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from brew.errors import BrewError
+from brew.sensors import Sensor, sensor
+
+STRIDES = (4, 8, 16, 32)
+_TRUE_COLOUR = (("red", "green", "blue"), ("B4", "B3", "B2"))
+_PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+Images = Shaped[Tensor, "batch band y x"]
+
+
+class Backbone(Protocol):
+    """What features are extracted from.
+
+    pyramid: four maps (batch, channel, y / stride, x / stride) at `STRIDES`. pooled: (batch, width).
+    """
+
+    name: str
+
+    def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]: ...
+
+    def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor: ...
+
+
+def check_bands(images: Images, name: str) -> Sensor:
+    """The sensor of that name; BrewError where the images do not have its bands."""
+    found = sensor(name)
+    if images.ndim != 4 or images.shape[1] != len(found):
+        raise BrewError(
+            f"images of shape {tuple(images.shape)} for sensor {name!r}; expected (batch, {len(found)}, y, x) with the "
+            f"bands {', '.join(found.band_names)}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class StudentBackbone:
+    """A student (ours or the authors'): its own maps and pooled output."""
+
+    name: str
+    student: nn.Module
+
+    def __post_init__(self) -> None:
+        self.student.eval()
+
+    @torch.no_grad()
+    def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
+        check_bands(images, sensor)
+        maps = self.student(images, sensor=sensor, normalised=standardised).maps
+        return [maps[f"stride{stride}"] for stride in STRIDES]
+
+    @torch.no_grad()
+    def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor:
+        check_bands(images, sensor)
+        return self.student(images, sensor=sensor, normalised=standardised).pooled
+
+
+def random_backbone(name: str, build: Callable[[], nn.Module], seed: int) -> StudentBackbone:
+    """An untrained student, the floor that pretraining has to beat; leaves the global random state as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return StudentBackbone(name, build())
+
+
+@dataclass(frozen=True)
+class TeacherBackbone:
+    """An optical teacher: sees the three true-colour bands and nothing else.
+
+    teacher: display image (batch, 3, y, x) in [0, 1] -> an object with class_token, late and middle.
+    magnify: images are enlarged so many times, since a patch of 16 pixels of 10 m spans more than most objects.
+    mean, std: how standardised images are displayed: mean + std * image, cut at 0 and 1. With ImageNet's numbers that
+    is what photographs look like to the teacher, and about two deviations of the scene fit between black and white.
+    Maps: the middle layer's patches at strides 4 and 8, the last layer's at 16 and 32, resized bilinearly.
+    """
+
+    name: str
+    teacher: nn.Module
+    magnify: float = 1
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        self.teacher.eval()
+
+    @torch.no_grad()
+    def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
+        features = self.teacher(self._display(images, sensor, standardised))
+        sizes = [(images.shape[2] // stride, images.shape[3] // stride) for stride in STRIDES]
+        layers = (features.middle, features.middle, features.late, features.late)
+        return [
+            F.interpolate(layer, size=size, mode="bilinear", align_corners=False)
+            for layer, size in zip(layers, sizes, strict=True)
+        ]
+
+    @torch.no_grad()
+    def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor:
+        return self.teacher(self._display(images, sensor, standardised)).class_token
+
+    def _display(self, images: Images, sensor: str, standardised: bool) -> Float[Tensor, "batch 3 y x"]:
+        found = check_bands(images, sensor)
+        colour = images[:, true_colour(found)].float()
+        if standardised:
+            display = self._per_band(self.mean, colour) + self._per_band(self.std, colour) * colour
+        else:
+            display = colour / found.white
+        display = display.clamp(0, 1)
+        if self.magnify == 1:
+            return display
+        return F.interpolate(display, scale_factor=self.magnify, mode="bilinear", align_corners=False)
+
+    @staticmethod
+    def _per_band(values: tuple[float, ...], like: Tensor) -> Tensor:
+        return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+
+
+def true_colour(found: Sensor) -> list[int]:
+    """Channels of red, green and blue; BrewError for a sensor without them."""
+    for names in _TRUE_COLOUR:
+        if set(names) <= set(found.band_names):
+            return [found.band_names.index(name) for name in names]
+    raise BrewError(f"sensor {found.name!r} has the bands {', '.join(found.band_names)}; expected red, green and blue")
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """No network: the bands themselves.
+
+    pooled: per band mean, standard deviation and the 5, 25, 50, 75 and 95 % points.
+    Maps: at stride 4 the 4 x 4 pixels of every cell as channels (nothing is lost), above it the bands' means.
+    """
+
+    name: str = "band-statistics"
+
+    def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
+        values = self._normalised(images, sensor, standardised)
+        return [F.pixel_unshuffle(values, STRIDES[0]), *(F.avg_pool2d(values, stride) for stride in STRIDES[1:])]
+
+    def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor:
+        values = self._normalised(images, sensor, standardised).flatten(2)
+        points = torch.quantile(values, torch.tensor(_PERCENTILES, device=values.device), dim=2)
+        return torch.cat([values.mean(2), values.std(2), *points], dim=1)
+
+    @staticmethod
+    def _normalised(images: Images, sensor: str, standardised: bool) -> Float[Tensor, "batch band y x"]:
+        found = check_bands(images, sensor)
+        if standardised:
+            return images.float()
+        mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (found.mean, found.std))
+        return (images.float() - mean) / std

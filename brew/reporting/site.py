@@ -1,0 +1,63 @@
+"""The report: one self-contained page per scale, made from the tables, figures and pages on disk.
+
+Pictures are embedded, so that the page needs no network and no neighbour; the notebooks' pages lie beside it.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from brew.reporting.style import caption_of
+
+_TEMPLATE = Path(__file__).with_name("site.html.j2")
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One figure or table of the report. page: the notebook page that made it, relative to the report."""
+
+    name: str
+    caption: str
+    page: str
+    file: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    text: str
+    exhibits: Sequence[Exhibit]
+
+
+def figure(path: Path, page: str) -> Exhibit:
+    """A PNG and its caption, embedded."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    html = f'<img alt="{path.stem}" src="data:image/png;base64,{data}">'
+    return Exhibit(path.stem, caption_of(path), page, path.name, html)
+
+
+def table(path: Path, page: str) -> Exhibit:
+    """A CSV and its caption as an HTML table; cells are shown as they stand in the file."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return Exhibit(path.stem, caption_of(path), page, path.name, frame.to_html(index=False, border=0, escape=True))
+
+
+def render(
+    title: str,
+    lead: str,
+    facts: dict[str, str],
+    sections: Sequence[Section],
+    pages: Sequence[tuple[str, str]],
+    elsewhere: Sequence[tuple[str, str]],
+) -> str:
+    """The page's HTML. facts: what it was made from. pages, elsewhere: links as (label, address)."""
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(_TEMPLATE.read_text())
+    return template.render(
+        title=title, lead=lead, facts=facts, sections=sections, pages=pages, elsewhere=elsewhere
+    ).rstrip() + "\n"  # fmt: skip

@@ -1,0 +1,106 @@
+"""Stage `data`: stores from sources, and a look at them."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from brew.data import materials
+from brew.data.sources import SOURCES, build_store
+from brew.data.store import ArrayReader, open_store
+from brew.reporting.provenance import sha256
+from brew.reporting.style import save
+from brew.sensors import SENSORS
+from brew.stages import Stage
+
+
+def sources_of(stage: Stage) -> dict[str, Any]:
+    """The sources of the scale with their settings."""
+    declared = {name: getattr(stage.settings.data, name) for name in SOURCES}
+    return {name: settings for name, settings in declared.items() if settings}
+
+
+def build(stage: Stage) -> pd.DataFrame:
+    """Build every store of the scale; one row per source and split, with what it was made from."""
+    rows = []
+    for name, settings in sources_of(stage).items():
+        path = stage.layout.store(name)
+        made_from = build_store(name, path, settings)
+        dataset = open_store(path)
+        splits, counts = np.unique(dataset["split"].values.astype(object).astype(str), return_counts=True)
+        rows += [
+            {
+                "source": name, "split": split, "samples": int(count), "licence": SOURCES[name].licence,
+                "made from": made_from[:16], "store": sha256(path)[:16],
+            }
+            for split, count in zip(splits, counts, strict=True)
+        ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.to_csv(stage.layout.write("data") / "sources.csv", index=False)
+    return table
+
+
+def true_colour(values: np.ndarray, name: str) -> np.ndarray:
+    """(y, x, 3) in [0, 1] of an image (band, y, x) in the sensor's units."""
+    return np.clip(values[:3].astype(float) / SENSORS[name].white, 0, 1).transpose(1, 2, 0)
+
+
+def false_colour(values: np.ndarray) -> np.ndarray:
+    """(y, x, 3) of near infrared, red and green (B8 B4 B3): vegetation shows red."""
+    names = SENSORS["sentinel2"].band_names
+    bands = np.stack([values[names.index(band)].astype(float) for band in ("B8", "B4", "B3")])
+    return np.clip(bands / np.array([5000, 3000, 3000])[:, None, None], 0, 1).transpose(1, 2, 0)
+
+
+def look(stage: Stage, scenes: int = 6) -> Figure:
+    """Scenes in true and false colour: what a reader who knows Sentinel-2 checks first."""
+    name = next(name for name in sources_of(stage) if name in ("miniature", "oscd"))
+    path = stage.layout.store(name)
+    dataset = open_store(path)
+    chosen = np.linspace(0, dataset.sizes["sample"] - 1, scenes).astype(int)
+    images = ArrayReader(path, "multispectral").read(chosen)[:, 0]
+    rows = [("true colour, 10 m (B4 B3 B2)", [true_colour(each, "sentinel2") for each in images]),
+            ("false colour, 10 m (B8 B4 B3)", [false_colour(each) for each in images])]  # fmt: skip
+    if "optical" in dataset:
+        optical = ArrayReader(path, "optical").read(chosen)[:, 0]
+        rows.insert(0, ("optical, 2.5 m", [true_colour(each, "rgb") for each in optical]))
+    figure, axes = plt.subplots(len(rows), scenes, figsize=(2 * scenes, 2.1 * len(rows)), layout="constrained")
+    for row, (title, pictures) in zip(axes, rows, strict=True):
+        for axis, picture in zip(row, pictures, strict=True):
+            axis.imshow(picture)
+            axis.set(xticks=[], yticks=[])
+        row[0].set_ylabel(title, fontsize=8)
+    what = "Scenes of the miniature, a procedural Earth (no real imagery)" if name == "miniature" else "Tiles of OSCD"
+    save(figure, stage.layout.write("data") / "scenes.png", f"{what}, each {images.shape[-1] * 10} m wide.")
+    return figure
+
+
+def spectra(stage: Stage) -> Figure:
+    """Reflectance of every material of the miniature beside published ranges (grey lines: the ten bands)."""
+    wavelengths = np.linspace(*materials.VALID_UM, 400)
+    names = list(materials.MATERIALS)
+    columns = 4
+    rows = -(-len(names) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(11, 1.9 * rows), sharex=True, sharey=True, layout="constrained")
+    for axis, name in zip(axes.flat, names, strict=False):
+        for vigour, moisture, style in ((0.2, 0.8, ":"), (0.5, 0.5, "-"), (0.9, 0.2, "--")):
+            values = materials.reflectance(name, wavelengths, vigour, moisture)
+            axis.plot(wavelengths, values, style, color="C0", lw=1.2)
+        for each in materials.PUBLISHED.get(name, ()):
+            axis.plot([each.wavelength_um] * 2, [each.low, each.high], color="C1", lw=3, solid_capstyle="butt")
+        axis.set_title(name, fontsize=9)
+    for axis in axes.flat[len(names) :]:
+        axis.set_visible(False)
+    for band in SENSORS["sentinel2"].wavelengths_um:
+        for axis in axes.flat[: len(names)]:
+            axis.axvline(band, color="0.9", lw=0.8, zorder=0)
+    figure.supxlabel("wavelength (um)")
+    figure.supylabel("reflectance")
+    caption = (
+        "Reflectance of the miniature's materials (blue: three states of vigour and moisture) beside the ranges in which "
+        "published spectra of such surfaces usually lie (orange bars). Grey lines: the ten Sentinel-2 bands."
+    )
+    save(figure, stage.layout.write("data") / "spectra.png", caption)
+    return figure

@@ -1,0 +1,143 @@
+"""What the task stages share: the scale's benchmarks, the backbones at hand, and scores kept cell by cell.
+
+A cell is one backbone on one benchmark with one seed; it is kept by the hash of all that it depends on, so that only a
+failed or changed one runs again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from torch import Tensor
+
+from brew.data.store import ArrayReader, open_store
+from brew.downstream.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
+from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
+from brew.downstream.cells import Cell, CellResult, digest, run_cells, sources_digest
+from brew.downstream.scores import Score, read_scores, write_counts, write_scores
+from brew.models.student import build_student, load_student
+from brew.models.teachers import TeacherUnavailable
+from brew.reporting.provenance import sha256
+from brew.stages import Stage
+from brew.stages.data import sources_of
+from brew.stages.optical_teacher import ready_teacher
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A backbone that is compared. identity: the hash of what its features depend on."""
+
+    name: str
+    identity: str
+    load: Callable[[], Backbone]
+
+
+def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
+    """The benchmarks of a task whose source is part of the scale."""
+    present = sources_of(stage)
+    return [entry for entry in BENCHMARKS.values() if entry.task == task and entry.source in present]
+
+
+def entrants(stage: Stage) -> list[Entrant]:
+    """A random trunk, every arm that was run, and the optical teacher itself."""
+    name = stage.settings.pretraining.backbone
+    found = [Entrant("random", name, lambda: random_backbone("random", lambda: build_student(name), seed=0))]
+    for arm in stage.settings.arms:
+        file = stage.layout.read(f"pretrain/{arm}") / "student.pt"
+        if file.exists():
+            found.append(Entrant(arm, sha256(file), lambda arm=arm, file=file: StudentBackbone(arm, load_student(file))))
+    try:
+        teacher = ready_teacher(stage)
+    except TeacherUnavailable:
+        return found
+    identity = digest([teacher.name, sha256(stage.layout.read("optical-teacher") / "centres.pt")])
+    face = TeacherBackbone("teacher", teacher, _numbers(teacher.mean), _numbers(teacher.std), teacher.multiple)
+    return [*found, Entrant("teacher", identity, lambda: face)]
+
+
+def _numbers(values: Tensor) -> tuple[float, ...]:
+    return tuple(float(value) for value in values.flatten())
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A benchmark's store, opened: its labels and names in memory, its images mapped."""
+
+    benchmark: Benchmark
+    dataset: xr.Dataset
+    images: ArrayReader
+    labels: np.ndarray
+    splits: np.ndarray
+    identity: str
+
+    def text(self, name: str) -> np.ndarray:
+        return self.dataset[name].values.astype(object).astype(str)
+
+
+def open_benchmark(stage: Stage, benchmark: Benchmark) -> Opened:
+    """Open the benchmark's store; samples outside its three splits (pretraining images) are named "unused"."""
+    path = stage.layout.store(benchmark.source)
+    dataset = open_store(path)
+    splits = dataset["split"].values.astype(object).astype(str)
+    sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
+    identity = str(sources.loc[sources["source"] == benchmark.source, "store"].iloc[0])
+    return Opened(
+        benchmark, dataset, ArrayReader(path, benchmark.images), dataset[benchmark.labels].values, splits, identity
+    )
+
+
+def run(
+    stage: Stage,
+    task: Task,
+    module: str,
+    settings: Any,
+    evaluations: Iterable[tuple[Benchmark, Entrant | None, str, int, Callable[[], CellResult]]],
+) -> dict[tuple[str, str, int], CellResult]:
+    """Run the cells of a task: (benchmark, entrant, arm, seed, compute) each; results by (benchmark, arm, seed)."""
+    code = sources_digest(module, "brew.models.student", "brew.models.teachers")
+    cells, names = [], {}
+    for benchmark, entrant, arm, seed, compute in evaluations:
+        sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
+        store = sorted(set(sources.loc[sources["source"] == benchmark.source, "store"]))
+        key = {
+            "benchmark": asdict(benchmark) | {"classes": list(benchmark.classes), "left_out": list(benchmark.left_out)},
+            "entrant": entrant.identity if entrant else arm,
+            "store": store, "seed": seed, "settings": asdict(settings), "code": code,
+        }  # fmt: skip
+        name = f"{stage.settings.scale.name}-{benchmark.name}-{arm}-{seed}"
+        cells.append(Cell(name, _plain(key), compute))
+        names[name] = (benchmark.name, arm, seed)
+    results = run_cells(cells)
+    return {names[name]: result for name, result in results.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def keep(stage: Stage, task: Task, scores: Sequence[Score], counts: dict[str, tuple[np.ndarray, Sequence[str]]]) -> None:
+    """Write the task's scores and, per benchmark, arm and seed, the counts that they come from."""
+    folder = stage.layout.write(task)
+    (folder / "scores.csv").unlink(missing_ok=True)
+    write_scores(folder / "scores.csv", scores)
+    for name, (values, units) in counts.items():
+        write_counts(folder / "counts" / f"{name}.npz", values, units)
+
+
+def primary(stage: Stage, task: Task) -> pd.DataFrame:
+    """The primary metric of every benchmark of a task, arm by arm, with the interval over test samples."""
+    rows = []
+    for score in read_scores(stage.layout.write(task) / "scores.csv"):
+        if score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric:
+            interval = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
+            rows.append({
+                "benchmark": score.benchmark, "metric": score.metric, "backbone": score.arm, "seed": score.seed,
+                "score": f"{100 * score.value:.1f}", "95 % over test": interval, "n": f"{score.n} {score.unit}s",
+            })  # fmt: skip
+    return pd.DataFrame(rows)

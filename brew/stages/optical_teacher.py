@@ -1,0 +1,161 @@
+"""Stage `optical-teacher`: the scale's frozen teacher, its centres, and a look at what it knows."""
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from brew.data.store import ArrayReader, open_store
+from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherEntry, TeacherUnavailable, load_teacher
+from brew.reporting.style import save
+from brew.sensors import SENSORS
+from brew.stages import Stage
+from brew.stages.data import true_colour
+
+#: Stores with optical images, in the order in which they are shown; training splits alone are read.
+_OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings")
+_TRAINING = ("pretrain", "train")
+_CENTRE_IMAGES = 512
+
+
+def displays(stage: Stage, limit: int = _CENTRE_IMAGES, batch: int = 64) -> Iterator[Tensor]:
+    """Training images of every optical source in [0, 1], (batch, 3, y, x); never a scored one."""
+    for name in _OPTICAL_SOURCES:
+        path = stage.layout.store(name)
+        if not path.exists():
+            continue
+        members = np.flatnonzero(np.isin(open_store(path)["split"].values.astype(object).astype(str), _TRAINING))
+        chosen = members[np.unique(np.linspace(0, len(members) - 1, limit).astype(int))]
+        reader = ArrayReader(path, "optical")
+        for start in range(0, len(chosen), batch):
+            yield torch.from_numpy(reader.read(chosen[start : start + batch])[:, 0]).float() / SENSORS["rgb"].white
+
+
+def prepare(stage: Stage) -> pd.Series:
+    """Load the teacher, centre it where it is meant to be, keep the centres; what it is, as a table.
+
+    A teacher whose weights are absent is said to be so, and its arms will be "not run"; no other one takes its place.
+    """
+    entry = TEACHERS[stage.settings.teacher]
+    facts = {"teacher": entry.name, "source": entry.source, "licence": entry.licence}
+    folder = stage.layout.write("optical-teacher")
+    try:
+        teacher = entry.build()
+    except TeacherUnavailable as absent:
+        (folder / "absent.txt").write_text(f"{absent}\n")
+        return pd.Series(facts | {"state": f"absent: {absent}"}, name="value")
+    if teacher.centred:
+        teacher.centre_on(displays(stage))
+    torch.save(teacher.centres(), folder / "centres.pt")
+    parameters = sum(parameter.numel() for parameter in teacher.parameters())
+    return pd.Series(
+        facts | {"state": "ready", "parameters": f"{parameters:,}", "centred on images": int(teacher.centre_images)},
+        name="value",
+    )
+
+
+def probe(stage: Stage, train: int = 700, test: int = 350) -> pd.DataFrame:
+    """Accuracy of a linear probe on class tokens: this teacher, and its architecture untrained.
+
+    Fitted on training scenes and read on validation scenes of every optical source with a scene label; test sets are left
+    to the classification stage.
+    """
+    entry = TEACHERS[stage.settings.teacher]
+    readers = {"random weights": _untrained(entry)}
+    if (stage.layout.write("optical-teacher") / "centres.pt").exists():
+        readers = {entry.name: _with_centres(stage, entry)} | readers
+    rows = []
+    for name in _OPTICAL_SOURCES:
+        path = stage.layout.store(name)
+        if not path.exists() or "scene" not in (dataset := open_store(path)):
+            continue
+        splits, scenes = dataset["split"].values.astype(object).astype(str), dataset["scene"].values
+        fitted, read = (np.flatnonzero(splits == split)[:limit] for split, limit in (("train", train), ("validation", test)))
+        images = ArrayReader(path, "optical")
+        for label, teacher in readers.items():
+            x, y = _class_tokens(teacher, images, fitted), _class_tokens(teacher, images, read)
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500)).fit(x, scenes[fitted])
+            rows.append(
+                {"source": name, "features": label, "accuracy": round(model.score(y, scenes[read]), 3),
+                 "scenes fitted": len(fitted), "scenes read": len(read)}
+            )  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.to_csv(stage.layout.write("optical-teacher") / "probe.csv", index=False)
+    return table
+
+
+def _untrained(entry: TeacherEntry) -> OpticalTeacher:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return entry.build(random=True)
+
+
+def _with_centres(stage: Stage, entry: TeacherEntry) -> OpticalTeacher:
+    teacher = entry.build()
+    teacher.load_centres(torch.load(stage.layout.write("optical-teacher") / "centres.pt", weights_only=True))
+    return teacher
+
+
+def _class_tokens(teacher: OpticalTeacher, reader: ArrayReader, samples: np.ndarray, batch: int = 64) -> np.ndarray:
+    tokens = []
+    for start in range(0, len(samples), batch):
+        images = torch.from_numpy(reader.read(samples[start : start + batch])[:, 0]).float()
+        tokens.append(teacher(images / SENSORS["rgb"].white).class_token)
+    return torch.cat(tokens).numpy()
+
+
+def ready_teacher(stage: Stage) -> OpticalTeacher:
+    """The scale's teacher with its centres; TeacherUnavailable where the stage found none."""
+    folder = stage.layout.read("optical-teacher")
+    if not (folder / "centres.pt").exists():
+        raise TeacherUnavailable((folder / "absent.txt").read_text().strip())
+    teacher = load_teacher(stage.settings.teacher)
+    teacher.load_centres(torch.load(folder / "centres.pt", weights_only=True))
+    return teacher
+
+
+def principal_colours(maps: Tensor) -> np.ndarray:
+    """(image, y, x, 3) in [0, 1]: the first three principal components of patch features over all images."""
+    count, width, rows, columns = maps.shape
+    flat = maps.permute(0, 2, 3, 1).reshape(-1, width).double().numpy()
+    components = PCA(3, svd_solver="full").fit_transform(flat)
+    # A component's sign is arbitrary: the larger tail points up, so that the same features give the same colours.
+    components *= np.where(np.abs(components.min(0)) > components.max(0), -1, 1)
+    low, high = np.percentile(components, (1, 99), axis=0)
+    return np.clip((components - low) / (high - low), 0, 1).reshape(count, rows, columns, 3)
+
+
+def look(stage: Stage, images: int = 6) -> Figure:
+    """Training images beside the principal components of the teacher's patches."""
+    entry = TEACHERS[stage.settings.teacher]
+    teacher = _with_centres(stage, entry) if (stage.layout.write("optical-teacher") / "centres.pt").exists() else None
+    if teacher is None:
+        figure, axis = plt.subplots(figsize=(6, 1))
+        axis.text(0, 0.5, f"teacher {entry.name!r} is absent: nothing to show")
+        axis.axis("off")
+        return figure
+    first = next(displays(stage, limit=images, batch=images))
+    features = teacher(first)
+    rows = [("image", [true_colour(np.asarray(each) * 255, "rgb") for each in first]),
+            ("middle patches", principal_colours(features.middle)),
+            ("late patches", principal_colours(features.late))]  # fmt: skip
+    figure, axes = plt.subplots(3, len(first), figsize=(2 * len(first), 6.2), layout="constrained", squeeze=False)
+    for row, (title, pictures) in zip(axes, rows, strict=True):
+        for axis, picture in zip(row, pictures, strict=True):
+            axis.imshow(picture)
+            axis.set(xticks=[], yticks=[])
+        row[0].set_ylabel(title, fontsize=9)
+    caption = (
+        f"What the optical teacher ({teacher.name}) sees: training images, and the first three principal components of "
+        "its middle and late patch features as red, green and blue."
+    )
+    save(figure, stage.layout.write("optical-teacher") / "teacher-pca.png", caption)
+    return figure

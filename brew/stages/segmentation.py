@@ -1,0 +1,120 @@
+"""Stage `segmentation`: a decoder on every backbone's frozen features, tested once per seed."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from brew.downstream import segmentation as task
+from brew.downstream.benchmarks import Benchmark
+from brew.downstream.cells import CellResult
+from brew.downstream.features import AtTime
+from brew.downstream.scores import Run, scores_of
+from brew.downstream.segmentation import SegmentationTask
+from brew.downstream.splits import NAMES, Split
+from brew.reporting.style import label, save
+from brew.stages import Stage
+from brew.stages.data import true_colour
+from brew.stages.evaluation import Entrant, Opened, benchmarks_of, entrants, keep, open_benchmark, primary, run
+
+_METRICS = ("iou_macro", "iou_micro", "f1_macro", "accuracy")
+_SHOWN = 5
+
+
+def open_task(opened: Opened) -> SegmentationTask:
+    """The benchmark as the evaluation takes it: the first date's images, labels on their own grid."""
+    b = opened.benchmark
+    split = Split(*(np.flatnonzero(opened.splits == name) for name in NAMES))
+    return SegmentationTask(AtTime(opened.images), b.sensor, opened.labels, b.classes, split, b.ignore, b.metric)
+
+
+def evaluate(stage: Stage) -> pd.DataFrame:
+    """Score every backbone on every benchmark of the scale; leaves scores, counts and predictions."""
+    settings = stage.settings.downstream
+    planned = []
+    for benchmark in benchmarks_of(stage, "segmentation"):
+        opened = open_benchmark(stage, benchmark)
+        ready = open_task(opened)
+        for entrant in entrants(stage):
+            frozen = _Frozen(stage, ready, entrant)
+            planned += [
+                (benchmark, entrant, entrant.name, seed, lambda frozen=frozen, seed=seed: frozen.evaluate(seed))
+                for seed in settings.seeds
+            ]
+    results = run(stage, "segmentation", "brew.downstream.segmentation", settings, planned)
+    scores, counts = [], {}
+    for (name, arm, seed), result in results.items():
+        benchmark = next(entry for entry in benchmarks_of(stage, "segmentation") if entry.name == name)
+        metrics = dict.fromkeys((benchmark.metric, *_METRICS))
+        values = result.arrays["counts"]
+        scores += scores_of(Run(name, "segmentation", arm, seed, result.values["settings"]), values, tuple(metrics))
+        counts[f"{name}-{arm}-{seed}"] = (values, [str(each) for each in result.arrays["samples"]])
+    keep(stage, "segmentation", scores, counts)
+    _keep_pictures(stage, results)
+    return primary(stage, "segmentation")
+
+
+class _Frozen:
+    """One backbone's maps of one benchmark, computed when first needed and shared by its seeds."""
+
+    def __init__(self, stage: Stage, ready: SegmentationTask, entrant: Entrant):
+        self.settings, self.task, self.entrant = stage.settings.downstream, ready, entrant
+        self._maps: task.TaskMaps | None = None
+
+    def evaluate(self, seed: int) -> CellResult:
+        if self._maps is None:
+            self._maps = task.freeze(self.entrant.load(), self.task, orientations=self.settings.orientations)
+        result = task.evaluate(self._maps, self.task, self.settings.segmentation, seed)
+        if seed == self.settings.seeds[-1]:
+            self._maps = None  # the next backbone's maps need the memory
+        values = {"epoch": result.epoch, "settings": self.entrant.identity[:12]}
+        arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions[:_SHOWN]}
+        return CellResult(values, arrays)
+
+
+def _keep_pictures(stage: Stage, results: dict[tuple[str, str, int], CellResult]) -> None:
+    folder = stage.layout.write("segmentation") / "predictions"
+    folder.mkdir(exist_ok=True)
+    first = stage.settings.downstream.seeds[0]
+    for (name, arm, seed), result in results.items():
+        if seed == first:
+            np.savez_compressed(folder / f"{name}--{arm}.npz", **result.arrays)
+
+
+def maps(stage: Stage, benchmark: Benchmark) -> Figure:
+    """Test images, their labels and every backbone's map."""
+    opened = open_benchmark(stage, benchmark)
+    folder = stage.layout.write("segmentation") / "predictions"
+    files = {entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage)}
+    predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
+    samples = next(iter(predictions.values()))["samples"][:_SHOWN]
+    images = [true_colour(each, benchmark.sensor) for each in AtTime(opened.images).read(samples)]
+    columns = [("image", images), ("label", list(opened.labels[samples]))]
+    columns += [(label(arm), list(arrays["predictions"])) for arm, arrays in predictions.items()]
+    figure, axes = plt.subplots(
+        len(samples), len(columns), figsize=(1.7 * len(columns), 1.75 * len(samples)), layout="constrained", squeeze=False
+    )
+    colours = plt.get_cmap("tab10").with_extremes(bad="white")
+    for column, (title, pictures) in enumerate(columns):
+        axes[0, column].set_title(title, fontsize=8)
+        for row, picture in enumerate(pictures):
+            axes[row, column].set(xticks=[], yticks=[])
+            if picture.ndim == 3:
+                axes[row, column].imshow(picture)
+                continue
+            hidden = opened.labels[samples[row]] == benchmark.ignore if benchmark.ignore is not None else False
+            shown = np.ma.masked_array(picture, np.broadcast_to(hidden, picture.shape))
+            axes[row, column].imshow(shown, cmap=colours, vmin=-0.5, vmax=9.5)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(benchmark.classes))]
+    figure.legend(handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8)
+    caption = (
+        f"Segmentation of {benchmark.name} ({benchmark.summary}): the first {len(samples)} test images, their labels and "
+        "the maps from each frozen backbone under the same decoder. White: not scored."
+    )
+    save(figure, stage.layout.write("segmentation") / f"maps-{benchmark.name}.png", caption)
+    return figure
+
+
+def all_maps(stage: Stage) -> list[Figure]:
+    """`maps` of every benchmark of the scale."""
+    return [maps(stage, benchmark) for benchmark in benchmarks_of(stage, "segmentation")]

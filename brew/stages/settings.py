@@ -1,0 +1,86 @@
+"""All parameters of a scale as frozen dataclasses: where params.yaml meets the package.
+
+Each section is the dataclass of the code that uses it; an unknown or mistyped key is an error that names the nearest one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from brew import scales, settings
+from brew.data.oscd import OscdSettings
+from brew.data.sources import MiniatureSettings
+from brew.downstream.change import ChangeSettings
+from brew.downstream.segmentation import SegmentationSettings
+from brew.pretraining.loop import Optimisation
+from brew.scales import Scale
+from brew.views import ViewSettings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The section `data`: what the data stage builds. A source that is null is not part of the scale."""
+
+    miniature: MiniatureSettings | None = None
+    oscd: OscdSettings | None = None
+    rsscn7: bool = False
+    hot_buildings: bool = False
+
+
+@dataclass(frozen=True)
+class FeedSettings:
+    """One source of training images. variables: of its store. splits: of its samples. batch: samples per step."""
+
+    source: str
+    variables: tuple[str, ...]
+    splits: tuple[str, ...]
+    batch: int
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """The section `pretraining`. backbone: of TRUNKS. feeds: an arm takes those that have an image for its stems."""
+
+    backbone: str
+    feeds: tuple[FeedSettings, ...]
+    optimisation: Optimisation
+    views: ViewSettings
+    precision: str = "32-true"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """The section `downstream`. seeds: of decoders and supervised references. orientations: of cached training maps.
+
+    segmentation, change, siamese: numbers of the fits (the supervised FC-Siam-diff has its own).
+    """
+
+    seeds: tuple[int, ...]
+    orientations: int
+    segmentation: SegmentationSettings
+    change: ChangeSettings
+    siamese: ChangeSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every section of params.yaml.
+
+    arms: what is pretrained, in the order of the tables. changes: per arm, what it changes in `pretraining`.
+    teacher: the scale's optical teacher, a name of TEACHERS.
+    """
+
+    scale: Scale
+    arms: tuple[str, ...]
+    changes: Mapping[str, Mapping[str, float]]
+    data: Sources
+    teacher: str
+    pretraining: Pretraining
+    downstream: Downstream
+
+
+def load(scale: str) -> Settings:
+    """The settings of a scale; BrewError naming file and key where they do not fit."""
+    return settings.load(Settings, scales.parameters(scale), f"parameters of scale {scale!r}")

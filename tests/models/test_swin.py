@@ -1,0 +1,186 @@
+"""Swin behaves as torchvision's, which is the reference here: windows, padding, shifts, gradients, stochastic depth."""
+
+import functools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torchvision.models.swin_transformer import ShiftedWindowAttention, SwinTransformer
+from torchvision.ops import StochasticDepth
+
+from brew.models.features import Features
+from brew.models.stochastic_depth import drop_probabilities, survive
+from brew.models.swin import Merging, Swin, WindowAttention
+
+WIDTH, DEPTHS, HEADS = 8, (1, 2, 2, 1), (1, 2, 4, 8)
+
+
+@functools.cache
+def trunk(window: int = 4, stochastic_depth: float = 0.0) -> Swin:
+    torch.manual_seed(0)
+    swin = Swin(WIDTH, DEPTHS, HEADS, window, stochastic_depth).double()
+    for parameter in swin.parameters():
+        nn.init.normal_(parameter, std=0.4)
+    return swin
+
+
+def torchvision_s(swin: Swin, window: int) -> nn.Module:
+    """torchvision's stages (without its stem) and norm, with the weights of `swin`."""
+    reference = SwinTransformer([4, 4], WIDTH, list(DEPTHS), list(HEADS), [window, window]).double().eval()
+    reference.features[0] = nn.Identity()
+    modules = [each for stage in swin.stages for each in (stage.merging, stage.blocks)][1:]
+    for ours, theirs in zip(modules, list(reference.features)[1:], strict=True):
+        state = {name.replace("mlp.2.", "mlp.3."): value for name, value in ours.state_dict().items()}
+        wrong = theirs.load_state_dict(state, strict=False)
+        assert not wrong.unexpected_keys
+        assert all(name.endswith("relative_position_index") for name in wrong.missing_keys)
+    reference.norm.load_state_dict(swin.norm.state_dict())
+    return reference
+
+
+def assert_like(found: Tensor, expected: Tensor) -> None:
+    assert (found - expected).abs().max() <= 1e-5 * max(1.0, expected.abs().max().item())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.integers(1, 15),
+    columns=st.integers(1, 15),
+    window=st.integers(2, 7),
+    shifted=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_attention_equals_torchvision_s(rows: int, columns: int, window: int, shifted: bool, seed: int) -> None:
+    """Outputs and gradients, for maps that divide by the window, do not, or are covered by one along either axis."""
+    torch.manual_seed(seed)
+    shift = window // 2 * shifted
+    theirs = ShiftedWindowAttention(6, [window, window], [shift, shift], 2).double()
+    ours = WindowAttention(6, 2, window, shift).double()
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    ours.load_state_dict({name: value for name, value in theirs.named_parameters()})
+    x = torch.randn(2, rows, columns, 6, dtype=torch.float64)
+    weights = torch.randn_like(x)
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    outputs = [module(each) for module, each in zip((ours, theirs), inputs, strict=True)]
+    for output in outputs:
+        (output * weights).sum().backward()
+    assert_like(*outputs)
+    assert_like(inputs[0].grad, inputs[1].grad)
+    expected = dict(theirs.named_parameters())
+    for name, parameter in ours.named_parameters():
+        assert_like(parameter.grad, expected[name].grad)
+
+
+@pytest.mark.parametrize("window", [3, 4])
+@pytest.mark.parametrize("size", [(16, 16), (11, 7), (24, 5), (3, 13)])
+def test_trunk_equals_torchvision_s(size: tuple[int, int], window: int) -> None:
+    swin = trunk(window)
+    reference = torchvision_s(swin, window)
+    tokens = torch.randn(2, *size, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    ours, theirs = tokens.clone().requires_grad_(), tokens.clone().requires_grad_()
+    features = swin(ours)
+    x, stages = theirs, []
+    for i, layer in enumerate(reference.features):
+        x = layer(x)
+        if i % 2:
+            stages.append(x.permute(0, 3, 1, 2))
+    pooled = reference.norm(x).mean((1, 2))
+    assert list(features.maps) == ["stride4", "stride8", "stride16", "stride32"]
+    for found, expected in zip(features.maps.values(), stages, strict=True):
+        assert found.shape == expected.shape
+        assert_like(found, expected)
+    assert_like(features.pooled, pooled)
+    assert features.late is features.maps["stride32"]
+    assert features.middle is features.maps["stride16"]
+    features.pooled.square().sum().backward()
+    pooled.square().sum().backward()
+    assert_like(ours.grad, theirs.grad)
+
+
+def test_merging_pads_odd_maps_with_zeros() -> None:
+    torch.manual_seed(0)
+    merging = Merging(4)
+    x = torch.randn(1, 3, 5, 4)
+    padded = torch.zeros(1, 4, 6, 4)
+    padded[:, :3, :5] = x
+    torch.testing.assert_close(merging(x), merging(padded))
+
+
+def test_stochastic_depth_s_schedule_is_torchvision_s() -> None:
+    reference = SwinTransformer([4, 4], WIDTH, list(DEPTHS), list(HEADS), [4, 4], stochastic_depth_prob=0.5)
+    expected = [each.p for each in reference.modules() if isinstance(each, StochasticDepth)]
+    assert drop_probabilities(sum(DEPTHS), 0.5) == pytest.approx(expected)
+    swin = Swin(WIDTH, DEPTHS, HEADS, 4, 0.5)
+    assert [block.drop_probability for stage in swin.stages for block in stage.blocks] == pytest.approx(expected)
+
+
+def test_a_branch_survives_where_its_draw_reaches_the_probability() -> None:
+    branch = torch.ones(4, 2, 3)
+    kept = survive(branch, torch.tensor([0.0, 0.2499, 0.25, 0.99]), 0.25)
+    torch.testing.assert_close(kept, torch.tensor([0.0, 0.0, 4 / 3, 4 / 3])[:, None, None].expand(4, 2, 3))
+    assert survive(branch, None, 0.25) is branch
+    draws = torch.rand(20_000, generator=torch.Generator().manual_seed(0))
+    assert survive(torch.ones(20_000, 1), draws, 0.4).mean().item() == pytest.approx(1, abs=0.02)
+
+
+def test_what_is_dropped_depends_on_a_sample_s_own_draws_alone() -> None:
+    swin = trunk(stochastic_depth=0.6)
+    generator = torch.Generator().manual_seed(2)
+    tokens = torch.randn(3, 6, 6, WIDTH, dtype=torch.float64, generator=generator)
+    drop = torch.rand(3, 2 * swin.blocks, dtype=torch.float64, generator=generator)
+    before = torch.random.get_rng_state()
+    together = swin.train()(tokens, drop)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for i in range(3):
+        torch.testing.assert_close(swin(tokens[i : i + 1], drop[i : i + 1]).pooled, together.pooled[i : i + 1])
+    assert not torch.allclose(together.pooled, swin(tokens).pooled)
+
+
+def test_draws_reach_their_own_branch() -> None:
+    """Dropping the last block's two branches leaves the last stage's input to the final norm."""
+    swin = trunk(stochastic_depth=0.6)
+    tokens = torch.randn(1, 16, 16, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    drop = torch.ones(1, 2 * swin.blocks, dtype=torch.float64)
+    drop[:, -2:] = 0
+    features = swin(tokens, drop)
+    merged = swin.stages[3].merging(features.middle.permute(0, 2, 3, 1))
+    torch.testing.assert_close(features.late, merged.permute(0, 3, 1, 2))
+
+
+def test_parts_of_a_batch_equal_passes_of_their_own() -> None:
+    swin = trunk()
+    tokens = torch.randn(5, 7, 7, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    parts = swin(tokens).split([2, 3])
+    for part, own in zip(parts, (swin(tokens[:2]), swin(tokens[2:])), strict=True):
+        torch.testing.assert_close(part.pooled, own.pooled)
+        torch.testing.assert_close(part.maps, own.maps)
+        torch.testing.assert_close((part.late, part.middle), (own.late, own.middle))
+
+
+def test_training_follows_inference_at_the_same_size() -> None:
+    """Constants kept from a pass in inference mode can be saved for a gradient."""
+    swin = trunk(window=5)
+    tokens = torch.randn(1, 11, 11, WIDTH, dtype=torch.float64)
+    with torch.inference_mode():
+        expected = swin(tokens).pooled
+    features = swin(tokens.requires_grad_())
+    features.pooled.sum().backward()
+    torch.testing.assert_close(features.pooled, expected.clone())
+
+
+def test_half_precision_stays_near() -> None:
+    swin = Swin(16, (2, 2, 2, 2), (1, 2, 4, 8), 4)
+    tokens = torch.randn(2, 18, 18, 16, generator=torch.Generator().manual_seed(5))
+    expected = swin(tokens).pooled
+    with torch.autocast("cpu", torch.bfloat16):
+        found = swin(tokens).pooled
+    assert (found - expected).abs().max() < 0.05 * expected.std()
+
+
+def test_features_are_checked_for_one_batch() -> None:
+    one, two = torch.zeros(1, 3, 2, 2), torch.zeros(2, 3, 2, 2)
+    with pytest.raises(TypeError):
+        Features({"stride4": one}, torch.zeros(1, 3), late=two, middle=one)
