@@ -1,7 +1,20 @@
-"""Settings of all tests."""
+"""Settings and fixtures of all tests."""
 
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # The first example of a test pays for imports, and continuous integration is slow at times: no time limit per example.
 settings.register_profile("brew", deadline=None)
 settings.load_profile("brew")
+
+
+@pytest.fixture
+def brew_data() -> Path:
+    """The folder of real data, `BREW_DATA`; tests that need it are skipped without."""
+    folder = os.environ.get("BREW_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("BREW_DATA names no folder of real data")
+    return Path(folder)

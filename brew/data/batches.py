@@ -6,8 +6,9 @@ processes, and a run may resume at any step. One thread reads ahead; reading is 
 Left out: views, normalisation, sampling with weights.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +77,13 @@ class Batches:
         share = self.batch_size // self.world
         chosen = [order[step * self.batch_size + self.rank * share :][:share] for step in range(start_step, len(self))]
         with ThreadPoolExecutor(1) as pool:
-            ahead = [pool.submit(self._read, samples, epoch) for samples in chosen[:1]]
-            for following in [*chosen[1:], None]:
-                ready = ahead.pop()
-                if following is not None:
-                    ahead.append(pool.submit(self._read, following, epoch))
-                yield self._to_device(ready.result())
+            ahead: deque[Future[Batch]] = deque()
+            for samples in chosen:
+                ahead.append(pool.submit(self._read, samples, epoch))
+                if len(ahead) > 1:
+                    yield self._to_device(ahead.popleft().result())
+            if ahead:
+                yield self._to_device(ahead.popleft().result())
 
     def _read(self, samples: np.ndarray, epoch: int) -> Batch:
         ids = torch.from_numpy(samples)

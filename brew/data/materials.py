@@ -15,11 +15,11 @@ sampled at their central wavelength). The crops coincide in visible light on pur
 the red edge and in leaf water, so that a task exists which no true-colour image can solve.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from brew.errors import BrewError, nearest
 
@@ -65,7 +65,7 @@ class Water:
 
 @dataclass(frozen=True)
 class Built:
-    """A made surface. level: visible reflectance. slope: increase per um. step, step_um: a colour step (tiles, rust)."""
+    """A made surface. level: visible reflectance. slope: increase per um. step, step_um: a step in colour (tiles)."""
 
     level: float
     slope: float
@@ -137,27 +137,27 @@ _SAND = (
     Range("short wave 1", 1.61, 0.35, 0.65),
 )  # fmt: skip
 
-_CROP_GREEN, _CROP_PLATEAU = 0.062, 0.50
+_CROP_GREEN, _CROP_PLATEAU = 0.040, 0.50
 
 _MATERIALS = (
-    Material("broadleaf forest", "forest", Vegetation(0.042, 0.721, 0.43, 1.00)),
-    Material("conifer forest", "forest", Vegetation(0.016, 0.718, 0.26, 1.30, 0.98, 0.036)),
-    Material("winter wheat", "crop", Vegetation(_CROP_GREEN, 0.711, _CROP_PLATEAU, 0.75)),
+    Material("broadleaf forest", "forest", Vegetation(0.022, 0.721, 0.43, 1.00, 0.97, 0.045)),
+    Material("conifer forest", "forest", Vegetation(0.010, 0.718, 0.26, 1.30, 0.98, 0.034)),
+    Material("winter wheat", "crop", Vegetation(_CROP_GREEN, 0.713, _CROP_PLATEAU, 0.80)),
     Material("maize", "crop", Vegetation(_CROP_GREEN, 0.719, _CROP_PLATEAU, 0.98)),
-    Material("rapeseed", "crop", Vegetation(_CROP_GREEN, 0.727, _CROP_PLATEAU, 0.76)),
-    Material("sugar beet", "crop", Vegetation(_CROP_GREEN, 0.725, _CROP_PLATEAU, 1.28)),
-    Material("sunflower", "crop", Vegetation(_CROP_GREEN, 0.712, _CROP_PLATEAU, 1.22)),
-    Material("grass", "grass", Vegetation(0.075, 0.715, 0.42, 0.70, 0.93)),
-    Material("dry bare soil", "bare", Soil(0.42, 0.14, 0.05)),
-    Material("wet bare soil", "bare", Soil(0.36, 0.08, 0.75)),
+    Material("rapeseed", "crop", Vegetation(_CROP_GREEN, 0.725, _CROP_PLATEAU, 0.80)),
+    Material("sugar beet", "crop", Vegetation(_CROP_GREEN, 0.724, _CROP_PLATEAU, 1.22)),
+    Material("sunflower", "crop", Vegetation(_CROP_GREEN, 0.714, _CROP_PLATEAU, 1.18)),
+    Material("grass", "grass", Vegetation(0.048, 0.715, 0.42, 0.70, 0.88)),
+    Material("dry bare soil", "bare", Soil(0.42, 0.14, 0.05, 0.22)),
+    Material("wet bare soil", "bare", Soil(0.36, 0.08, 0.75, 0.2)),
     Material("clear water", "water", Water(0.02)),
     Material("turbid water", "water", Water(0.13)),
-    Material("tile roof", "building", Built(0.075, 0.05, 0.17)),
-    Material("metal roof", "building", Built(0.44, -0.03)),
+    Material("tile roof", "building", Built(0.085, 0.06, 0.105)),
+    Material("metal roof", "building", Built(0.35, -0.03)),
     Material("grey roof", "building", Built(0.19, 0.03)),
     Material("asphalt", "paved", Built(0.085, 0.045)),
     Material("concrete", "paved", Built(0.25, 0.07, 0.03, 0.55)),
-    Material("solar panels", "solar", Built(0.045, 0.05)),
+    Material("solar panels", "solar", Built(0.075, 0.06, -0.028, 0.53)),
     Material("sand", "bare", Soil(0.58, 0.03, 0.02, 0.2)),
 )
 
@@ -173,7 +173,7 @@ PUBLISHED: dict[str, tuple[Range, ...]] = {
 
 
 def reflectance(
-    material: str, wavelengths_um: ArrayLike, vigour: float = 0.7, moisture: float = 0.4
+    material: str, wavelengths_um: float | Sequence[float] | np.ndarray, vigour: float = 0.7, moisture: float = 0.4
 ) -> Float[np.ndarray, "..."]:
     """Reflectance in [0, 1] of a material at any wavelengths (um), in the shape of `wavelengths_um`.
 
@@ -186,17 +186,20 @@ def reflectance(
     for name, value in (("vigour", vigour), ("moisture", moisture)):
         if not 0 <= value <= 1:
             raise BrewError(f"{name} is {value}; expected a number in [0, 1]")
-    um = np.asarray(wavelengths_um, dtype=np.float64)
+    shape = np.shape(wavelengths_um)
+    um = np.array(wavelengths_um, dtype=np.float64, ndmin=1)
     if not np.all((um >= VALID_UM[0]) & (um <= VALID_UM[1])):
         raise BrewError(f"wavelengths reach outside {VALID_UM} um; give micrometres within that range")
     recipe = MATERIALS[material].recipe
     if isinstance(recipe, Vegetation):
-        return _vegetation(um, recipe, vigour, moisture)
-    if isinstance(recipe, Soil):
-        return _soil(um, recipe, vigour, moisture)
-    if isinstance(recipe, Water):
-        return _water(um, recipe, vigour)
-    return _built(um, recipe, vigour, moisture)
+        curve = _vegetation(um, recipe, vigour, moisture)
+    elif isinstance(recipe, Soil):
+        curve = _soil(um, recipe, vigour, moisture)
+    elif isinstance(recipe, Water):
+        curve = _water(um, recipe, vigour)
+    else:
+        curve = _built(um, recipe, vigour, moisture)
+    return curve.reshape(shape)
 
 
 def _bump(um: np.ndarray, centre: float, width: float) -> np.ndarray:
@@ -216,11 +219,11 @@ def _liquid_water(um: np.ndarray) -> np.ndarray:
 
 def _vegetation(um: np.ndarray, plant: Vegetation, vigour: float, moisture: float) -> np.ndarray:
     chlorophyll = 0.55 + 0.45 * vigour
-    pigments = 1 - chlorophyll * (0.62 * _bump(um, 0.45, 0.06) + 0.72 * _bump(um, 0.67, 0.035))
+    pigments = 1 - chlorophyll * (0.62 * _bump(um, 0.45, 0.06) + 0.60 * _bump(um, 0.67, 0.035))
     visible = plant.visible * pigments + plant.green * (1.15 - 0.35 * vigour) * _bump(um, 0.555, 0.036)
     # More chlorophyll broadens its absorption and moves the edge to longer wavelengths.
-    edge = _step(um, plant.edge_um + 0.005 * (vigour - 0.7), 0.0105)
-    infrared = plant.plateau * np.exp(-plant.water * (0.8 + 0.4 * moisture) * _liquid_water(um))
+    edge = _step(um, plant.edge_um + 0.009 * (vigour - 0.7), 0.0105)
+    infrared = plant.plateau * np.exp(-plant.water * (0.66 + 0.68 * moisture) * _liquid_water(um))
     leaves = visible * (1 - edge) + infrared * edge
     cover = plant.cover * (0.55 + 0.45 * vigour)
     return cover * leaves + (1 - cover) * _soil(um, Soil(0.36, 0.08, 0.2), 0.5, moisture)

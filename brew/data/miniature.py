@@ -10,19 +10,20 @@ multispectral one averages it over 10 m (or 20 m), adds its point spread, and ea
 Reproducible to the byte: each draw is keyed by (seed, scene, purpose), each product's noise by its own stream, so a
 further product changes no byte of the others. On a CPU scenes are rendered in blocks of fixed size, so that a scene
 alone and the same scene in a batch go through the same arithmetic; images use only operations that IEEE 754 rounds
-exactly (no transcendental function at pixel level; small tables are made on the CPU), so devices agree too.
+exactly (no transcendental function at pixel level; small tables are made on the CPU), which is meant to make devices
+agree as well: a test compares them where there is a GPU.
 
 Left out: terrain, clouds, mixed pixels' multiple scattering, sensor artefacts, anything seen off nadir, and any claim
 that a place like these exists.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Float, Int32, Shaped
 from torch import Tensor
 
 from brew import draws
@@ -35,7 +36,7 @@ MATERIALS: tuple[str, ...] = tuple(materials.MATERIALS)
 #: Legend of `crops`; `IGNORE` elsewhere.
 CROPS: tuple[str, ...] = tuple(name for name, entry in materials.MATERIALS.items() if entry.group == "crop")
 IGNORE = 255
-#: Legend of `roofs`. Each of the two tiled and the four grey kinds shares one colour: only the pattern tells them apart.
+#: Legend of `roofs`. Both tiled kinds share one colour, and so do the four grey ones: only their pattern differs.
 ROOFS: tuple[str, ...] = (
     "none", "tiled gable", "tiled hip", "grey flat", "grey sawtooth", "grey skylights", "grey solar rows", "metal",
 )  # fmt: skip
@@ -56,8 +57,8 @@ PRODUCTS: tuple[str, ...] = (
 SENTINEL2 = SENSORS["sentinel2"]
 #: Metres of a multispectral pixel.
 GROUND = 10.0
-#: Scenes rendered together on a CPU: fixed, so that the batch changes no rounding, and small, to stay in the cache.
-_BLOCK = 8
+#: Optical pixels rendered together on a CPU: fixed, so that the batch changes no rounding; few, to stay in the cache.
+_BLOCK_PIXELS = 4 * 256**2
 
 # What a parcel is used for.
 _USES = ("crop", "soil", "grass", "forest", "houses", "halls", "solar")
@@ -82,22 +83,46 @@ class _Layout:
 
 
 _LAYOUTS: dict[str, _Layout] = {
-    "arable": _Layout((.74, .13, .08, .03, .02, 0, 0), (80, 170), (60, 200), 3, (.45, .3, .1, .15), .12, 2.0, .15, .2, 14, .8),
-    "pasture": _Layout((.10, .03, .77, .06, .04, 0, 0), (55, 110), (55, 130), 4, (.2, .1, .5, .2), .65, 1.3, .2, .3, 20, .7),
-    "forest": _Layout((.02, .03, .15, .80, 0, 0, 0), (110, 200), (100, 260), 3, (.55, .35, 0, .1), 0, 0.2, .15, .5, 26, .45),
-    "village": _Layout((.30, .06, .22, .06, .36, 0, 0), (62, 84), (70, 150), 4, (.1, .2, .2, .5), .3, 1.7, .15, .2, 12, 1),
-    "residential": _Layout((0, .02, .08, .03, .84, .03, 0), (60, 72), (90, 160), 3, (0, 0, 0, 1), 0, 2.3, .1, .2, 6, 1),
-    "industrial": _Layout((.03, .08, .10, .02, .05, .72, 0), (90, 140), (100, 190), 2, (0, 0, 0, 1), 0, 2.4, .1, .1, 0, 1),
-    "waterside": _Layout((.24, .04, .42, .20, .10, 0, 0), (60, 120), (60, 150), 3, (.4, .2, .2, .2), .2, 1.1, 1, .6, 18, .6),
-    "solar": _Layout((.22, .08, .24, .04, .02, 0, .40), (100, 170), (110, 230), 3, (.3, .4, .15, .15), .1, 1.9, .05, .3, 8, .7),
+    "arable": _Layout(
+        (0.74, 0.13, 0.08, 0.03, 0.02, 0.0, 0.0), (80.0, 170.0), (60.0, 200.0), 3,
+        (0.45, 0.3, 0.1, 0.15), 0.12, 2.0, 0.15, 0.2, 14.0, 0.8
+    ),
+    "pasture": _Layout(
+        (0.10, 0.03, 0.77, 0.06, 0.04, 0.0, 0.0), (55.0, 110.0), (55.0, 130.0), 4,
+        (0.2, 0.1, 0.5, 0.2), 0.65, 1.3, 0.2, 0.3, 20.0, 0.7
+    ),
+    "forest": _Layout(
+        (0.02, 0.03, 0.15, 0.80, 0.0, 0.0, 0.0), (110.0, 200.0), (100.0, 260.0), 3,
+        (0.55, 0.35, 0.0, 0.1), 0.0, 0.2, 0.15, 0.5, 26.0, 0.45
+    ),
+    "village": _Layout(
+        (0.30, 0.06, 0.22, 0.06, 0.36, 0.0, 0.0), (62.0, 84.0), (70.0, 150.0), 4,
+        (0.1, 0.2, 0.2, 0.5), 0.3, 1.7, 0.15, 0.2, 12.0, 1.0
+    ),
+    "residential": _Layout(
+        (0.0, 0.02, 0.08, 0.03, 0.84, 0.03, 0.0), (60.0, 72.0), (90.0, 160.0), 3,
+        (0.0, 0.0, 0.0, 1.0), 0.0, 2.3, 0.1, 0.2, 6.0, 1.0
+    ),
+    "industrial": _Layout(
+        (0.03, 0.08, 0.10, 0.02, 0.05, 0.72, 0.0), (90.0, 140.0), (100.0, 190.0), 2,
+        (0.0, 0.0, 0.0, 1.0), 0.0, 2.4, 0.1, 0.1, 0.0, 1.0
+    ),
+    "waterside": _Layout(
+        (0.24, 0.04, 0.42, 0.20, 0.10, 0.0, 0.0), (60.0, 120.0), (60.0, 150.0), 3,
+        (0.4, 0.2, 0.2, 0.2), 0.2, 1.1, 1.0, 0.6, 18.0, 0.6
+    ),
+    "solar": _Layout(
+        (0.22, 0.08, 0.24, 0.04, 0.02, 0.0, 0.40), (100.0, 170.0), (110.0, 230.0), 3,
+        (0.3, 0.4, 0.15, 0.15), 0.1, 1.9, 0.05, 0.3, 8.0, 0.7
+    ),
 }  # fmt: skip
 
 # The palette: one row per parcel, per common surface and per lot. Parcels and common surfaces come in three levels of
 # vigour, mixed at the optical grid, so that a field is never one flat colour.
 _PARCELS, _LOTS, _LEVELS, _SECTORS, _ROWS = 256, 512, 3, 4, 16
 _COMMON = (
-    "asphalt", "track", "hedge", "conifers", "broadleaves", "water", "bank", "verge", "panels", "stumps", "yard",
-    "reeds", "garden trees", "flood", "marking", "path",
+    "asphalt", "track", "hedge", "conifers", "broadleaves", "water", "bank", "verge", "panels", "stumps",
+    "garden trees", "flood", "marking", "path",
 )  # fmt: skip
 _SPECIAL = {name: _PARCELS + number for number, name in enumerate(_COMMON)}
 _LEVELLED = _PARCELS + len(_COMMON)
@@ -105,20 +130,19 @@ _SURFACES = _LEVELLED + _LOTS
 _PALETTE = _LEVELLED * _LEVELS + _LOTS
 #: Material, vigour, moisture, crown contrast, roughness of each common surface.
 _COMMON_LOOK: dict[str, tuple[str, float, float, float, float]] = {
-    "asphalt": ("asphalt", .55, .3, 0, .10), "track": ("dry bare soil", .5, .3, 0, .16),
-    "hedge": ("broadleaf forest", .75, .5, .50, .10), "conifers": ("conifer forest", .7, .5, .75, .16),
-    "broadleaves": ("broadleaf forest", .75, .5, .55, .10), "water": ("clear water", .5, .5, 0, .03),
-    "bank": ("sand", .45, .6, 0, .08), "verge": ("grass", .6, .4, .10, .12),
-    "panels": ("solar panels", .5, .3, 0, .05), "stumps": ("dry bare soil", .35, .5, .25, .30),
-    "yard": ("concrete", .45, .3, 0, .14), "reeds": ("grass", .8, .8, .25, .15),
-    "garden trees": ("broadleaf forest", .6, .4, .50, .12), "flood": ("turbid water", .6, .9, 0, .03),
-    "marking": ("concrete", .9, .1, 0, .05), "path": ("concrete", .3, .4, 0, .10),
+    "asphalt": ("asphalt", 0.55, 0.3, 0.0, 0.10), "track": ("dry bare soil", 0.5, 0.3, 0.0, 0.16),
+    "hedge": ("broadleaf forest", 0.75, 0.5, 0.50, 0.10), "conifers": ("conifer forest", 0.7, 0.5, 0.75, 0.16),
+    "broadleaves": ("broadleaf forest", 0.75, 0.5, 0.55, 0.10), "water": ("clear water", 0.5, 0.5, 0.0, 0.03),
+    "bank": ("sand", 0.45, 0.6, 0.0, 0.08), "verge": ("grass", 0.6, 0.4, 0.10, 0.12),
+    "panels": ("solar panels", 0.5, 0.3, 0.0, 0.05), "stumps": ("dry bare soil", 0.35, 0.5, 0.25, 0.30),
+    "garden trees": ("broadleaf forest", 0.6, 0.4, 0.50, 0.12), "flood": ("turbid water", 0.6, 0.9, 0.0, 0.03),
+    "marking": ("concrete", 0.6, 0.3, 0.0, 0.05), "path": ("asphalt", 0.8, 0.3, 0.0, 0.15),
 }  # fmt: skip
-_ROOF_MATERIAL = ("grey roof", "tile roof", "tile roof", "grey roof", "grey roof", "grey roof", "grey roof", "metal roof")
+_ROOF_MATERIAL = ("grey roof", *["tile roof"] * 2, *["grey roof"] * 4, "metal roof")
 
 
 def render(
-    ids: Int64[Tensor, " batch"],
+    ids: Shaped[Tensor, " batch"],
     seed: int,
     products: Sequence[str] = PRODUCTS,
     size: int = 64,
@@ -126,7 +150,7 @@ def render(
     dates: int = 2,
     device: torch.device | str = "cpu",
 ) -> dict[str, Tensor]:
-    """Render the scenes `ids` of the world `seed`; only what `products` asks for is computed.
+    """Render the scenes `ids` (int64) of the world `seed`; only what `products` asks for is computed.
 
     size: pixels per side at 10 m, a multiple of 8. optical_ratio: optical pixels per multispectral one (2, 4 or 8).
     dates: 1 renders the first date alone, equal in bytes to the first of two. Returns, on `device`:
@@ -134,9 +158,9 @@ def render(
     multispectral  (batch, dates, 10, size, size) uint16, digital numbers in the order of ``SENSORS["sentinel2"]``
     optical        (batch, dates, 3, size * ratio, size * ratio) uint8, red green blue, 255 = sentinel2's `white`
     materials      (batch, size, size) uint8, `MATERIALS` covering most of the pixel on the first date
-    crops          (batch, size, size) uint8, `CROPS` on the first date; IGNORE off crop parcels
+    crops          (batch, size, size) uint8, `CROPS` that fill over half on the first date, else IGNORE
     roofs          (batch, size * ratio, size * ratio) uint8, `ROOFS` on the first date
-    change         (batch, size, size) uint8, `CHANGES` between the dates
+    change         (batch, size, size) uint8, `CHANGES` between the dates on over half of the pixel
     scene          (batch,) int64, `SCENES`
     scene_labels   (batch, len(GROUPS)) uint8, 1 where a group of materials covers at least PRESENT on the first date
 
@@ -144,7 +168,8 @@ def render(
     """
     _check(ids, products, size, optical_ratio, dates)
     device = torch.device(device)
-    block = _BLOCK if device.type == "cpu" else 128
+    budget = _BLOCK_PIXELS if device.type == "cpu" else 128 * _BLOCK_PIXELS
+    block = max(1, budget // (size * optical_ratio) ** 2)
     parts = []
     for start in range(0, len(ids), block):
         chosen = ids[start : start + block].cpu()
@@ -161,7 +186,9 @@ def _check(ids: Tensor, products: Sequence[str], size: int, ratio: int, dates: i
         if name not in PRODUCTS:
             raise BrewError(f"product {name!r} is unknown; {nearest(name, PRODUCTS)}")
     if ids.dtype != torch.int64 or ids.ndim != 1 or len(ids) == 0:
-        raise BrewError(f"ids are {ids.dtype} of shape {tuple(ids.shape)}; expected at least one int64 in one dimension")
+        raise BrewError(
+            f"ids are {ids.dtype} of shape {tuple(ids.shape)}; expected at least one int64 in one dimension"
+        )
     if size < 16 or size % 8:
         raise BrewError(f"size is {size}; expected a multiple of 8, at least 16")
     if ratio not in (2, 4, 8):
@@ -195,7 +222,7 @@ def _render_block(
     return {name: result[name] for name in products}
 
 
-# --- randomness and small helpers ------------------------------------------------------------------------------------
+# --- randomness and small helpers -----------------------------------------------------------------
 
 
 class _Draws:
@@ -229,10 +256,15 @@ class _Grid:
 
     def average(self, fine: Float[Tensor, "batch fine_y fine_x"], by: int) -> Float[Tensor, "batch y x"]:
         """Mean over by x by pixels, summed in a fixed order."""
-        wide = sum((fine[:, :, i::by] for i in range(1, by)), fine[:, :, 0::by])
-        return sum((wide[:, i::by] for i in range(1, by)), wide[:, 0::by]) * (1 / by**2)
+        wide = fine[:, :, 0::by] + fine[:, :, 1::by]
+        for i in range(2, by):
+            wide += fine[:, :, i::by]
+        mean = wide[:, 0::by] + wide[:, 1::by]
+        for i in range(2, by):
+            mean += wide[:, i::by]
+        return mean.mul_(1 / by**2)
 
-    def field(self, draw: _Draws, stream: str, metres: float) -> Float[Tensor, "batch fine_y fine_x"]:
+    def field(self, draw: _Draws, stream: str, metres: int) -> Float[Tensor, "batch fine_y fine_x"]:
         """A smooth random field (quadratic B-spline of draws every `metres`), about mean 0 and deviation 1."""
         cells = round(self.size * GROUND / metres)
         knots = draw(stream, (cells + 2) ** 2).to(self.device).view(-1, cells + 2, cells + 2)
@@ -240,9 +272,9 @@ class _Grid:
         inner = self.pixels // cells
         t = (torch.arange(inner, device=self.device) + 0.5) / inner
         weights = ((1 - t) * (1 - t) * 0.5, 0.75 - (t - 0.5) * (t - 0.5), t * t * 0.5)
-        rows = sum(knots[:, i : i + cells, None, :] * w[:, None] for i, w in enumerate(weights))
+        rows = _total(knots[:, i : i + cells, None, :] * w[:, None] for i, w in enumerate(weights))
         rows = rows.reshape(-1, self.pixels, cells + 2)
-        both = sum(rows[:, :, i : i + cells, None] * w for i, w in enumerate(weights))
+        both = _total(rows[:, :, i : i + cells, None] * w for i, w in enumerate(weights))
         return both.reshape(-1, self.pixels, self.pixels)
 
 
@@ -258,14 +290,24 @@ class _Lookup:
         return table.to(self.flat.device).reshape(-1).index_select(0, self.flat).view(self.shape)
 
 
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of fresh tensors, in order, in the memory of the first."""
+    first, *others = terms
+    for term in others:
+        first += term
+    return first
+
+
 def _where(positive: Tensor) -> Tensor:
     """1.0 where positive, else 0.0. Masks are floats throughout: several times faster than booleans on a CPU."""
     return torch.sign(positive).clamp_min_(0)
 
 
 def _put(base: Tensor, mask: Tensor, value: Tensor | float) -> Tensor:
-    """`value` where the mask is 1, else `base`; exact for the small integers that indices are."""
-    return base + mask * (value - base)
+    """`value` where the mask is 1, `base` where it is 0, both exactly."""
+    if not isinstance(value, Tensor):
+        value = base.new_full((1, 1, 1), value)
+    return torch.lerp(base, value, mask)
 
 
 def _modulo(value: Tensor, by: int) -> Tensor:
@@ -274,7 +316,7 @@ def _modulo(value: Tensor, by: int) -> Tensor:
 
 def _triangle(phase: Tensor) -> Tensor:
     """A wave of period 1 and mean 0 between -1 and 1."""
-    return (phase - torch.floor(phase) - 0.5).abs_() * 4 - 1
+    return phase.frac().abs_().sub_(0.5).abs_().mul_(4).sub_(1)
 
 
 def _between(uniform: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
@@ -287,7 +329,7 @@ def _choose(uniform: Tensor, probabilities: Tensor) -> Tensor:
     return (uniform[..., None] * edges[..., -1:] >= edges[..., :-1]).sum(-1)
 
 
-# --- the plan: small tables, on the CPU ---------------------------------------------------------------------------------
+# --- the plan: small tables, on the CPU -----------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -367,14 +409,14 @@ def _plan_water(draw: _Draws, of: Callable[[str], Tensor], half: float) -> dict[
     present, lake = u[:, 0] < of("water"), u[:, 1] < of("lake")
     angle, bearing = u[:, 2] * 2 * np.pi, u[:, 3] * 2 * np.pi
     away = _between(u[:, 4], 0.2, 1.1) * half
-    river = _between(u[:, 5] * u[:, 5], 7, 42)
-    flood = (_change_kind(draw) == CHANGES.index("flood")).float() * _between(u[:, 11], 14, 40)
+    river = _between(u[:, 5] * u[:, 5], 7.0, 42.0)
+    flood = (_change_kind(draw) == CHANGES.index("flood")).float() * _between(u[:, 11], 14.0, 40.0)
     return {
         "lake": (lake & present).float(), "river": (~lake & present).float(),
         "lake x": bearing.cos() * away, "lake y": bearing.sin() * away,
         "lake radius": _between(u[:, 6], 0.35, 1.0) * half * 0.9, "cos": angle.cos(), "sin": angle.sin(),
-        "river half": river, "river offset": (u[:, 7] - 0.5) * half, "meander": _between(u[:, 8], 10, 60),
-        "meander length": _between(u[:, 9], 250, 600), "meander phase": u[:, 10], "flood": flood,
+        "river half": river, "river offset": (u[:, 7] - 0.5) * half, "meander": _between(u[:, 8], 10.0, 60.0),
+        "meander length": _between(u[:, 9], 250.0, 600.0), "meander phase": u[:, 10], "flood": flood,
     }  # fmt: skip
 
 
@@ -414,7 +456,7 @@ def _plan_lots(draw: _Draws) -> dict[str, Tensor]:
     u = draw("lots", 8 * _LOTS).view(-1, 8, _LOTS)
     hall = (torch.arange(_LOTS) >= _LOTS // 2).float()
     houses = _choose(u[:, 0], torch.tensor([0, 0.46, 0.42, 0.08, 0.0, 0.0, 0.04, 0.0]))
-    halls = _choose(u[:, 0], torch.tensor([0, 0.02, 0.02, 0.2, 0.2, 0.2, 0.18, 0.18]))
+    halls = _choose(u[:, 0], torch.tensor([0, 0.03, 0.03, 0.2, 0.2, 0.2, 0.2, 0.14]))
     standing = u[:, 1] < 0.9 - 0.08 * hall
     infill = (_change_kind(draw)[:, None] == 1) & (u[:, 2] < 0.3)
     return {
@@ -429,7 +471,7 @@ def _plan_lots(draw: _Draws) -> dict[str, Tensor]:
     }
 
 
-# --- colours ---------------------------------------------------------------------------------------------------------------
+# --- colours --------------------------------------------------------------------------------------
 
 _VIGOURS, _MOISTURES = 9, 5
 
@@ -499,7 +541,10 @@ def _paint(
         material = torch.where(harvested, soil, torch.where(sown, _CROP_CODES[crop], material))
         vigour = vigour + (season[:, 1] - 0.5) * 0.4 + (weather[:, 0] - 0.55) * 0.5
         moisture = moisture + (season[:, 2] - 0.5) * 0.3
-    moisture = moisture + (weather[:, 1] - 0.5) * 0.4
+    # Some places are dry: their grass is thin and yellow, their leaves hold less water.
+    drought = draw("climate") * draw("climate")
+    vigour = vigour - drought * torch.tensor([0.2, -0.3, 0.75, 0.3, 0.6, -0.3, 0.6])[use]
+    moisture = moisture + (weather[:, 1] - 0.5) * 0.4 - drought * 0.25
     look = [_COMMON_LOOK[name] for name in _COMMON]
     common = torch.tensor([_code(entry[0]) for entry in look]).expand(batch, -1).clone()
     v = torch.tensor([entry[1] for entry in look]) + (draw("paint/common", len(look)) - 0.5) * 0.3
@@ -511,14 +556,13 @@ def _paint(
 
     levels = (torch.arange(_LEVELS) - 1.0)[None, :, None] * 0.13
     material_levelled, vigour_levelled, moisture_levelled = (
-        torch.cat(pair, 1)[:, None].expand(-1, _LEVELS, -1)
-        for pair in ((material, common), (vigour, v), (moisture, m))
+        torch.cat(pair, 1)[:, None].expand(-1, _LEVELS, -1) for pair in ((material, common), (vigour, v), (moisture, m))
     )
     ground = _spectrum(material_levelled, vigour_levelled + levels, moisture_levelled)
     # A parcel differs from its class in brightness and, a little, in slope: varieties, sowing dates, soils beneath.
     own = draw("paint/own", 3 * _LEVELLED).view(batch, 1, 3, _LEVELLED)
     slope = torch.tensor(SENTINEL2.wavelengths_um) - 0.9
-    tint = 1 + (own[:, :, 0, :, None] - 0.5) * 0.22 + (own[:, :, 1, :, None] - 0.5) * 0.14 * slope
+    tint = 1 + (own[:, :, 0, :, None] - 0.5) * 0.26 + (own[:, :, 1, :, None] - 0.5) * 0.16 * slope
     ground = ground * tint
 
     lots = draw("paint/lots", 2 * _LOTS).view(batch, 2, _LOTS)
@@ -545,7 +589,7 @@ def _paint(
     }, palette  # fmt: skip
 
 
-# --- the ground: what both dates share -----------------------------------------------------------------------------------
+# --- the ground: what both dates share ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -580,7 +624,7 @@ class _Ground:
     wood: Tensor
     conifers: Tensor
     canopy: Tensor
-    slope: Tensor  # of the canopy towards the sun
+    relief: Tensor  # the canopy's light and shade
     level: Tensor  # of vigour: 0, 1, 2
     patches: Tensor
     grain: Tensor  # between -1 and 1, per pixel
@@ -597,7 +641,7 @@ def _ground(plan: _Plan, grid: _Grid, draw: _Draws) -> _Ground:
     y = grid.y + grid.field(draw, "bend/y", 80) * bend * 0.5
     sector, edge = _nearest_site(plan.sites.to(grid.device), x, y)
     road = _where(one["road"] - edge)
-    marking = _where(0.9 - edge) * _where(one["road"] - 5.5) * _where(_triangle(x * 0.045 + y * 0.045) - 0.1)
+    marking = _where(0.8 - edge) * _where(one["road"] - 6.5) * _where(_triangle(x * 0.045 + y * 0.045) - 0.1)
 
     by_sector = _Lookup(sector, _SECTORS)
     cos, sin = by_sector(plan.sector["cos"]), by_sector(plan.sector["sin"])
@@ -632,14 +676,14 @@ def _ground(plan: _Plan, grid: _Grid, draw: _Draws) -> _Ground:
     inner = ((in_parcel * width - margin) / extent[0], (in_row * depth - margin) / extent[1])
 
     canopy = grid.field(draw, "crowns/5", 5) * 0.5 + grid.field(draw, "crowns/10", 10) * 0.5
-    toward = canopy - _toward_sun(canopy, 1)
+    relief = (canopy - _toward_sun(canopy, 1)).mul_(0.55).add_(canopy * 0.22)
     woodland = broad + middle * 0.35 + canopy * 0.12
     patches = grid.field(draw, "patches", 40)
     level = torch.floor((patches * 0.55 + middle * 0.25 + grain * 0.7 + 1.5).clamp_(0, 2.99))
     return _Ground(
         parcels, parcel, border, road, marking, along, across, cos, sin, inner, extent,
         _shore(one, grid, broad, middle), _where(woodland - one["woods"]),
-        _where(patches + grain * 0.25 - one["conifers"]), canopy, toward, level, patches, grain,
+        _where(patches + grain * 0.25 - one["conifers"]), canopy, relief, level, patches, grain,
     )  # fmt: skip
 
 
@@ -682,7 +726,7 @@ def _toward_sun(image: Tensor, pixels: int) -> Tensor:
     return moved
 
 
-# --- the surface on one date -------------------------------------------------------------------------------------------------
+# --- the surface on one date ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -716,9 +760,9 @@ def _surface(plan: _Plan, ground: _Ground, grid: _Grid, draw: _Draws, date: int)
     lots = _lots(plan, ground, use)
     sun = _sun(draw, date).to(grid.device)
     kind, roof_shade, building, shadow = _buildings(plan, ground, lots, sun, built, date)
-    vehicles = _equal(use, _HALLS) * _where(ground.grain - 0.93)
+    vehicles = _equal(use, _HALLS) * _where(ground.grain - 0.965)
     index = _put(index, vehicles, float(_SPECIAL["marking"]))
-    drive = gardens * lots.inside * _where(2.2 - (lots.u - 5).abs()) * _where(lots.beyond_v)
+    drive = gardens * lots.inside * _where(1.3 - (lots.u - 6).abs()) * _where(lots.v) * _where(lots.beyond_v)
     index = _put(index, drive, float(_SPECIAL["path"]))
 
     solar = _equal(use, _SOLAR)
@@ -757,15 +801,15 @@ def _surface(plan: _Plan, ground: _Ground, grid: _Grid, draw: _Draws, date: int)
     return _Surface(index, look, shade, kind * building, use, wet, wooded * open_ground, cleared * open_ground)
 
 
-def _equal(image: Tensor, value: float) -> Tensor:
+def _equal(image: Tensor, value: int) -> Tensor:
     """1.0 where the image of whole numbers holds `value`."""
-    return (1 - (image - value).abs()).clamp_min_(0)
+    return (image - value).abs_().neg_().add_(1).clamp_min_(0)
 
 
 def _sun(draw: _Draws, date: int) -> Float[Tensor, "3 batch 1 1"]:
     """Towards the sun: unit vector (east, south) and metres of shadow per metre of height."""
     u = draw(f"sun/{date}", 2)
-    azimuth = _between(u[:, 0], 138, 168) * (np.pi / 180)
+    azimuth = _between(u[:, 0], 138.0, 168.0) * (np.pi / 180)
     return torch.stack([azimuth.sin(), -azimuth.cos(), _between(u[:, 1], 0.55, 1.25)])[:, :, None, None]
 
 
@@ -811,17 +855,17 @@ def _buildings(
     side_u, side_v = torch.sign(lots.u) * sun_u, torch.sign(lots.v) * sun_v
     pitch = _put(side_v, falls_u, side_u)
     tiled = _equal(kind, ROOFS.index("tiled gable")) + hipped
-    saw = torch.sign(_triangle(lots.u * 0.1))
+    saw = _triangle(lots.u * 0.1).sign_()
     lights = _where(_triangle(lots.u * 0.08) - 0.2) * _where(_triangle(lots.v * 0.08) - 0.2)
-    panels = torch.sign(_triangle(lots.v * 0.125))
+    panels = _triangle(lots.v * 0.125).sign_()
     seams = _triangle(lots.v * 0.19)
-    shade = (
-        1 + tiled * 0.34 * pitch
-        + _equal(kind, ROOFS.index("grey sawtooth")) * saw * 0.30
-        + _equal(kind, ROOFS.index("grey skylights")) * (lights - 0.16) * 0.85
-        + _equal(kind, ROOFS.index("grey solar rows")) * panels * 0.30
-        + _equal(kind, ROOFS.index("metal")) * (seams * 0.07 + pitch * 0.06)
-    )  # fmt: skip
+    shade = _total((
+        tiled.mul_(pitch).mul_(0.34).add_(1),
+        _equal(kind, ROOFS.index("grey sawtooth")).mul_(saw).mul_(0.30),
+        _equal(kind, ROOFS.index("grey skylights")).mul_(lights.sub_(0.16)).mul_(0.85),
+        _equal(kind, ROOFS.index("grey solar rows")).mul_(panels).mul_(0.30),
+        _equal(kind, ROOFS.index("metal")).mul_(seams.mul_(0.07).add_(pitch.mul_(0.06))),
+    ))  # fmt: skip
     return kind, shade, building, shadow
 
 
@@ -831,16 +875,19 @@ def _shade(plan: _Plan, ground: _Ground, grid: _Grid, look: _Lookup, sun: Tensor
     crown, rough, furrow = (look(looks[name]) for name in ("crown", "rough", "furrow"))
     position = _put(ground.across, ground.parcels(plan.parcel["turned"]), ground.along)
     lines = _triangle(position * ground.parcels(plan.parcel["row frequency"]))
-    tracks = _where(_triangle(position * 0.042) - 0.84) - 0.08
-    furrows = furrow * (lines * ground.parcels(plan.parcel["furrow"]) - 0.16 * tracks)
-    shade = 1 + crown * (ground.slope * 0.55 + ground.canopy * 0.22) + rough * ground.grain + furrows
+    tracks = _where(_triangle(position * 0.042).sub_(0.84)).sub_(0.08)
     trees = _where(crown - 0.4)
-    shadow = _toward_sun(trees, max(1, round(5 / grid.step))) * (1 - trees)
-    shade = shade * (1 - shadow * (0.22 + 0.2 * sun[2])) + ground.patches * 0.03
+    shadow = _toward_sun(trees, max(1, round(5 / grid.step))).sub_(trees).clamp_min_(0)
+    shade = _total((
+        crown.mul_(ground.relief),
+        rough.mul_(ground.grain),
+        lines.mul_(ground.parcels(plan.parcel["furrow"])).sub_(tracks.mul_(0.16)).mul_(furrow).add_(1),
+    ))  # fmt: skip
+    shade.mul_(shadow.mul_(-0.22 - 0.2 * sun[2]).add_(1)).add_(ground.patches * 0.03)
     return shade.clamp_(0.22, 2.2)
 
 
-# --- what the sensors see ------------------------------------------------------------------------------------------------------
+# --- what the sensors see -------------------------------------------------------------------------
 
 #: Path reflectance of clean air at each band relative to 0.49 um, falling with the third power of the wavelength.
 _PATH = tuple((0.4924 / um) ** 3 for um in SENTINEL2.wavelengths_um)
@@ -866,7 +913,7 @@ def _light(draw: _Draws, grid: _Grid, surface: _Surface, ground: _Ground, plan: 
     # Thin haze drifts over some scenes; clean air scatters blue light over all of them.
     veil = grid.field(draw, f"haze/{date}", 80) * 0.3 + 1
     thick = u[:, 3] * u[:, 3] * u[:, 3]
-    haze = 0.030 + 0.015 * u[:, 4] + thick * 0.055 * veil.clamp_min_(0.15)
+    haze = 0.024 + 0.015 * u[:, 4] + thick * 0.055 * veil.clamp_min_(0.15)
     clear = tuple(1 - (0.04 + thick[:, 0] * 0.16) * path**0.5 for path in _PATH)
     levelled = _where(_LEVELLED - 0.5 - surface.index)
     row = surface.index + levelled * ground.level * _LEVELLED + (1 - levelled) * (_LEVELLED * (_LEVELS - 1))
@@ -897,11 +944,11 @@ def _multispectral(light: _Light, grid: _Grid, draw: _Draws, date: int) -> Tenso
     for band in range(bands):
         fine = _reflectance(light, band) * 10000
         if _TEN_METRE[band]:
-            seen = _spread(grid.average(fine, grid.ratio), 0.11)
+            seen = _spread(grid.average(fine, grid.ratio), 0.08)
             seen = _noisy(seen, bits[:, band])
         else:
             half = size // 2
-            seen = _spread(grid.average(fine, 2 * grid.ratio), 0.08)
+            seen = _spread(grid.average(fine, 2 * grid.ratio), 0.06)
             seen = _enlarge(_noisy(seen, bits[:, band, :half, :half]))
         image[:, band] = seen.clamp_(1, 28000).to(torch.int32).to(torch.uint16)
     return image
@@ -938,7 +985,7 @@ def _enlarge(image: Tensor) -> Tensor:
     return image
 
 
-# --- labels --------------------------------------------------------------------------------------------------------------------
+# --- labels ---------------------------------------------------------------------------------------
 
 
 def _labels(
@@ -947,12 +994,11 @@ def _labels(
     first, looks, labels = surfaces[0], plan.looks[0], {}
     if {"materials", "scene_labels"} & set(products):
         fine = first.look(looks["material"])
-        # Vegetation on open parcels is named by the parcel's own material; common surfaces name theirs.
-        labels["materials"], share = _majority(fine, len(MATERIALS), grid)
+        labels["materials"], _ = _majority(fine, len(MATERIALS), grid)
         labels["scene_labels"] = _presence(labels["materials"])
     if "crops" in products:
         label, share = _majority(first.look(looks["crop"]).clamp_max(len(CROPS)), len(CROPS), grid)
-        labels["crops"] = torch.where(share >= 0.5, label, IGNORE)
+        labels["crops"] = torch.where(share > 0.5, label, IGNORE)
     if "roofs" in products:
         labels["roofs"] = first.roof.to(torch.uint8)
     if "change" in products:
@@ -968,7 +1014,7 @@ def _labels(
         kind = _put(kind, became * _equal(now, _SOLAR) * dry, float(CHANGES.index("solar field")))
         kind = _put(kind, _where(last.wet - first.wet), float(CHANGES.index("flood")))
         label, share = _majority(kind - 1, len(CHANGES) - 1, grid)
-        labels["change"] = torch.where(share >= 0.5, label + 1, 0)
+        labels["change"] = torch.where(share > 0.5, label + 1, 0)
     return {name: labels[name] for name in products if name in labels}
 
 

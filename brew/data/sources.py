@@ -15,18 +15,20 @@ import numpy as np
 import torch
 
 from brew import draws
-from brew.data import aerial, oscd
+from brew.data import aerial, geotiff, miniature, oscd, paired
+from brew.data.checks import content_hash
 from brew.data.manifest import check_manifest, write_manifest
-from brew.data.miniature import render
-from brew.data.store import Variable, write_store
+from brew.data.store import IMAGES, Variable, write_store
 from brew.errors import BrewError, nearest
 from brew.paths import DATA, real_data
-from brew.sensors import SENSORS
 
 
 @dataclass(frozen=True)
 class MiniatureSettings:
-    """Scenes per split; each split has identifiers of its own. seed: of the world. size: pixels at 10 m per side."""
+    """Scenes per split; each split has identifiers of its own, so a longer one changes no scene of the others.
+
+    seed: of the world. size: pixels at 10 m per side. optical_ratio: optical pixels for each of them.
+    """
 
     pretrain: int
     train: int
@@ -34,13 +36,15 @@ class MiniatureSettings:
     test: int
     seed: int = 1
     size: int = 64
+    optical_ratio: int = 4
 
 
 @dataclass(frozen=True)
 class Source:
-    """One source. build: (root, store, settings), root None for a generated one. patterns: of the files it reads.
+    """One source.
 
-    folder: below ``$BREW_DATA``. obtain: one line for whoever does not have it.
+    build: (root, store, settings); root is None for a source without a folder of its own. folder: below ``$BREW_DATA``.
+    patterns: of the files it reads there. obtain: one line for whoever does not have them.
     """
 
     name: str
@@ -62,36 +66,51 @@ class Source:
 
 def build_miniature(root: Path | None, path: Path, settings: MiniatureSettings) -> None:
     """Render the miniature into a store, split by split, in blocks that fit memory."""
-    splits = {name: getattr(settings, name) for name in ("pretrain", "train", "validation", "test")}
-    first = render(torch.arange(1), settings.seed, size=settings.size)
-    variables = {name: _variable(name, value) for name, value in first.items()} | {
-        "split": Variable(("sample",), (), "text")
+    splits = {name: getattr(settings, name) for name in _SPLITS}
+    if min(splits.values()) < 0 or max(splits.values()) > _SPLIT_STRIDE or not any(splits.values()):
+        raise BrewError(f"scenes per split are {splits}; expected 0 to {_SPLIT_STRIDE}, not all 0. Change the settings")
+    variables = {name: _variable(name, value) for name, value in _render(torch.arange(1), settings).items()}
+    variables |= {
+        "split": Variable(("sample",), (), "text"),
+        "hash": Variable(("sample",), (), "text"),
+        "identity": Variable(("sample",), (), "int64"),
     }
     attributes = {
         "source": "miniature: a procedural Earth, no real imagery",
         "licence": "MIT",
-        "units": SENSORS["sentinel2"].unit,
         "world seed": settings.seed,
+        "materials": list(miniature.MATERIALS),
+        "crops": list(miniature.CROPS),
+        "roofs": list(miniature.ROOFS),
+        "changes": list(miniature.CHANGES),
+        "scenes": list(miniature.SCENES),
     }
     write_store(path, sum(splits.values()), variables, _rendered(settings, splits), attributes)
 
 
-_SPLIT_STRIDE = 10**7  # identifiers of a split start at its multiple, so that a longer split never meets the next one
+_SPLITS = ("pretrain", "train", "validation", "test")
+#: Identifiers of a split start at its multiple, so that a longer split never meets the next one.
+_SPLIT_STRIDE = 10**7
+
+
+def _render(ids: torch.Tensor, settings: MiniatureSettings) -> dict[str, torch.Tensor]:
+    return miniature.render(ids, settings.seed, size=settings.size, optical_ratio=settings.optical_ratio)
 
 
 def _rendered(settings: MiniatureSettings, splits: dict[str, int], block: int = 64) -> Iterator[dict[str, np.ndarray]]:
     for number, (name, count) in enumerate(splits.items()):
         for start in range(0, count, block):
             ids = torch.arange(start, min(start + block, count)) + number * _SPLIT_STRIDE
-            products = render(ids, settings.seed, size=settings.size)
-            yield {key: value.numpy() for key, value in products.items()} | {
-                "split": np.full(len(ids), name, dtype=object)
+            products = {key: value.numpy() for key, value in _render(ids, settings).items()}
+            pairs = zip(products["multispectral"], products["optical"], strict=True)
+            yield products | {
+                "split": np.full(len(ids), name, dtype=object),
+                "hash": np.array([content_hash(*pair) for pair in pairs], dtype=object),
+                "identity": ids.numpy(),
             }
 
 
-_DIMS = {
-    "multispectral": ("sample", "time", "band", "y", "x"),
-    "optical": ("sample", "time", "optical_band", "optical_y", "optical_x"),
+_DIMS = {name: dims for name, (_, dims) in IMAGES.items()} | {
     "materials": ("sample", "y", "x"),
     "crops": ("sample", "y", "x"),
     "change": ("sample", "y", "x"),
@@ -105,11 +124,16 @@ def _variable(name: str, value: torch.Tensor) -> Variable:
     return Variable(_DIMS[name], tuple(value.shape[1:]), str(value.dtype).removeprefix("torch."))
 
 
-def _no_settings(build: Callable[[Path, Path], None]) -> Callable[[Path | None, Path, Any], None]:
+def _from_folder(build: Callable[[Path, Path], None]) -> Callable[[Path | None, Path, Any], None]:
+    """The builder of a real source that has no settings."""
+    return _from_folder_with_settings(lambda root, path, _: build(root, path))
+
+
+def _from_folder_with_settings(build: Callable[[Path, Path, Any], None]) -> Callable[[Path | None, Path, Any], None]:
     def built(root: Path | None, path: Path, settings: Any) -> None:
         if root is None:
-            raise BrewError("a real source needs the folder of its files; found none")
-        build(root, path)
+            raise BrewError("a real source has no folder of files; expected one. Set `folder` in its entry of SOURCES")
+        build(root, path, settings)
 
     return built
 
@@ -127,7 +151,7 @@ SOURCES: dict[str, Source] = {
             "oscd",
             "Onera Satellite Change Detection: 24 cities, two dates, Sentinel-2 L1C",
             oscd.LICENCE,
-            lambda root, path, settings: oscd.build(root, path, settings),
+            _from_folder_with_settings(oscd.build),
             folder="oscd",
             patterns=("*Images/*/imgs_*_rect/*.tif", "*Labels/*/cm/cm.png"),
             obtain="torchgeo.datasets.OSCD(root, download=True) writes this layout",
@@ -135,8 +159,8 @@ SOURCES: dict[str, Source] = {
         Source(
             "rsscn7",
             "RSSCN7: 1,750 aerial scenes of seven classes, at 128 x 128",
-            "not stated: local use only",
-            _no_settings(aerial.build_rsscn7),
+            aerial.RSSCN7_LICENCE,
+            _from_folder(aerial.build_rsscn7),
             folder="rsscn7",
             patterns=("*/*.jpg",),
             obtain="the authors' RSSCN7, one folder per class, each picture reduced to 128 x 128 JPEG",
@@ -144,11 +168,26 @@ SOURCES: dict[str, Source] = {
         Source(
             "hot_buildings",
             "HOT buildings: 147 aerial chips with building masks",
-            "imagery OpenAerialMap (CC BY 4.0), labels OpenStreetMap (ODbL)",
-            _no_settings(aerial.build_hot_buildings),
+            aerial.HOT_LICENCE,
+            _from_folder(aerial.build_hot_buildings),
             folder="hot_buildings",
             patterns=("*/images/*.tif", "*/masks/*.tif"),
             obtain="Humanitarian OpenStreetMap Team's fAIr training chips, 256 x 256, in train/ and val/",
+        ),
+        Source(
+            "paired",
+            "TreeSatAI: co-located aerial (0.2 m) and Sentinel-2 images of nine places",
+            paired.LICENCE,
+            _from_folder(paired.build),
+            folder="treesatai",
+            patterns=("*__aerial.tif", "*__s2.tif", "meta.json"),
+            obtain="TreeSatAI in GEO-Bench 2's cut, doi 10.5281/zenodo.6780578 for the original",
+        ),
+        Source(
+            "geotiff",
+            "a folder of Sentinel-2 GeoTIFFs of one's own, one file per band or per scene",
+            "as its settings say",
+            lambda root, path, settings: geotiff.build(path, settings),
         ),
     )
 }
@@ -164,7 +203,7 @@ def source(name: str) -> Source:
 def build_store(name: str, path: Path, settings: Any) -> str:
     """Check the source against its manifest, build its store, and return what identifies the input.
 
-    That is the manifest's hash for a real source and the key of its settings for a generated one.
+    That is the manifest's hash for a real source and the key of its settings for one that has no manifest.
     """
     entry = source(name)
     root = entry.root()
@@ -179,7 +218,7 @@ def main() -> int:
         entry = source(name)
         root = entry.root()
         if root is None:
-            raise BrewError(f"source {name!r} is generated; it has no files to describe")
+            raise BrewError(f"source {name!r} has no folder below BREW_DATA; there are no files to describe")
         write_manifest(entry.manifest, root, entry.patterns, entry.licence, entry.obtain)
         print(f"{entry.manifest} written")
     return 0

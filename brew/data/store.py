@@ -189,6 +189,9 @@ def open_store(path: Path) -> xr.Dataset:
     _check_files(path)
     dataset = xr.open_zarr(path, consolidated=False, chunks=None)
     dataset = dataset.set_coords([name for name in dataset.variables if str(name).endswith("_wavelength_um")])
+    # Zarr's strings have no length; NumPy's fixed-length ones sort, compare and convert as everybody expects.
+    texts = [name for name, variable in dataset.variables.items() if variable.dtype.kind in "TO"]
+    dataset = dataset.assign({name: (dataset[name].dims, np.array(dataset[name].values.tolist())) for name in texts})
     return dataset[sorted(dataset.data_vars, key=str)]  # Zarr lists arrays as the file system does
 
 

@@ -8,7 +8,7 @@ Left out: training a backbone. All run without gradients and in evaluation mode.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ _PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Images = Shaped[Tensor, "batch band y x"]
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """What features are extracted from.
 
@@ -83,17 +84,20 @@ class TeacherBackbone:
     """An optical teacher: sees the three true-colour bands and nothing else.
 
     teacher: display image (batch, 3, y, x) in [0, 1] -> an object with class_token, late and middle.
-    magnify: images are enlarged so many times, since a patch of 16 pixels of 10 m spans more than most objects.
-    mean, std: how standardised images are displayed: mean + std * image, cut at 0 and 1. With ImageNet's numbers that
-    is what photographs look like to the teacher, and about two deviations of the scene fit between black and white.
+    mean, std: how standardised images are displayed: mean + std * image, cut at 0 and 1; the mean and deviation of the
+    photographs that the teacher knows (by default ImageNet's), so that about two deviations of a scene lie between
+    black and white. patch: images are resized to whole patches, after they are enlarged `magnify` times, since a patch
+    of 16 pixels of 10 m spans more than most objects.
     Maps: the middle layer's patches at strides 4 and 8, the last layer's at 16 and 32, resized bilinearly.
+    Raises BrewError where mean and std would display a standardised image mostly black.
     """
 
     name: str
     teacher: nn.Module
-    magnify: float = 1
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    patch: int = 1
+    magnify: float = 1.0
 
     def __post_init__(self) -> None:
         self.teacher.eval()
@@ -112,17 +116,23 @@ class TeacherBackbone:
     def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor:
         return self.teacher(self._display(images, sensor, standardised)).class_token
 
-    def _display(self, images: Images, sensor: str, standardised: bool) -> Float[Tensor, "batch 3 y x"]:
+    def _display(self, images: Images, sensor: str, standardised: bool) -> Float[Tensor, "batch 3 _y _x"]:
         found = check_bands(images, sensor)
         colour = images[:, true_colour(found)].float()
         if standardised:
+            if min(self.mean) <= 0 or max(self.std) >= 1:
+                raise BrewError(
+                    f"teacher {self.name!r} displays standardised images with mean {self.mean}, std {self.std}; "
+                    "expected those of photographs, between 0 and 1: leave both at their defaults"
+                )
             display = self._per_band(self.mean, colour) + self._per_band(self.std, colour) * colour
         else:
             display = colour / found.white
         display = display.clamp(0, 1)
-        if self.magnify == 1:
+        size = [max(1, round(side * self.magnify / self.patch)) * self.patch for side in images.shape[2:]]
+        if size == list(images.shape[2:]):
             return display
-        return F.interpolate(display, scale_factor=self.magnify, mode="bilinear", align_corners=False)
+        return F.interpolate(display, size=size, mode="bilinear", align_corners=False, antialias=True)
 
     @staticmethod
     def _per_band(values: tuple[float, ...], like: Tensor) -> Tensor:

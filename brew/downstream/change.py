@@ -18,7 +18,6 @@ Left out: fine-tuning, and changes among more than two dates.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -72,7 +71,9 @@ class ChangeTask:
         for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
             shared = sorted(members[one] & members[other])
             if shared:
-                raise BrewError(f"scene {shared[0]!r} is in {one} and in {other}; expected each scene in one split")
+                raise BrewError(
+                    f"scene {str(shared[0])!r} is in {one} and in {other}; expected each scene in one split"
+                )
         if (self.mean is None) != (self.std is None):
             raise BrewError("one of mean and std is given; expected both or neither")
         if self.mean is not None and self.std is not None:
@@ -82,12 +83,14 @@ class ChangeTask:
             if not (self.std > 0).all():
                 tile, date, band = np.argwhere(~(self.std > 0))[0]
                 raise BrewError(
-                    f"scene {self.scene[tile]!r} has deviation {self.std[tile, date, band]} at date {date} in band "
+                    f"scene {str(self.scene[tile])!r} has deviation {self.std[tile, date, band]} at date {date} in band "
                     f"{sensor(self.sensor).band_names[band]}; expected a band that varies"
                 )
 
     @classmethod
-    def of_images(cls, images: Reader, sensor: str, labels: Integer[np.ndarray, "sample y x"], split: Split) -> Self:
+    def of_images(
+        cls, images: Reader, sensor: str, labels: Integer[np.ndarray, "sample y x"], split: Split
+    ) -> "ChangeTask":
         """Whole images of two dates: each is a scene of its own, normalised by the sensor's statistics."""
         count, height, width = labels.shape
         zeros = np.zeros(count, dtype=np.int64)
@@ -113,12 +116,12 @@ class ChangeTask:
         """The scenes of these tiles, by name."""
         names = np.asarray(self.scene)[samples]
         scenes = []
-        for name in np.unique(names):
+        for name in np.unique(names).tolist():
             tiles = samples[names == name]
             sizes = {(int(self.height[tile]), int(self.width[tile])) for tile in tiles}
             if len(sizes) != 1:
                 raise BrewError(f"tiles of scene {name!r} state the sizes {sorted(sizes)}; expected one size")
-            scenes.append(Scene(str(name), *sizes.pop(), tiles, self.row[tiles], self.column[tiles]))
+            scenes.append(Scene(name, *sizes.pop(), tiles, self.row[tiles], self.column[tiles]))
         return scenes
 
 

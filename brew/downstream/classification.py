@@ -24,7 +24,7 @@ NEIGHBOURS = (1, 5, 10, 20)
 #: Weight of a neighbour is exp(cosine / .07), as in DINO's evaluation (Caron et al. 2021; Wu et al. 2018).
 _TEMPERATURE = 0.07
 
-Features = Float[np.ndarray, "sample width"]
+Features = Float[np.ndarray, "_sample width"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _standardised(features: Features, split: Split) -> tuple[Features, Features,
     return train, validation, test
 
 
-def _check(features: Features, labels: Integer[np.ndarray, "sample *label"], split: Split, classes: int) -> None:
+def _check(features: Features, labels: Integer[np.ndarray, "..."], split: Split, classes: int) -> None:
     last = max(part.max() for part in (split.train, split.validation, split.test))
     if len(features) != len(labels) or last >= len(labels):
         raise BrewError(
@@ -64,7 +64,7 @@ def _check(features: Features, labels: Integer[np.ndarray, "sample *label"], spl
 
 def neighbours(
     features: Features,
-    labels: Int64[np.ndarray, " sample"],
+    labels: Int64[np.ndarray, " _sample"],
     classes: int,
     split: Split,
     *,
@@ -104,7 +104,7 @@ def _choose(grid: Sequence[float], validated: Callable[[Any], float]) -> tuple[f
 
 def linear_probe(
     features: Features,
-    labels: Int64[np.ndarray, " sample"],
+    labels: Int64[np.ndarray, " _sample"],
     classes: int,
     split: Split,
     *,
@@ -133,7 +133,7 @@ def _regression(strength: float) -> LogisticRegression:
 
 def linear_probe_multilabel(
     features: Features,
-    labels: Integer[np.ndarray, "sample label"],
+    labels: Integer[np.ndarray, "..."],
     split: Split,
     *,
     strengths: tuple[float, ...] = STRENGTHS,

@@ -31,7 +31,7 @@ class Standardise(nn.Module):
         self.register_buffer("mean", mean.clone().view(1, -1, 1, 1))
 
     def forward(self, maps: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch channel y x"]:
-        return (maps - self.mean) * self.scale
+        return (maps.float() - self.mean) * self.scale
 
 
 class Decoder(nn.Module):
@@ -54,7 +54,7 @@ class Decoder(nn.Module):
         )
         self.head = SegmentationHead(width, classes, kernel_size=1)
 
-    def forward(self, maps: Sequence[Float[Tensor, "batch channel y x"]]) -> Float[Tensor, "batch classes y x"]:
+    def forward(self, maps: Sequence[Float[Tensor, "batch _channel _y _x"]]) -> Float[Tensor, "batch classes _y _x"]:
         return self.head(self.decoder([None, None, *maps]))
 
 

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from brew.errors import BrewError
 _ORIENTATIONS = ((0, False), (0, True), (2, False), (2, True), (1, False), (1, True), (3, False), (3, True))
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Reads samples by index: what a store's array reader does."""
 
@@ -105,11 +106,12 @@ def extract_pooled(
 class FrozenMaps:
     """Cached maps of some samples.
 
-    samples: the benchmark's index of each row. levels: one tensor (orientation, row, channel, y, x) per stride.
+    samples: the benchmark's index of each row. levels: one tensor per stride; channels last, as convolutions on a CPU
+    read them fastest.
     """
 
     samples: Int64[np.ndarray, " row"]
-    levels: tuple[Shaped[Tensor, "orientation row channel y x"], ...]
+    levels: tuple[Shaped[Tensor, "orientation row _y _x _channel"], ...]
 
     @property
     def orientations(self) -> int:
@@ -117,30 +119,27 @@ class FrozenMaps:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        return tuple(level.shape[2] for level in self.levels)
+        return tuple(level.shape[-1] for level in self.levels)
 
     @property
     def nbytes(self) -> int:
         return sum(level.numel() * level.element_size() for level in self.levels)
 
     def batch(self, rows: Int64[Tensor, " batch"], orientations: Int64[Tensor, " batch"], device: str) -> list[Tensor]:
-        """Float32 maps of each row in its own orientation."""
-        return [
-            level[orientations, rows].to(device).float().contiguous(memory_format=torch.channels_last)
-            for level in self.levels
-        ]
+        """Maps (batch, channel, y, x) of each row in its own orientation, in the precision in which they are kept."""
+        return [level[orientations, rows].to(device).permute(0, 3, 1, 2) for level in self.levels]
 
     def moments(self) -> tuple[list[Tensor], list[Tensor]]:
         """Per level: mean and standard deviation of each channel, over rows and places, as they are (orientation 0)."""
         means, deviations = [], []
         for level in self.levels:
-            total = torch.zeros(level.shape[2], dtype=torch.float64)
+            total = torch.zeros(level.shape[-1], dtype=torch.float64)
             squares = torch.zeros_like(total)
-            for rows in level[0].split(64):
-                values = rows.double()
-                total += values.sum((0, 2, 3))
-                squares += values.square().sum((0, 2, 3))
-            count = level[0].numel() / level.shape[2]
+            for rows in level[0].split(16):
+                values = rows.float().flatten(0, 2)
+                total += values.sum(0)
+                squares += values.square_().sum(0)
+            count = level[0].numel() / level.shape[-1]
             mean = total / count
             means.append(mean.float())
             deviations.append((squares / count - mean.square()).clamp(min=0).sqrt().float())
@@ -175,7 +174,8 @@ def extract_maps(
         for orientation in range(orientations):
             maps = maps_of(orient(images, orientation))
             if not levels:
-                levels = [_allocate((orientations, len(samples), *part.shape[1:]), dtype, folder) for part in maps]
+                shapes = [(orientations, len(samples), *part.shape[2:], part.shape[1]) for part in maps]
+                levels = [_allocate(shape, dtype, folder) for shape in shapes]
             for level, part in zip(levels, maps, strict=True):
                 stored = part.to(dtype)
                 if not torch.isfinite(stored).all():
@@ -183,7 +183,7 @@ def extract_maps(
                         f"a feature map reaches {part.abs().max():.3g}, outside {dtype}, or is NaN; expected finite "
                         "values: cache in torch.bfloat16, or look for NaN in the images"
                     )
-                level[orientation, start : start + len(chunk)] = stored.cpu()
+                level[orientation, start : start + len(chunk)] = stored.permute(0, 2, 3, 1).cpu()
     return FrozenMaps(samples, tuple(levels))
 
 

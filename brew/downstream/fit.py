@@ -9,7 +9,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from brew.downstream.objectives import class_weights, pixel_loss
 from brew.errors import BrewError
 
 
+@runtime_checkable
 class Inputs(Protocol):
     """What a dense network is fed with, row by row: cached maps, or images."""
 
@@ -163,9 +164,9 @@ def crop_aligned(
         ratio = [fine // coarse for fine, coarse in zip(part.shape[-2:], grid, strict=True)]
         windows = [
             image[..., y * ratio[0] : (y + size[0]) * ratio[0], x * ratio[1] : (x + size[1]) * ratio[1]]
-            for image, (y, x) in zip(part, starts, strict=True)
+            for image, (y, x) in zip(part.split(1), starts, strict=True)
         ]
-        return torch.stack(windows)
+        return torch.cat(windows)
 
     return [cut(part) for part in maps], cut(labels)
 

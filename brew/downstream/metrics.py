@@ -6,7 +6,8 @@ All metrics reduce the last two axes and keep the axes before them: a whole boot
 
 Conventions are those of torchmetrics' multiclass Jaccard index and F1 score, which the paper's evaluation code uses:
 a class that occurs neither in the labels nor in the predictions is left out of a macro mean; 0 / 0 is 0; an ignored
-class drops its pixels and its own term, while other classes' pixels predicted as it still count as misses.
+class drops its pixels and its own term, while other classes' pixels predicted as it still count as misses. An ignored
+label outside the classes, such as 255, has no term to drop.
 Left out: threshold-free scores (average precision), which need more than counts.
 """
 
@@ -14,17 +15,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Real, Shaped
+from numpy.typing import ArrayLike
 
 from brew.errors import BrewError, nearest
 
-Counts = Integer[np.ndarray, "*samples classes classes"]
+#: Sums over resampled units are floating-point numbers.
+Counts = Real[np.ndarray, "*samples classes classes"]
+BinaryCounts = Real[np.ndarray, "*samples 2 2"]
+MultilabelCounts = Real[np.ndarray, "*samples label 2 2"]
 Values = Float[np.ndarray, "*samples"]
 
 
 def confusion(
-    target: Integer[np.ndarray, "sample *place"],
-    predicted: Integer[np.ndarray, "sample *place"],
+    target: Integer[np.ndarray, "sample ..."],
+    predicted: Shaped[np.ndarray, "..."],
     classes: int,
     ignore: int | None = None,
 ) -> Integer[np.ndarray, "sample classes classes"]:
@@ -57,13 +62,18 @@ def check_labels(labels: Integer[np.ndarray, "*any"], classes: int, what: str) -
 
 def _without(counts: Counts, ignore: int | None) -> Float[np.ndarray, "*samples classes classes"]:
     counts = np.asarray(counts, dtype=np.float64)
-    if ignore is not None:
+    if _is_class(ignore, counts):
         counts = counts.copy()
         counts[..., ignore, :] = 0
     return counts
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def _is_class(ignore: int | None, counts: np.ndarray) -> bool:
+    return ignore is not None and 0 <= ignore < counts.shape[-1]
+
+
+def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Float[np.ndarray, "..."]:
+    denominator = np.asarray(denominator, dtype=np.float64)
     return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator > 0)
 
 
@@ -71,8 +81,8 @@ def _parts(counts: Counts, ignore: int | None) -> tuple[np.ndarray, np.ndarray, 
     """Per class: hits, labelled, predicted, and whether the class takes part in a mean."""
     counts = _without(counts, ignore)
     hits, labelled, predicted = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1), counts.sum(-2)
-    taking_part = labelled + predicted > 0
-    if ignore is not None:
+    taking_part = np.asarray(labelled + predicted > 0)
+    if _is_class(ignore, counts):
         taking_part[..., ignore] = False
     return hits, labelled, predicted, taking_part
 
@@ -111,39 +121,39 @@ def accuracy(counts: Counts, ignore: int | None = None) -> Values:
     return _ratio(hits.sum(-1), labelled.sum(-1))
 
 
-def precision(counts: Integer[np.ndarray, "*samples 2 2"]) -> Values:
+def precision(counts: BinaryCounts) -> Values:
     """Share of what was predicted as class 1 that is class 1."""
     counts = np.asarray(counts, dtype=np.float64)
     return _ratio(counts[..., 1, 1], counts[..., :, 1].sum(-1))
 
 
-def recall(counts: Integer[np.ndarray, "*samples 2 2"]) -> Values:
+def recall(counts: BinaryCounts) -> Values:
     """Share of class 1 that was predicted as class 1."""
     counts = np.asarray(counts, dtype=np.float64)
     return _ratio(counts[..., 1, 1], counts[..., 1, :].sum(-1))
 
 
-def f1_binary(counts: Integer[np.ndarray, "*samples 2 2"]) -> Values:
+def f1_binary(counts: BinaryCounts) -> Values:
     """F1 score of class 1; 0 where the class is neither labelled nor predicted."""
     counts = np.asarray(counts, dtype=np.float64)
     return _ratio(2 * counts[..., 1, 1], counts[..., 1, :].sum(-1) + counts[..., :, 1].sum(-1))
 
 
-def iou_binary(counts: Integer[np.ndarray, "*samples 2 2"]) -> Values:
+def iou_binary(counts: BinaryCounts) -> Values:
     """Intersection over union of class 1."""
     counts = np.asarray(counts, dtype=np.float64)
     union = counts[..., 1, :].sum(-1) + counts[..., :, 1].sum(-1) - counts[..., 1, 1]
     return _ratio(counts[..., 1, 1], union)
 
 
-def f1_multilabel_micro(counts: Integer[np.ndarray, "*samples label 2 2"]) -> Values:
+def f1_multilabel_micro(counts: MultilabelCounts) -> Values:
     """Micro F1 of a multi-label task: the binary F1 of the labels' summed counts."""
     return f1_binary(np.asarray(counts).sum(-3))
 
 
-def f1_multilabel_macro(counts: Integer[np.ndarray, "*samples label 2 2"]) -> Values:
+def f1_multilabel_macro(counts: MultilabelCounts) -> Values:
     """Macro F1 of a multi-label task: the labels' binary F1, averaged over all labels."""
-    return f1_binary(counts).mean(-1)
+    return np.asarray(f1_binary(counts).mean(-1))
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,9 @@ class SegmentationTask:
         metric(self.metric)
 
     def score(self, counts: Integer[np.ndarray, "sample classes classes"]) -> float:
-        """The task's metric over all samples of `counts` (ignored places were never counted)."""
-        return float(metric(self.metric)(counts.sum(0)))
+        """The task's metric over all samples of `counts`."""
+        chosen = metric(self.metric)
+        return float(chosen(counts.sum(0), self.ignore if chosen.ignores else None))
 
 
 @dataclass(frozen=True)

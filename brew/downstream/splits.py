@@ -51,7 +51,7 @@ def split_by_name(names: np.ndarray, origin: np.ndarray | None = None) -> Split:
 
 
 def _check_origins(names: np.ndarray, origin: np.ndarray) -> None:
-    for scene in np.unique(origin):
+    for scene in np.unique(origin).tolist():
         splits = sorted(set(names[origin == scene].tolist()))
         if len(splits) > 1:
             raise BrewError(f"{scene!r} is in the splits {splits}; expected each scene in one split only")

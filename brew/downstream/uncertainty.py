@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Real
 
 from brew import draws as keyed
 from brew.errors import BrewError
@@ -59,7 +59,7 @@ def resample(units: int, draws: int, seed: int) -> Integer[np.ndarray, "draw uni
 
 
 def bootstrap(
-    arms: Mapping[str, Integer[np.ndarray, "*seed unit ..."]],
+    arms: Mapping[str, Real[np.ndarray, "unit ..."]],
     metric: MetricFunction,
     *,
     seeds: bool = False,
@@ -77,8 +77,8 @@ def bootstrap(
 
 
 def paired_difference(
-    arm: Integer[np.ndarray, "*seed unit ..."],
-    reference: Integer[np.ndarray, "*seed unit ..."],
+    arm: Real[np.ndarray, "unit ..."],
+    reference: Real[np.ndarray, "unit ..."],
     metric: MetricFunction,
     *,
     seeds: bool = False,
@@ -132,7 +132,7 @@ def mean_of_units(summed: Float[np.ndarray, "*draw 2"]) -> Float[np.ndarray, "*d
 
 
 def exact_swap_test(
-    arm: Integer[np.ndarray, "unit ..."], reference: Integer[np.ndarray, "unit ..."], metric: MetricFunction
+    arm: Real[np.ndarray, "unit ..."], reference: Real[np.ndarray, "unit ..."], metric: MetricFunction
 ) -> float:
     """Two-sided p value of metric(arm) - metric(reference), by exchanging the arms' counts in every subset of units.
 

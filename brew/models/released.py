@@ -63,6 +63,8 @@ def read_released(content: Mapping[str, Any], origin: str) -> Student:
     Raises BrewError for an entry that is neither used nor known to be dropped, or for one that is missing.
     """
     state, dropped = _translate(_state(content) or {}, origin)
+    if "student" in content:
+        dropped["beside the student: only training uses them"] = [name for name in content if name != "student"]
     with torch.device("meta"):
         student = build_student(_backbone(state, origin))
     return loaded(student, state, origin, {"origin": f"released DEO checkpoint {origin}", "dropped": dropped})

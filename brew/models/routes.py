@@ -82,8 +82,10 @@ def _match(wavelength: float, stem: Sensor, source: Sensor) -> int | None:
     return band if back == wavelength and abs(found - wavelength) < _SAME_BAND_UM else None
 
 
-def check_shape(images: Tensor, source: Sensor, patch: int) -> None:
-    """BrewError unless `images` are (batch, band, y, x) with the sensor's bands and at least one patch."""
+def check_shape(images: object, source: Sensor, patch: int) -> None:
+    """BrewError unless `images` are a tensor (batch, band, y, x) with the sensor's bands and at least one patch."""
+    if not isinstance(images, Tensor):
+        raise BrewError(f"images are a {type(images).__name__}; expected a torch.Tensor; use torch.from_numpy(array)")
     if images.ndim != 4 or images.shape[1] != len(source):
         raise BrewError(
             f"images have shape {tuple(images.shape)}; expected (batch, {len(source)}, y, x) for sensor "

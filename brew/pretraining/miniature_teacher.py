@@ -27,7 +27,7 @@ class TeacherTraining:
     """Numbers of the teacher's training.
 
     world_seed: of its scenes; no store uses it. scenes: how many are seen, each once. size: of a scene's multispectral
-    image in pixels; its optical one has four times as many per side. threads: of the CPU, None for all.
+    image in pixels; its optical one has four times as many per side. depth: blocks of the network.
     """
 
     scenes: int = 102_400
@@ -35,10 +35,11 @@ class TeacherTraining:
     size: int = 32
     world_seed: int = 7_001
     learning_rate: float = 1e-3
-    precision: str = "32-true"
+    depth: int = 4
+    precision: str = "bf16-mixed"
     views: ViewSettings = field(
         default_factory=lambda: ViewSettings(
-            global_size=64, local_size=32, locals=2, global_area=(0.25, 1.0), local_area=(0.06, 0.25), blur_kernel=7
+            global_size=48, local_size=24, locals=2, global_area=(0.15, 0.6), local_area=(0.04, 0.15), blur_kernel=5
         )
     )
 
@@ -77,6 +78,7 @@ def train_miniature_teacher(training: TeacherTraining, weights: Path, unfinished
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = MiniatureViT(
+            depth=training.depth,
             image_size=training.views.global_size,
             mean=tuple(value / known.white for value in known.mean),
             std=tuple(value / known.white for value in known.std),

@@ -1,17 +1,18 @@
 """Stage `classification`: nearest neighbours and a linear probe on frozen pooled vectors."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from brew.downstream.cells import CellResult
 from brew.downstream.classification import linear_probe, neighbours
-from brew.downstream.features import AtTime, extract_pooled
 from brew.downstream.scores import Run, scores_of
 from brew.downstream.splits import NAMES, Split
 from brew.stages import Stage
 from brew.stages.evaluation import Entrant, Opened, benchmarks_of, entrants, keep, open_benchmark, primary, run
+from brew.stages.features import pooled_file
 
 _METRICS = ("accuracy", "f1_macro")
 
@@ -23,7 +24,8 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         opened = open_benchmark(stage, benchmark)
         for entrant in entrants(stage):
             planned.append(
-                (benchmark, entrant, entrant.name, 0, lambda opened=opened, entrant=entrant: _cell(opened, entrant))
+                (benchmark, entrant, entrant.name, 0,
+                 lambda opened=opened, entrant=entrant: _cell(opened, entrant, stage.layout.read("features")))
             )
     results = run(stage, "classification", "brew.downstream.classification", stage.settings.downstream, planned)
     scores, counts = [], {}
@@ -37,11 +39,11 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     return primary(stage, "classification")
 
 
-def _cell(opened: Opened, entrant: Entrant) -> CellResult:
+def _cell(opened: Opened, entrant: Entrant, folder: Path) -> CellResult:
     """Both probes; neither has a random part, so there is one seed."""
     benchmark = opened.benchmark
-    used = np.flatnonzero(np.isin(opened.splits, NAMES))
-    features = extract_pooled(entrant.load(), AtTime(opened.images), used, benchmark.sensor)
+    with np.load(pooled_file(folder, benchmark.name, entrant.name)) as stored:
+        features, used = stored["features"], stored["samples"]
     split = Split(*(np.flatnonzero(opened.splits[used] == name) for name in NAMES))
     labels, classes = opened.labels[used].astype(np.int64), len(benchmark.classes)
     linear, nearest = linear_probe(features, labels, classes, split), neighbours(features, labels, classes, split)

@@ -29,7 +29,7 @@ def build(stage: Stage) -> pd.DataFrame:
         path = stage.layout.store(name)
         made_from = build_store(name, path, settings)
         dataset = open_store(path)
-        splits, counts = np.unique(dataset["split"].values.astype(object).astype(str), return_counts=True)
+        splits, counts = np.unique(dataset["split"].values, return_counts=True)
         rows += [
             {
                 "source": name, "split": split, "samples": int(count), "licence": SOURCES[name].licence,

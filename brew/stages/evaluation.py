@@ -74,14 +74,14 @@ class Opened:
     identity: str
 
     def text(self, name: str) -> np.ndarray:
-        return self.dataset[name].values.astype(object).astype(str)
+        return self.dataset[name].values
 
 
 def open_benchmark(stage: Stage, benchmark: Benchmark) -> Opened:
     """Open the benchmark's store; samples outside its three splits (pretraining images) are named "unused"."""
     path = stage.layout.store(benchmark.source)
     dataset = open_store(path)
-    splits = dataset["split"].values.astype(object).astype(str)
+    splits = dataset["split"].values
     sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
     identity = str(sources.loc[sources["source"] == benchmark.source, "store"].iloc[0])
     return Opened(

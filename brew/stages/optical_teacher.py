@@ -32,7 +32,7 @@ def displays(stage: Stage, limit: int = _CENTRE_IMAGES, batch: int = 64) -> Iter
         path = stage.layout.store(name)
         if not path.exists():
             continue
-        members = np.flatnonzero(np.isin(open_store(path)["split"].values.astype(object).astype(str), _TRAINING))
+        members = np.flatnonzero(np.isin(open_store(path)["split"].values, _TRAINING))
         chosen = members[np.unique(np.linspace(0, len(members) - 1, limit).astype(int))]
         reader = ArrayReader(path, "optical")
         for start in range(0, len(chosen), batch):
@@ -77,7 +77,7 @@ def probe(stage: Stage, train: int = 700, test: int = 350) -> pd.DataFrame:
         path = stage.layout.store(name)
         if not path.exists() or "scene" not in (dataset := open_store(path)):
             continue
-        splits, scenes = dataset["split"].values.astype(object).astype(str), dataset["scene"].values
+        splits, scenes = dataset["split"].values, dataset["scene"].values
         fitted, read = (np.flatnonzero(splits == split)[:limit] for split, limit in (("train", train), ("validation", test)))
         images = ArrayReader(path, "optical")
         for label, teacher in readers.items():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from brew import scales, settings
+from brew.data.geotiff import GeotiffSettings
 from brew.data.oscd import OscdSettings
 from brew.data.sources import MiniatureSettings
 from brew.downstream.change import ChangeSettings
@@ -24,6 +25,8 @@ class Sources:
     oscd: OscdSettings | None = None
     rsscn7: bool = False
     hot_buildings: bool = False
+    paired: bool = False
+    geotiff: GeotiffSettings | None = None
 
 
 @dataclass(frozen=True)

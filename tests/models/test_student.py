@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from brew.errors import BrewError
+from brew.models.routes import find_route
 from brew.models.student import TRUNKS, Route, Student, build_student, load_student, save_student
-from brew.sensors import PATHS, SENSORS
+from brew.sensors import PATHS, SENSORS, Band, Sensor
 
 DTYPES = (torch.uint16, torch.int16, torch.int32, torch.float32, torch.float64, torch.bfloat16)
 
@@ -105,6 +107,20 @@ def test_a_trained_stem_is_the_sensor_s_own() -> None:
     assert student().route("sentinel2") == Route("multispectral", tuple(range(10)))
     with pytest.raises(BrewError, match=r"no trained stem.*trained: none.*expected the stem 'optical'"):
         student(()).route("rgb")
+
+
+def sensor_with(*wavelengths_um: float) -> Sensor:
+    bands = tuple(Band(f"band{i}", wavelength, 10.0) for i, wavelength in enumerate(wavelengths_um))
+    return replace(SENSORS["rgb"], name="camera", path="camera", bands=bands)
+
+
+def test_a_band_stands_in_for_one_band_of_about_its_wavelength() -> None:
+    route = find_route(sensor_with(10.8, 0.84), ["optical", "multispectral"])
+    stem = SENSORS["sentinel2"].band_names
+    assert [(stem[i], band) for i, band in enumerate(route.channels) if band is not None] == [("B8", 1)]
+    assert (route.path, route.unused) == ("multispectral", ("band0",))
+    with pytest.raises(BrewError, match="no trained stem of this student reads any band of sensor 'camera'"):
+        find_route(sensor_with(10.8, 0.84), ["optical"])
 
 
 def bad(**changes: float) -> Tensor:

@@ -139,15 +139,18 @@ def test_what_is_dropped_depends_on_a_sample_s_own_draws_alone() -> None:
     assert not torch.allclose(together.pooled, swin(tokens).pooled)
 
 
-def test_draws_reach_their_own_branch() -> None:
-    """Dropping the last block's two branches leaves the last stage's input to the final norm."""
+def test_each_draw_drops_its_own_branch() -> None:
+    """A dropped branch gets no gradient, every other one does; the first block's are never dropped."""
     swin = trunk(stochastic_depth=0.6)
-    tokens = torch.randn(1, 16, 16, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    drop = torch.ones(1, 2 * swin.blocks, dtype=torch.float64)
-    drop[:, -2:] = 0
-    features = swin(tokens, drop)
-    merged = swin.stages[3].merging(features.middle.permute(0, 2, 3, 1))
-    torch.testing.assert_close(features.late, merged.permute(0, 3, 1, 2))
+    blocks = [block for stage in swin.stages for block in stage.blocks]
+    branches = [weight for block in blocks for weight in (block.attn.proj.weight, block.mlp[2].weight)]
+    tokens = torch.randn(1, 9, 9, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    for dropped in range(2 * swin.blocks):
+        draws = torch.ones(1, 2 * swin.blocks, dtype=torch.float64)
+        draws[:, dropped] = 0
+        gradients = torch.autograd.grad(swin(tokens, draws).pooled.sum(), branches)
+        expected = [dropped] if dropped > 1 else []
+        assert [i for i, gradient in enumerate(gradients) if not gradient.any()] == expected
 
 
 def test_parts_of_a_batch_equal_passes_of_their_own() -> None:

@@ -118,6 +118,15 @@ def test_what_is_dropped_depends_on_a_sample_s_own_draws_alone() -> None:
     together = vit.train()(x, drop)
     for i in range(3):
         torch.testing.assert_close(vit(x[i : i + 1], drop[i : i + 1]).pooled, together.pooled[i : i + 1])
-    drop[:, -2:] = 0
-    layers = vit.token_layers(x, drop)
-    assert torch.equal(layers[-1], layers[-2])
+
+
+def test_each_draw_drops_its_own_branch() -> None:
+    """A dropped branch gets no gradient, every other one does; the first block's are never dropped."""
+    vit = trunk(0.6)
+    branches = [weight for block in vit.encoder for weight in (block.attn.proj.weight, block.mlp.fc2.weight)]
+    for dropped in range(2 * vit.blocks):
+        draws = torch.ones(1, 2 * vit.blocks, dtype=torch.float64)
+        draws[:, dropped] = 0
+        gradients = torch.autograd.grad(vit(tokens(1, 3, 3), draws).pooled.sum(), branches)
+        expected = [dropped] if dropped > 1 else []
+        assert [i for i, gradient in enumerate(gradients) if not gradient.any()] == expected

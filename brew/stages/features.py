@@ -1,0 +1,68 @@
+"""Stage `features`: pooled vectors of every backbone, computed once, and a look at dense features.
+
+Dense maps are not kept: the decoders' stages compute them for the orientations that they need, which costs less than
+reading them back (`brew.downstream.features` has the count).
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from brew.data.store import ArrayReader, open_store
+from brew.downstream.features import AtTime, extract_pooled
+from brew.downstream.scores import write_arrays
+from brew.downstream.splits import NAMES
+from brew.reporting.style import label, save
+from brew.stages import Stage
+from brew.stages.data import sources_of, true_colour
+from brew.stages.evaluation import benchmarks_of, entrants, open_benchmark
+from brew.stages.optical_teacher import principal_colours
+
+
+def pooled_file(folder: Path, benchmark: str, arm: str) -> Path:
+    return folder / f"{benchmark}--{arm}.npz"
+
+
+def compute(stage: Stage) -> pd.DataFrame:
+    """Pooled vectors of every classification benchmark and backbone; how many, and how wide."""
+    folder, rows = stage.layout.write("features"), []
+    for benchmark in benchmarks_of(stage, "classification"):
+        opened = open_benchmark(stage, benchmark)
+        used = np.flatnonzero(np.isin(opened.splits, NAMES))
+        for entrant in entrants(stage):
+            features = extract_pooled(entrant.load(), AtTime(opened.images), used, benchmark.sensor)
+            write_arrays(pooled_file(folder, benchmark.name, entrant.name), {"features": features, "samples": used})
+            rows.append({
+                "benchmark": benchmark.name, "backbone": entrant.name, "images": len(used), "width": features.shape[1]
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def look(stage: Stage, images: int = 5) -> Figure:
+    """Optical test images beside the principal components of every backbone's features at stride 8."""
+    source = next(name for name in sources_of(stage) if name in ("miniature", "hot_buildings"))
+    path = stage.layout.store(source)
+    splits = open_store(path)["split"].values
+    chosen = np.flatnonzero(splits == "test")
+    chosen = chosen[np.linspace(0, len(chosen) - 1, images).astype(int)]
+    pictures = ArrayReader(path, "optical").read(chosen)[:, 0]
+    rows = [("image", [true_colour(each, "rgb") for each in pictures])]
+    for entrant in entrants(stage):
+        maps = entrant.load().pyramid(torch.from_numpy(pictures), "rgb")[1]
+        rows.append((label(entrant.name), list(principal_colours(maps.float()))))
+    figure, axes = plt.subplots(len(rows), images, figsize=(1.9 * images, 2 * len(rows)), layout="constrained")
+    for row, (title, shown) in zip(axes, rows, strict=True):
+        for axis, picture in zip(row, shown, strict=True):
+            axis.imshow(picture)
+            axis.set(xticks=[], yticks=[])
+        row[0].set_ylabel(title, fontsize=8)
+    caption = (
+        f"Test images of {source} and the first three principal components of each backbone's features at stride 8, as red, "
+        "green and blue (components are each backbone's own: colours compare within a row, not between rows)."
+    )
+    save(figure, stage.layout.write("features") / "features-pca.png", caption)
+    return figure

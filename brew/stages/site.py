@@ -1,0 +1,141 @@
+"""Stage `site`: the report of a scale, and everything that a reviewer reads, to where git keeps it.
+
+`python -m brew.stages.site SCALE` writes ``reports/SCALE/``: index.html, figures/, tables/ and scores/. The report of the
+scale `miniature` is ``reports/index.html`` too.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from brew import scales
+from brew.paths import REPORTS, Layout
+from brew.reporting import site
+from brew.reporting.provenance import commit, sha256
+from brew.scales import MINIATURE
+from brew.stages.settings import Settings, load
+from brew.stages.tables import TASKS
+
+_LEADS = {
+    MINIATURE: (
+        "Dual-teacher distillation, run end to end on the embedded miniature: a procedural Earth rendered from spectra and "
+        "shapes. It shows that every step works and what the method does there; no number here can be compared with the "
+        "paper's, and none can reproduce one of its claims."
+    ),
+    "real": (
+        "Dual-teacher distillation on real imagery at hand: OSCD's training cities for ten bands, aerial images for the "
+        "optical stem, an ImageNet network as optical teacher, a small Swin trained on two CPU cores. The paper's numbers "
+        "belong to a Swin-B pretrained on 500,000 images and are not comparable."
+    ),
+}
+
+
+def _sections(layout: Layout, settings: Settings) -> list[site.Section]:
+    """The report's order: results first, then how they came about, then what they were made from."""
+
+    def figures(stage: str, page: str | None = None, pattern: str = "*.png") -> list[site.Exhibit]:
+        return [
+            site.figure(path, f"pages/{page or stage}.html") for path in sorted(layout.read(stage).glob(pattern))
+        ]
+
+    def table(name: str) -> list[site.Exhibit]:
+        path = layout.read("tables") / f"{name}.csv"
+        return [site.table(path, "pages/tables.html")] if path.exists() else []
+
+    pretraining = [
+        exhibit for arm in settings.arms for exhibit in figures(f"pretrain/{arm}", f"pretrain-{arm}")
+    ]
+    return [
+        site.Section(
+            "Results",
+            "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch tested "
+            "once.",
+            [*figures("figures", pattern="scores.png"), *table("comparison")],
+        ),
+        site.Section(
+            "Change",
+            "Change between two dates, beside change vector analysis and a supervised network.",
+            [*figures("change"), *table("change-differences"), *table("oscd-cities")],
+        ),
+        site.Section("Segmentation", "Maps of the first test images.", figures("segmentation")),
+        site.Section(
+            "Features", "What the backbones tell apart without any label.", figures("features")
+        ),
+        site.Section(
+            "Pretraining",
+            "What each arm maximises, by name.",
+            [*figures("figures", pattern="training.png"), *pretraining],
+        ),
+        site.Section(
+            "Optical teacher",
+            "The frozen model that the student is distilled from.",
+            figures("optical-teacher"),
+        ),
+        site.Section("Data", "What everything above was made from.", figures("data")),
+        site.Section("Claims", "What has been claimed of the method, and what this scale can say.", table("ledger")),
+    ]
+
+
+def _facts(layout: Layout) -> dict[str, str]:
+    settings = scales.parameter_file(layout.scale).relative_to(scales.ROOT).as_posix()
+    sources = pd.read_csv(layout.read("data") / "sources.csv")
+    stores = {
+        f"data: {name}": f"{part['samples'].sum()} samples, store {part['store'].iloc[0]}, made from "
+        f"{part['made from'].iloc[0]}, licence: {part['licence'].iloc[0]}"
+        for name, part in sources.groupby("source")
+    }
+    return {
+        "scale": layout.scale,
+        "commit": commit(),
+        "parameters": f"{settings}, SHA-256 {sha256(scales.ROOT / settings)[:16]}",
+        "environment": f"requirements.lock, SHA-256 {sha256(scales.ROOT / 'requirements.lock')[:16]}",
+        **stores,
+    }
+
+
+def build(scale: str) -> Path:
+    """Write the report of a scale from what its stages left; returns its index."""
+    layout, settings = Layout(scale), load(scale)
+    target = layout.site
+    _copy(layout, target)
+    sections = [section for section in _sections(layout, settings) if section.exhibits]
+    pages = [(path.stem, f"pages/{path.name}") for path in sorted((target / "pages").glob("*.html"))]
+    others = [name for name in scales.scales() if name != scale and (REPORTS / name / "index.html").exists()]
+    html = site.render(
+        f"brew, scale {scale}", _LEADS.get(scale, f"Dual-teacher distillation at scale {scale}."), _facts(layout), sections,
+        pages, [(name, f"../{name}/index.html") for name in others],
+    )  # fmt: skip
+    (target / "index.html").write_text(html, encoding="utf-8")
+    if scale == MINIATURE:
+        # The same page one folder up, where a reviewer looks first; only its links differ.
+        up = html.replace('href="pages/', f'href="{scale}/pages/').replace('href="../', 'href="')
+        (REPORTS / "index.html").write_text(up, encoding="utf-8")
+    return target / "index.html"
+
+
+def _copy(layout: Layout, target: Path) -> None:
+    """Scores, tables and figures to their folders in git."""
+    for kind, files in {
+        "scores": [(f"{task}.csv", layout.read(task) / "scores.csv") for task in TASKS],
+        "tables": [(path.name, path) for path in sorted(layout.read("tables").glob("*.csv"))],
+        "figures": [(path.name, path) for path in sorted(layout.read("figures").glob("*.png"))],
+    }.items():
+        folder = target / kind
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name, source in files:
+            if source.exists():
+                shutil.copyfile(source, folder / name)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m brew.stages.site SCALE`."""
+    print(build(arguments[0]).relative_to(scales.ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,213 @@
+"""The one on-disk form: round trips, equal bytes, and no store that only looks complete."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brew.data import store
+from brew.data.store import ArrayReader, Variable, image_hashes, open_store, write_store
+from brew.errors import BrewError
+from brew.sensors import SENSORS
+
+SAMPLES = 11
+VARIABLES = {
+    "multispectral": Variable(("sample", "time", "band", "y", "x"), (2, 10, 8, 8), "uint16"),
+    "optical": Variable(("sample", "time", "optical_band", "optical_y", "optical_x"), (2, 3, 16, 16), "uint8"),
+    "change": Variable(("sample", "y", "x"), (8, 8), "uint8"),
+    "scene": Variable(("sample",), (), "int64"),
+    "split": Variable(("sample",), (), "text"),
+    "hash": Variable(("sample", "time"), (2,), "text"),
+}
+
+
+def arrays() -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return {
+        "multispectral": generator.integers(0, 2**16, (SAMPLES, 2, 10, 8, 8), dtype=np.uint16),
+        "optical": generator.integers(0, 2**8, (SAMPLES, 2, 3, 16, 16), dtype=np.uint8),
+        "change": np.zeros((SAMPLES, 8, 8), dtype=np.uint8),
+        "scene": generator.integers(-5, 5, SAMPLES),
+        "split": np.array(["train"] * 6 + ["validation"] * 3 + ["test"] * 2, dtype=object),
+        "hash": np.array([[f"{sample}a", f"{sample}b"] for sample in range(SAMPLES)], dtype=object),
+    }
+
+
+def write(path: Path, lengths: tuple[int, ...] = (4, 4, 3)) -> dict[str, np.ndarray]:
+    values, starts = arrays(), np.cumsum((0, *lengths))
+    blocks = [
+        {name: array[start : start + length] for name, array in values.items()}
+        for start, length in zip(starts[:-1], lengths, strict=True)
+    ]
+    write_store(path, SAMPLES, VARIABLES, blocks, {"source": "test", "licence": "none"})
+    return values
+
+
+@pytest.fixture(autouse=True)
+def several_chunks(monkeypatch):
+    """Chunks of two to four samples, so that blocks and chunks do not line up."""
+    monkeypatch.setattr(store, "_CHUNK_BYTES", 2 * 10 * 8 * 8 * 2 * 3)
+
+
+def digest(path: Path) -> dict[str, str]:
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return {file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_xarray_reads_what_was_written(tmp_path):
+    values = write(tmp_path / "a.zarr")
+    dataset = open_store(tmp_path / "a.zarr")
+    for name, array in values.items():
+        assert dataset[name].dims == VARIABLES[name].dims
+        assert (dataset[name].values == array).all(), name
+    assert tuple(dataset["band"].values) == SENSORS["sentinel2"].band_names
+    assert tuple(dataset["band_wavelength_um"].values) == SENSORS["sentinel2"].wavelengths_um
+    assert tuple(dataset["optical_band"].values) == ("red", "green", "blue")
+    assert dataset["multispectral"].attrs["units"] == SENSORS["sentinel2"].unit
+    assert dataset.attrs["licence"] == "none"
+    assert int(dataset["multispectral"].sel(band="B8A").isel(sample=3, time=1, y=2, x=1)) == int(
+        values["multispectral"][3, 1, SENSORS["sentinel2"].band_names.index("B8A"), 2, 1]
+    )
+
+
+def test_plain_xarray_opens_a_store_too(tmp_path):
+    write(tmp_path / "a.zarr")
+    assert xr.open_zarr(tmp_path / "a.zarr", consolidated=False).sizes["sample"] == SAMPLES
+
+
+@given(order=st.lists(st.integers(0, SAMPLES - 1), min_size=1, max_size=20))
+def test_mapped_reading_equals_xarray(tmp_path_factory, order):
+    path = tmp_path_factory.getbasetemp() / "mapped.zarr"
+    values = arrays() if path.exists() else write(path)
+    times = np.array(order) % 2
+    assert (ArrayReader(path, "multispectral").read(order) == values["multispectral"][order]).all()
+    assert (ArrayReader(path, "multispectral").read(order, times) == values["multispectral"][order, times]).all()
+    assert (ArrayReader(path, "scene").read(order) == values["scene"][order]).all()
+
+
+@pytest.mark.parametrize("lengths", [(11,), (1,) * 11, (5, 6), (10, 0, 1)])
+def test_equal_bytes_however_the_samples_arrive(tmp_path, lengths):
+    write(tmp_path / "a.zarr")
+    write(tmp_path / "b.zarr", lengths)
+    assert digest(tmp_path / "a.zarr") == digest(tmp_path / "b.zarr")
+
+
+def test_a_store_is_replaced_in_one_piece(tmp_path):
+    write(tmp_path / "a.zarr")
+    write(tmp_path / "a.zarr", (11,))
+    assert open_store(tmp_path / "a.zarr").sizes["sample"] == SAMPLES
+    assert [each.name for each in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_failed_build_leaves_the_old_store(tmp_path):
+    write(tmp_path / "a.zarr")
+    before = digest(tmp_path / "a.zarr")
+    with pytest.raises(BrewError, match=r"hold 4 samples; expected 11"):
+        write(tmp_path / "a.zarr", (4,))
+    assert digest(tmp_path / "a.zarr") == before
+
+
+KILLED = """
+import sys, time
+import numpy as np
+from pathlib import Path
+from brew.data.store import Variable, write_store
+
+def blocks():
+    for number in range(100):
+        yield {"optical": np.full((1, 1, 3, 64, 64), number, np.uint8), "split": np.array(["train"], dtype=object)}
+        print(number, flush=True)
+        time.sleep(0.05)
+
+dims = ("sample", "time", "optical_band", "optical_y", "optical_x")
+variables = {"optical": Variable(dims, (1, 3, 64, 64), "uint8"), "split": Variable(("sample",), (), "text")}
+write_store(Path(sys.argv[1]), 100, variables, blocks(), {})
+"""
+
+
+def test_a_killed_build_leaves_nothing_that_looks_complete(tmp_path):
+    path = tmp_path / "a.zarr"
+    root = Path(__file__).parent.parent.parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, cwd=root, env=os.environ
+    )
+    assert process.stdout is not None
+    while process.stdout.readline() != b"3\n":
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    left = list(tmp_path.iterdir())
+    assert left and not path.exists()
+    for each in [path, *left]:
+        with pytest.raises(BrewError, match=r"is no store|format"):
+            open_store(each)
+
+
+def test_a_later_build_clears_what_an_interrupted_one_left(tmp_path):
+    (tmp_path / ".partial-a.zarr" / "optical").mkdir(parents=True)
+    (tmp_path / ".partial-a.zarr" / "optical" / "rest").write_bytes(b"old")
+    write(tmp_path / "a.zarr")
+    write(tmp_path / "b.zarr")
+    assert digest(tmp_path / "a.zarr") == digest(tmp_path / "b.zarr")
+
+
+@pytest.mark.parametrize(
+    "file", ["multispectral/c/1/0/0/0/0", "change/c/0/0/0", "scene/c/0", "split/c/0", "hash/c/0/0"]
+)
+def test_a_truncated_chunk_is_named_when_the_store_is_opened(tmp_path, file):
+    path = tmp_path / "a.zarr"
+    write(path)
+    content = (path / file).read_bytes()
+    (path / file).write_bytes(content[: len(content) // 2])
+    with pytest.raises(BrewError, match=file):
+        open_store(path)
+    (path / file).unlink()
+    with pytest.raises(BrewError, match=file):
+        open_store(path)
+
+
+def test_wrong_blocks_are_errors(tmp_path):
+    values = arrays()
+
+    def broken(**changes):
+        write_store(tmp_path / "a.zarr", SAMPLES, VARIABLES, [values | changes], {})
+
+    with pytest.raises(BrewError, match=r"'multispectral' has shape .* int32; expected"):
+        broken(multispectral=values["multispectral"].astype(np.int32))
+    with pytest.raises(BrewError, match=r"'change' has shape \(11, 7, 8\)"):
+        broken(change=values["change"][:, 1:])
+    with pytest.raises(BrewError, match="lacks 'scene'"):
+        write_store(tmp_path / "a.zarr", SAMPLES, VARIABLES, [{k: v for k, v in values.items() if k != "scene"}], {})
+    with pytest.raises(BrewError, match=r"a block of \[10, 11\] samples"):
+        broken(scene=values["scene"][:10])
+    assert not (tmp_path / "a.zarr").exists()
+
+
+def test_another_format_is_an_error(tmp_path):
+    import zarr
+
+    zarr.open_group(tmp_path / "foreign.zarr", mode="w", zarr_format=3)
+    with pytest.raises(BrewError, match=r"format None; expected 'brew-store/1'"):
+        open_store(tmp_path / "foreign.zarr")
+
+
+def test_unknown_variable_names_the_nearest(tmp_path):
+    write(tmp_path / "a.zarr")
+    with pytest.raises(BrewError, match="did you mean 'optical'"):
+        ArrayReader(tmp_path / "a.zarr", "opticl")
+
+
+def test_image_hashes_are_those_of_the_splits(tmp_path):
+    write(tmp_path / "a.zarr")
+    assert image_hashes(tmp_path / "a.zarr", ["test"]) == {"9a", "9b", "10a", "10b"}
+    train, test = (image_hashes(tmp_path / "a.zarr", [split]) for split in ("train", "test"))
+    assert not train & test and len(train) == 12
