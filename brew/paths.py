@@ -37,8 +37,8 @@ class Layout:
     """Where the stages of one scale read and write.
 
     Every stage owns one folder (DVC keeps it in its cache); the last one, the site, copies what a reader needs into
-    `site`, which is in git. explore: write below `SCRATCH` instead, so that exploring in JupyterLab never touches tracked
-    results, while what earlier stages left is still read from the tracked ones.
+    `site`, which is in git. explore: write below `SCRATCH` instead, so that exploring in JupyterLab never touches
+    tracked results, while what earlier stages left is still read from the tracked ones.
     """
 
     scale: str

@@ -83,8 +83,8 @@ class ChangeTask:
             if not (self.std > 0).all():
                 tile, date, band = np.argwhere(~(self.std > 0))[0]
                 raise BrewError(
-                    f"scene {str(self.scene[tile])!r} has deviation {self.std[tile, date, band]} at date {date} in band "
-                    f"{sensor(self.sensor).band_names[band]}; expected a band that varies"
+                    f"scene {str(self.scene[tile])!r} has deviation {self.std[tile, date, band]} at date {date} in "
+                    f"band {sensor(self.sensor).band_names[band]}; expected a band that varies"
                 )
 
     @classmethod

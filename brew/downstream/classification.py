@@ -95,7 +95,7 @@ def _unit(features: Features) -> Features:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def _choose(grid: Sequence[float], validated: Callable[[Any], float]) -> tuple[float, float]:
+def _choose(grid: Sequence[int | float], validated: Callable[[Any], float]) -> tuple[float, float]:
     """The first grid value of highest validation score, and that score."""
     scores = [validated(value) for value in grid]
     best = int(np.argmax(scores))

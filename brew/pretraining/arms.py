@@ -62,7 +62,7 @@ class Arm:
     @property
     def paths(self) -> tuple[str, ...]:
         """The stems that this arm trains, in the order of `PATHS`."""
-        used = {teacher.path for teacher in (*self.self_distillation, *self.distillation)}
+        used = {entry.path for entry in self.self_distillation} | {entry.path for entry in self.distillation}
         return tuple(path for path in PATHS if path in used)
 
     @property
@@ -82,24 +82,32 @@ def _tokens(*names: str) -> tuple[tuple[str, float], ...]:
 
 
 _MS = (SelfDistillation("multispectral"),)
-_PLAIN = {"optical_augmentation": False, "high_resolution": "none"}
+
+
+def _without_augmentation(name: str, summary: str, *distillation: Distillation) -> Arm:
+    """A row of the paper before optical augmentation and high-resolution images come in."""
+    return Arm(name, summary, _MS, distillation, optical_augmentation=False, high_resolution="none")
+
 
 _ENTRIES = (
     # The paper's six cumulative rows.
-    Arm("ms-only", "Base (MS self-distillation only)", _MS, **_PLAIN),
-    Arm("class-token", "+ optical class token", _MS, (Distillation("multispectral", _tokens("class")),), **_PLAIN),
-    Arm("optical-path", "+ separate optical path", _MS, (Distillation("optical", _tokens("class")),), **_PLAIN),
-    Arm("patch-tokens", "+ optical patch tokens", _MS, (Distillation("optical"),), **_PLAIN),
+    _without_augmentation("ms-only", "Base (MS self-distillation only)"),
+    _without_augmentation("class-token", "+ optical class token", Distillation("multispectral", _tokens("class"))),
+    _without_augmentation("optical-path", "+ separate optical path", Distillation("optical", _tokens("class"))),
+    _without_augmentation("patch-tokens", "+ optical patch tokens", Distillation("optical")),
     Arm("augmented", "+ optical augmentation", _MS, (Distillation("optical"),), high_resolution="none"),
     Arm("deo", "+ high-resolution optical (DEO)", _MS, (Distillation("optical"),)),
     # Beside the paper.
     Arm("optical-only", "optical distillation alone", (), (Distillation("optical"),)),
     Arm("ms+optical-path", "two self-distilled stems, no foundation teacher", (*_MS, SelfDistillation("optical"))),
-    Arm("optical-self", "optical self-distillation alone: how the miniature's teacher is made",
-        (SelfDistillation("optical"),)),
-    Arm("deo-released", "DEO with the released code's weights for L_O", _MS,
-        (Distillation("optical", tuple(TOKENS_RELEASED.items())),)),
-)  # fmt: skip
+    Arm("optical-self", "optical self-distillation alone: the miniature's teacher", (SelfDistillation("optical"),)),
+    Arm(
+        "deo-released",
+        "DEO with the released code's weights for L_O",
+        _MS,
+        (Distillation("optical", tuple(TOKENS_RELEASED.items())),),
+    ),
+)
 
 ARMS: dict[str, Arm] = {entry.name: entry for entry in _ENTRIES}
 

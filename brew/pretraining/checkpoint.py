@@ -28,4 +28,6 @@ def load(path: Path) -> dict[str, Any] | None:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise BrewError(f"{path} cannot be read ({error}); expected a brew checkpoint; delete it to start anew") from error
+        raise BrewError(
+            f"{path} cannot be read ({error}); expected a brew checkpoint; delete it to start anew"
+        ) from error

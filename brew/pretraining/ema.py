@@ -23,5 +23,7 @@ def update_moving_average(teacher: nn.Module, student: nn.Module, momentum: floa
     target, source = dict(teacher.named_parameters()), dict(student.named_parameters())
     if target.keys() != source.keys():
         odd = sorted(target.keys() ^ source.keys())
-        raise BrewError(f"teacher and student differ in parameters {odd[:3]}; expected the same names; build both alike")
+        raise BrewError(
+            f"teacher and student differ in parameters {odd[:3]}; expected the same names; build both alike"
+        )
     torch._foreach_lerp_(list(target.values()), [source[name] for name in target], 1 - momentum)

@@ -6,22 +6,23 @@ A step reads: views, teachers, student, similarities, update. Left out: what is 
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
 from brew import draws
 from brew.data.batches import Batch
 from brew.errors import BrewError
 from brew.models.student import Student
-from brew.models.teachers import OpticalTeacher
+from brew.models.teachers import OpticalTeacher, TeacherFeatures
 from brew.pretraining import checkpoint
 from brew.pretraining.arms import Arm
 from brew.pretraining.ema import moving_average_of, update_moving_average
@@ -32,7 +33,7 @@ from brew.views import ViewSettings, make_views
 
 @dataclass(frozen=True)
 class Optimisation:
-    """Numbers of the optimisation; defaults are the paper's where it gives them (section 4), else the released command's.
+    """Numbers of the optimisation; defaults: the paper's where it gives them (section 4), else the released command's.
 
     steps: parameter updates. learning_rate: peak, after scaling with the batch. warmup: share of `steps`.
     weight_decay, momentum: start and end of half a cosine. clip: of the gradient's norm.
@@ -62,10 +63,15 @@ class Optimisation:
     seed: int = 0
 
 
+#: One row per step: similarities by name, loss, gradient norm and what the schedules said.
+Rows = list[dict[str, float]]
+
+
 class Feed(Protocol):
     """A source of batches: raw integers on the training device, every sample once per epoch."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def __len__(self) -> int: ...
 
@@ -97,7 +103,7 @@ def pretrain(
     """
     o = optimisation
     learner = Learner(student, arm, teachers, o.width, o.hidden).to(fabric.device)
-    own_teacher = moving_average_of(learner.own)
+    own_teacher = cast(SelfProjector, moving_average_of(learner.own))
     optimiser = torch.optim.AdamW(parameter_groups(learner), lr=0.0, foreach=True)
     step, history = _resume(unfinished, learner, own_teacher, optimiser)
     streams = [_stream(feed, step) for feed in feeds]
@@ -145,7 +151,9 @@ def _stream(feed: Feed, step: int) -> Iterator[tuple[int, Batch]]:
         epoch, within = epoch + 1, 0
 
 
-def _views(feeds, streams, arm: Arm, settings: ViewSettings, seed: int) -> tuple[ViewBatch, int]:
+def _views(
+    feeds: Sequence[Feed], streams: Sequence[Iterator[tuple[int, Batch]]], arm: Arm, settings: ViewSettings, seed: int
+) -> tuple[ViewBatch, int]:
     """One batch from each feed, as views; the epoch is that of the first feed."""
     parts, epochs = [], []
     for feed, stream in zip(feeds, streams, strict=True):
@@ -163,14 +171,16 @@ def _views(feeds, streams, arm: Arm, settings: ViewSettings, seed: int) -> tuple
 
 
 @torch.no_grad()
-def _targets(own_teacher: SelfProjector, teachers: Mapping[str, OpticalTeacher], batch: ViewBatch, noise: Noise | None):
+def _targets(
+    own_teacher: SelfProjector, teachers: Mapping[str, OpticalTeacher], batch: ViewBatch, noise: Noise | None
+) -> tuple[dict[str, Tensor], dict[str, list[TeacherFeatures]]]:
     """What the student is compared with: the moving average's and the frozen teachers' reading of the global views."""
     displays = [view.display for view in batch.views if view.display is not None]
     optical = {name: [teacher(display) for display in displays] for name, teacher in teachers.items()}
     return own_teacher(batch, noise), optical
 
 
-def _schedule(optimiser: torch.optim.Optimizer, o: Optimisation, step: int) -> dict[str, float]:
+def _schedule(optimiser: Optimizer, o: Optimisation, step: int) -> dict[str, float]:
     rate = warmup_cosine(o.learning_rate, o.final_learning_rate, step, o.steps, round(o.warmup * o.steps))
     decay = cosine(*o.weight_decay, step, o.steps)
     for group in optimiser.param_groups:
@@ -199,7 +209,7 @@ def clip(module: nn.Module, limit: float, jointly: bool) -> Tensor:
     return norm
 
 
-def _reduce(fabric: Fabric, covariance: str):
+def _reduce(fabric: Fabric, covariance: str) -> Callable[[Tensor], Tensor] | None:
     """Sum over processes, through which gradients flow; None where there is one process or the sum stays local."""
     if fabric.world_size == 1 or covariance == "local":
         return None
@@ -211,7 +221,7 @@ def _reduce(fabric: Fabric, covariance: str):
 class Log:
     """One row per step, kept on the device until `flush`, so that logging does not make the device wait."""
 
-    def __init__(self, rows: list[dict[str, float]]):
+    def __init__(self, rows: Rows):
         self.rows = rows
         self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
 
@@ -244,7 +254,7 @@ def _numbers(row: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in row.items())
 
 
-def _state(step: int, learner: Learner, own_teacher: nn.Module, optimiser, rows: list[dict[str, float]]) -> dict:
+def _state(step: int, learner: Learner, own_teacher: nn.Module, optimiser: Optimizer, rows: Rows) -> dict[str, Any]:
     return {
         "step": step,
         "learner": learner.state_dict(),
@@ -254,7 +264,7 @@ def _state(step: int, learner: Learner, own_teacher: nn.Module, optimiser, rows:
     }
 
 
-def _resume(unfinished: Path, learner: Learner, own_teacher: nn.Module, optimiser) -> tuple[int, list[dict[str, float]]]:
+def _resume(unfinished: Path, learner: Learner, own_teacher: nn.Module, optimiser: Optimizer) -> tuple[int, Rows]:
     state = checkpoint.load(unfinished)
     if state is None:
         return 0, []

@@ -1,12 +1,13 @@
 """How the miniature's optical teacher is made: self-distillation on fine optical images, rendered as it goes.
 
-It is the arm `optical-self` on a vision transformer instead of a student, by the same loop. A foundation model knows more
-than a student can learn by itself, so this one sees many more optical images than any arm of the compendium, from a
-world seed that no store uses. `make teacher` runs it; the weights it leaves are in git, with their hash.
+It is the arm `optical-self` on a vision transformer instead of a student, by the same loop. A foundation model knows
+more than a student can learn by itself, so this one sees many more optical images than any arm of the compendium, from
+a world seed that no store uses. `make teacher` runs it; the weights it leaves are in git, with their hash.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 
 from brew.data.rendered import RenderedFeed
 from brew.models.features import Features
-from brew.models.miniature_teacher import MiniatureViT, save_miniature_teacher
+from brew.models.miniature_teacher import Colour, MiniatureViT, save_miniature_teacher
+from brew.models.student import Student
 from brew.pretraining.arms import arm
 from brew.pretraining.loop import Optimisation, pretrain
 from brew.sensors import SENSORS
@@ -36,7 +38,7 @@ class TeacherTraining:
     world_seed: int = 7_001
     learning_rate: float = 1e-3
     depth: int = 4
-    precision: str = "bf16-mixed"
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     views: ViewSettings = field(
         default_factory=lambda: ViewSettings(
             global_size=48, local_size=24, locals=2, global_area=(0.15, 0.6), local_area=(0.04, 0.15), blur_kernel=5
@@ -72,6 +74,11 @@ class _Trunk(nn.Module):
         return Features({}, x[:, 0], late=patches, middle=patches)
 
 
+def _per_white(values: tuple[float, ...], white: float) -> Colour:
+    red, green, blue = (value / white for value in values)
+    return red, green, blue
+
+
 def train_miniature_teacher(training: TeacherTraining, weights: Path, unfinished: Path, seed: int = 0) -> None:
     """Train the teacher and write it to `weights`, its hash beside it. Resumes from `unfinished`."""
     known = SENSORS["rgb"]
@@ -80,8 +87,8 @@ def train_miniature_teacher(training: TeacherTraining, weights: Path, unfinished
         network = MiniatureViT(
             depth=training.depth,
             image_size=training.views.global_size,
-            mean=tuple(value / known.white for value in known.mean),
-            std=tuple(value / known.white for value in known.std),
+            mean=_per_white(known.mean, known.white),
+            std=_per_white(known.std, known.white),
         )
     fabric = Fabric(accelerator="auto", devices=1, precision=training.precision)
     steps = training.scenes // training.batch_size
@@ -91,7 +98,14 @@ def train_miniature_teacher(training: TeacherTraining, weights: Path, unfinished
         steps=steps, learning_rate=training.learning_rate, momentum=(0.99, 1.0), hidden=512, seed=seed
     )
     run = pretrain(
-        arm("optical-self"), TransformerAsStudent(network), {}, [feed], training.views, optimisation, unfinished, fabric
+        arm("optical-self"),
+        cast(Student, TransformerAsStudent(network)),
+        {},
+        [feed],
+        training.views,
+        optimisation,
+        unfinished,
+        fabric,
     )
     last = run.history.tail(max(1, steps // 50)).mean(numeric_only=True)
     provenance = {

@@ -1,19 +1,22 @@
 """The objective: views, teachers, student, named similarities.
 
-Everything is maximised; the training loss is the negative weighted sum. `Learner` is what gradient descent trains (the
-student and the heads through which it meets its teachers), `similarities` compares it with its teachers as the arm says.
+Everything is maximised; the training loss is the negative weighted sum. `Learner` is what gradient descent trains:
+the student and the heads through which it meets its teachers. `similarities` compares it with its teachers as the arm
+says.
 
-Source: paper, section 3; released code's `DEO/main_dino.py` and loss modules. Where they disagree, see `docs/decisions/`.
+Source: paper, section 3; released code's `DEO/main_dino.py` and loss modules. Where they disagree, see
+`docs/decisions/`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew import draws, losses
+from brew.errors import BrewError
 from brew.models.features import Features
 from brew.models.heads import Head
 from brew.models.student import Student
@@ -32,7 +35,10 @@ class ViewBatch:
         self.views, self.samples = views, samples
 
     def images(self, view: View, path: str) -> Float[Tensor, "batch channel y x"]:
-        return view.multispectral if path == "multispectral" else view.optical
+        images = view.multispectral if path == "multispectral" else view.optical
+        if images is None:
+            raise BrewError(f"view {view.name!r} has no image for path {path!r}; expected one; look at the arm's feeds")
+        return images
 
 
 def merge(parts: Sequence[ViewBatch]) -> ViewBatch:
@@ -44,7 +50,7 @@ def merge(parts: Sequence[ViewBatch]) -> ViewBatch:
             name=same[0].name,
             is_global=same[0].is_global,
             multispectral=_join(view.multispectral for view in same),
-            optical=_join(view.optical for view in same),
+            optical=torch.cat([view.optical for view in same]),
             display=_join(view.display for view in same),
         )
         for same in zip(*(part.views for part in parts), strict=True)
@@ -75,7 +81,9 @@ class SelfProjector(nn.Module):
         self.student = student
         self.heads = nn.ModuleDict({path: Head(student.width, width, hidden) for path in paths})
 
-    def encode(self, batch: ViewBatch, views: Sequence[View], paths: Sequence[str], noise: Noise | None):
+    def encode(
+        self, batch: ViewBatch, views: Sequence[View], paths: Sequence[str], noise: Noise | None
+    ) -> dict[str, list[Features]]:
         """Features of every view through every path, as {path: [Features per view]}.
 
         Token maps of one size pass the trunk together, whatever stem they come from: fewer, larger kernels.
@@ -149,7 +157,9 @@ class Learner(nn.Module):
                 "late": (student.late_width, teacher.late_width),
                 "middle": (student.middle_width, teacher.middle_width),
             }
-            self.taught[entry.teacher] = nn.ModuleDict({token: Head(*sizes[token], hidden) for token, _ in entry.tokens})
+            self.taught[entry.teacher] = nn.ModuleDict(
+                {token: Head(*sizes[token], hidden) for token, _ in entry.tokens}
+            )
 
     @property
     def student(self) -> Student:
@@ -159,12 +169,12 @@ class Learner(nn.Module):
         encoded = self.own.encode(batch, batch.views, self.arm.paths, noise)
         classes, patches = {}, {}
         for entry in self.arm.distillation:
-            heads, features = self.taught[entry.teacher], encoded[entry.path]
+            heads, features = cast(nn.ModuleDict, self.taught[entry.teacher]), encoded[entry.path]
             if "class" in heads:
                 classes[entry.teacher] = heads["class"](_pooled(features))
             on_globals = [each for each, view in zip(features, batch.views, strict=True) if view.is_global]
             patches[entry.teacher] = {
-                token: [heads[token].patches(getattr(each, token)) for each in on_globals]
+                token: [cast(Head, heads[token]).patches(getattr(each, token)) for each in on_globals]
                 for token in ("late", "middle")
                 if token in heads
             }
@@ -181,7 +191,7 @@ def similarities(
     skip_same_view: bool,
     half_logdet: bool,
     processes: int = 1,
-    covariance_reduce=None,
+    covariance_reduce: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Every similarity under its name, and their weighted sum, which training maximises.
 
@@ -204,7 +214,9 @@ def similarities(
         for token, weight in teaching.tokens:
             if token == "class":
                 targets = torch.stack([each.class_token for each in seen])
-                value = losses.class_alignment(targets, student.classes[teaching.teacher], skip_same_view=skip_same_view)
+                value = losses.class_alignment(
+                    targets, student.classes[teaching.teacher], skip_same_view=skip_same_view
+                )
             else:
                 pairs = zip(seen, student.patches[teaching.teacher][token], strict=True)
                 value = torch.stack([losses.patch_alignment(getattr(t, token), s) for t, s in pairs]).mean()

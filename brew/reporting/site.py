@@ -56,7 +56,9 @@ def render(
     elsewhere: Sequence[tuple[str, str]],
 ) -> str:
     """The page's HTML. facts: what it was made from. pages, elsewhere: links as (label, address)."""
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     template = environment.from_string(_TEMPLATE.read_text())
     return template.render(
         title=title, lead=lead, facts=facts, sections=sections, pages=pages, elsewhere=elsewhere

@@ -125,6 +125,7 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
     folder = stage.layout.write("change") / "counts"
     rows, seeds = [], stage.settings.downstream.seeds
     for benchmark in benchmarks_of(stage, "change"):
+
         def counts(arm: str, name: str = benchmark.name) -> np.ndarray:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
@@ -156,7 +157,11 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     scenes = {scene.name: scene for scene in ready.scenes(ready.split.test)}
     changed = sorted(names, key=lambda name: -lay(ready.labels[scenes[name].samples], scenes[name]).mean())[:_SHOWN]
     figure, axes = plt.subplots(
-        len(changed), 3 + len(arms), figsize=(1.75 * (3 + len(arms)), 2.1 * len(changed)), layout="constrained", squeeze=False
+        len(changed),
+        3 + len(arms),
+        figsize=(1.75 * (3 + len(arms)), 2.1 * len(changed)),
+        layout="constrained",
+        squeeze=False,
     )
     for row, name in zip(axes, changed, strict=True):
         scene = scenes[name]

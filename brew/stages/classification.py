@@ -24,8 +24,13 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         opened = open_benchmark(stage, benchmark)
         for entrant in entrants(stage):
             planned.append(
-                (benchmark, entrant, entrant.name, 0,
-                 lambda opened=opened, entrant=entrant: _cell(opened, entrant, stage.layout.read("features")))
+                (
+                    benchmark,
+                    entrant,
+                    entrant.name,
+                    0,
+                    lambda opened=opened, entrant=entrant: _cell(opened, entrant, stage.layout.read("features")),
+                )
             )
     results = run(stage, "classification", "brew.downstream.classification", stage.settings.downstream, planned)
     scores, counts = [], {}
@@ -49,4 +54,3 @@ def _cell(opened: Opened, entrant: Entrant, folder: Path) -> CellResult:
     linear, nearest = linear_probe(features, labels, classes, split), neighbours(features, labels, classes, split)
     values = {"strength": linear.chosen, "neighbours": nearest.chosen, "settings": entrant.identity[:12]}
     return CellResult(values, {"linear": linear.counts, "knn": nearest.counts, "samples": used[split.test]})
-

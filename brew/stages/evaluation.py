@@ -48,7 +48,9 @@ def entrants(stage: Stage) -> list[Entrant]:
     for arm in stage.settings.arms:
         file = stage.layout.read(f"pretrain/{arm}") / "student.pt"
         if file.exists():
-            found.append(Entrant(arm, sha256(file), lambda arm=arm, file=file: StudentBackbone(arm, load_student(file))))
+            found.append(
+                Entrant(arm, sha256(file), lambda arm=arm, file=file: StudentBackbone(arm, load_student(file)))
+            )
     try:
         teacher = ready_teacher(stage)
     except TeacherUnavailable:
@@ -121,7 +123,9 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def keep(stage: Stage, task: Task, scores: Sequence[Score], counts: dict[str, tuple[np.ndarray, Sequence[str]]]) -> None:
+def keep(
+    stage: Stage, task: Task, scores: Sequence[Score], counts: dict[str, tuple[np.ndarray, Sequence[str]]]
+) -> None:
     """Write the task's scores and, per benchmark, arm and seed, the counts that they come from."""
     folder = stage.layout.write(task)
     (folder / "scores.csv").unlink(missing_ok=True)

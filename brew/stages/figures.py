@@ -22,7 +22,9 @@ def scores(stage: Stage) -> Figure:
         part = table[table["benchmark"] == name].set_index("backbone")
         for place, arm in enumerate(shown):
             if arm not in part.index:
-                axis.text(0.02, place, "not run", transform=axis.get_yaxis_transform(), va="center", fontsize=8, color="0.6")
+                axis.text(
+                    0.02, place, "not run", transform=axis.get_yaxis_transform(), va="center", fontsize=8, color="0.6"
+                )
                 continue
             row = part.loc[arm]
             axis.plot([row["low"], row["high"]], [place, place], color=colour(arm), lw=2, alpha=0.6)

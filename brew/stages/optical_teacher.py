@@ -23,6 +23,7 @@ from brew.stages.data import true_colour
 #: Stores with optical images, in the order in which they are shown; training splits alone are read.
 _OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings")
 _TRAINING = ("pretrain", "train")
+_PROBED = ("train", "validation")
 _CENTRE_IMAGES = 512
 
 
@@ -33,10 +34,15 @@ def displays(stage: Stage, limit: int = _CENTRE_IMAGES, batch: int = 64) -> Iter
         if not path.exists():
             continue
         members = np.flatnonzero(np.isin(open_store(path)["split"].values, _TRAINING))
-        chosen = members[np.unique(np.linspace(0, len(members) - 1, limit).astype(int))]
+        chosen = spread(members, limit)
         reader = ArrayReader(path, "optical")
         for start in range(0, len(chosen), batch):
             yield torch.from_numpy(reader.read(chosen[start : start + batch])[:, 0]).float() / SENSORS["rgb"].white
+
+
+def spread(members: np.ndarray, limit: int) -> np.ndarray:
+    """At most `limit` of the members, evenly spaced: stores are sorted by class or city."""
+    return members[np.unique(np.linspace(0, len(members) - 1, min(limit, len(members))).astype(int))]
 
 
 def prepare(stage: Stage) -> pd.Series:
@@ -65,8 +71,8 @@ def prepare(stage: Stage) -> pd.Series:
 def probe(stage: Stage, train: int = 700, test: int = 350) -> pd.DataFrame:
     """Accuracy of a linear probe on class tokens: this teacher, and its architecture untrained.
 
-    Fitted on training scenes and read on validation scenes of every optical source with a scene label; test sets are left
-    to the classification stage.
+    Fitted on training scenes and read on validation scenes of every optical source with a scene label; test sets are
+    left to the classification stage.
     """
     entry = TEACHERS[stage.settings.teacher]
     readers = {"random weights": _untrained(entry)}
@@ -78,7 +84,9 @@ def probe(stage: Stage, train: int = 700, test: int = 350) -> pd.DataFrame:
         if not path.exists() or "scene" not in (dataset := open_store(path)):
             continue
         splits, scenes = dataset["split"].values, dataset["scene"].values
-        fitted, read = (np.flatnonzero(splits == split)[:limit] for split, limit in (("train", train), ("validation", test)))
+        fitted, read = (
+            spread(np.flatnonzero(splits == split), limit) for split, limit in zip(_PROBED, (train, test), strict=True)
+        )
         images = ArrayReader(path, "optical")
         for label, teacher in readers.items():
             x, y = _class_tokens(teacher, images, fitted), _class_tokens(teacher, images, read)

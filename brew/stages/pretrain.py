@@ -59,11 +59,7 @@ def describe(stage: Stage, name: str) -> pd.Series:
 def usable(chosen: Arm, feeds: tuple[FeedSettings, ...]) -> tuple[FeedSettings, ...]:
     """The feeds that have an image for one of the arm's stems; a multispectral one has optical bands too."""
     reach = {"multispectral": {"multispectral", "optical"}, "optical": {"optical"}}
-    return tuple(
-        feed
-        for feed in feeds
-        if any(set(chosen.paths) & reach[variable] for variable in feed.variables)
-    )
+    return tuple(feed for feed in feeds if any(set(chosen.paths) & reach[variable] for variable in feed.variables))
 
 
 def train(stage: Stage, name: str) -> pd.DataFrame:

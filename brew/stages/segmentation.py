@@ -92,7 +92,11 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     columns = [("image", images), ("label", list(opened.labels[samples]))]
     columns += [(label(arm), list(arrays["predictions"])) for arm, arrays in predictions.items()]
     figure, axes = plt.subplots(
-        len(samples), len(columns), figsize=(1.7 * len(columns), 1.75 * len(samples)), layout="constrained", squeeze=False
+        len(samples),
+        len(columns),
+        figsize=(1.7 * len(columns), 1.75 * len(samples)),
+        layout="constrained",
+        squeeze=False,
     )
     colours = plt.get_cmap("tab10").with_extremes(bad="white")
     for column, (title, pictures) in enumerate(columns):
@@ -106,7 +110,9 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
             shown = np.ma.masked_array(picture, np.broadcast_to(hidden, picture.shape))
             axes[row, column].imshow(shown, cmap=colours, vmin=-0.5, vmax=9.5)
     handles = [plt.Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(benchmark.classes))]
-    figure.legend(handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8)
+    figure.legend(
+        handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8
+    )
     caption = (
         f"Segmentation of {benchmark.name} ({benchmark.summary}): the first {len(samples)} test images, their labels and "
         "the maps from each frozen backbone under the same decoder. White: not scored."

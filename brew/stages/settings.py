@@ -1,6 +1,7 @@
 """All parameters of a scale as frozen dataclasses: where params.yaml meets the package.
 
-Each section is the dataclass of the code that uses it; an unknown or mistyped key is an error that names the nearest one.
+Each section is the dataclass of the code that uses it; an unknown or mistyped key is an error that names the nearest
+one.
 """
 
 from collections.abc import Mapping

@@ -37,17 +37,13 @@ def _sections(layout: Layout, settings: Settings) -> list[site.Section]:
     """The report's order: results first, then how they came about, then what they were made from."""
 
     def figures(stage: str, page: str | None = None, pattern: str = "*.png") -> list[site.Exhibit]:
-        return [
-            site.figure(path, f"pages/{page or stage}.html") for path in sorted(layout.read(stage).glob(pattern))
-        ]
+        return [site.figure(path, f"pages/{page or stage}.html") for path in sorted(layout.read(stage).glob(pattern))]
 
     def table(name: str) -> list[site.Exhibit]:
         path = layout.read("tables") / f"{name}.csv"
         return [site.table(path, "pages/tables.html")] if path.exists() else []
 
-    pretraining = [
-        exhibit for arm in settings.arms for exhibit in figures(f"pretrain/{arm}", f"pretrain-{arm}")
-    ]
+    pretraining = [exhibit for arm in settings.arms for exhibit in figures(f"pretrain/{arm}", f"pretrain-{arm}")]
     return [
         site.Section(
             "Results",
@@ -61,9 +57,7 @@ def _sections(layout: Layout, settings: Settings) -> list[site.Section]:
             [*figures("change"), *table("change-differences"), *table("oscd-cities")],
         ),
         site.Section("Segmentation", "Maps of the first test images.", figures("segmentation")),
-        site.Section(
-            "Features", "What the backbones tell apart without any label.", figures("features")
-        ),
+        site.Section("Features", "What the backbones tell apart without any label.", figures("features")),
         site.Section(
             "Pretraining",
             "What each arm maximises, by name.",

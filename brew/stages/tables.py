@@ -72,13 +72,17 @@ def change_by_city(stage: Stage) -> pd.DataFrame | None:
     scores = [score for score in _of(stage, "change") if score.benchmark == "oscd"]
     if not scores:
         return None
-    frame = pd.DataFrame([{"backbone": s.arm, "metric": s.metric, "subset": s.subset, "value": 100 * s.value} for s in scores])
+    frame = pd.DataFrame(
+        [{"backbone": s.arm, "metric": s.metric, "subset": s.subset, "value": 100 * s.value} for s in scores]
+    )
     pooled = {"f1": "F1", "precision": "precision", "recall": "recall", "f1_scene_mean": "mean city F1"}
     parts = {}
     for metric, title in pooled.items():
         for subset in ("all", "without saclay_w"):
             chosen = frame[(frame["metric"] == metric) & (frame["subset"] == subset)]
-            parts[title if subset == "all" else f"{title} without saclay_w"] = chosen.groupby("backbone")["value"].mean()
+            parts[title if subset == "all" else f"{title} without saclay_w"] = chosen.groupby("backbone")[
+                "value"
+            ].mean()
     cities = frame[(frame["metric"] == "f1") & ~frame["subset"].isin(["all", "without saclay_w"])]
     for city, values in cities.groupby("subset"):
         parts[str(city)] = values.groupby("backbone")["value"].mean()

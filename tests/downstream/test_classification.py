@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brew.downstream.classification import linear_probe, linear_probe_multilabel, neighbours
@@ -32,6 +32,7 @@ def test_clusters_are_recognised(name):
 
 
 @pytest.mark.parametrize("name", sorted(PROBES))
+@settings(max_examples=10)
 @given(seed=st.integers(0, 100))
 def test_scale_and_offset_of_features_do_not_matter(name, seed):
     features, labels = _clusters(45, 4)

@@ -14,7 +14,7 @@ from brew.errors import BrewError
 
 from .conftest import AveragedBands, halves, thirds
 
-SETTINGS = SegmentationSettings(width=8, keep=3, fit=FitSettings(epochs=4, batch=4, learning_rate=1e-2))
+SETTINGS = SegmentationSettings(width=8, keep=3, fit=FitSettings(epochs=12, batch=4, learning_rate=1e-2))
 
 
 def _task(count: int = 24, **changes) -> SegmentationTask:

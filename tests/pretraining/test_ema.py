@@ -25,6 +25,9 @@ def test_momentum_one_leaves_the_teacher_alone():
 
 
 def test_parameters_are_paired_by_name_and_a_stranger_is_named():
-    student, teacher = nn.Sequential(nn.Linear(2, 2)), moving_average_of(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)))
+    student, teacher = (
+        nn.Sequential(nn.Linear(2, 2)),
+        moving_average_of(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))),
+    )
     with pytest.raises(BrewError, match=r"1\.bias"):
         update_moving_average(teacher, student, momentum=0.9)
