@@ -60,9 +60,8 @@ lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinne
 teacher: $(READY)  ## train the miniature's optical teacher again
 	@$(PYTHON) -m brew.stages.miniature_teacher
 
-verify: $(READY)  ## whether what lies in data/ and reports/ is what the locks say
-	@$(PYTHON) -m brew.scales check
-	@$(PYTHON) -m dvc status --quiet $(PIPELINE) || { $(PYTHON) -m dvc status $(PIPELINE); exit 1; }
+verify: $(READY)  ## regenerate in a scratch clone and compare every score with the committed one
+	@$(PYTHON) -m brew.stages.verify $(SCALE)
 
 clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -32,7 +32,8 @@ class Backbone(Protocol):
     pyramid: four maps (batch, channel, y / stride, x / stride) at `STRIDES`. pooled: (batch, width).
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]: ...
 

@@ -1,7 +1,7 @@
 """BENCHMARKS: what is scored, one declaration each.
 
-An entry names its task, where images and labels lie in which store, the sensor that reads them, classes and metric. Adding
-a benchmark whose source exists is one entry here; the contract test picks it up.
+An entry names its task, where images and labels lie in which store, the sensor that reads them, classes and metric.
+Adding a benchmark whose source exists is one entry here; the contract test picks it up.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ Task = Literal["segmentation", "change", "classification"]
 class Benchmark:
     """One benchmark.
 
-    source: of SOURCES. images, labels: variables of its store. sensor: of SENSORS, reads the images. classes: by number.
+    source: of SOURCES. images, labels: variables of its store. sensor: of SENSORS, reads the images. classes: by
+    number.
     metric: the primary one, of METRICS; validation maximises it. ignore: a label that neither trains nor counts.
     tiles: the samples are tiles of larger scenes, whose statistics standardise them and which are stitched again.
     left_out: test scenes without which scores are given once more.
@@ -69,7 +70,8 @@ BENCHMARKS: dict[str, Benchmark] = {
             "seven kinds of aerial scenes",
         ),
         Benchmark(
-            "hot-buildings", "segmentation", "hot_buildings", "optical", "buildings", "rgb", ("other", "building"), "iou",
+            "hot-buildings", "segmentation", "hot_buildings", "optical", "buildings", "rgb", ("other", "building"),
+            "iou",
             "buildings in aerial chips of about 0.15 m",
         ),
     )

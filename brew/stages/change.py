@@ -3,6 +3,9 @@
 References: change vector analysis (no training), FC-Siam-diff (supervised, in the same harness), a random trunk.
 """
 
+from collections.abc import Sequence
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,16 +14,26 @@ from matplotlib.figure import Figure
 from brew.downstream import change as task
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult
-from brew.downstream.change import ChangeResult, ChangeTask
+from brew.downstream.change import ChangeResult, ChangeSettings, ChangeTask
 from brew.downstream.metrics import f1_binary
-from brew.downstream.scores import Run, read_counts, scene_scores, scores_of
+from brew.downstream.scores import Run, Score, read_counts, scene_scores, scores_of, write_arrays
 from brew.downstream.splits import NAMES, Split, split_by_name
 from brew.downstream.stitching import lay
 from brew.downstream.uncertainty import exact_swap_test, paired_difference
 from brew.reporting.style import label, save
 from brew.stages import Stage
 from brew.stages.data import true_colour
-from brew.stages.evaluation import Entrant, Opened, benchmarks_of, entrants, keep, open_benchmark, primary, run
+from brew.stages.evaluation import (
+    Entrant,
+    Evaluation,
+    Opened,
+    benchmarks_of,
+    entrants,
+    keep,
+    open_benchmark,
+    primary,
+    run,
+)
 
 _METRICS = ("f1", "precision", "recall", "iou")
 _SHOWN = 2
@@ -33,10 +46,10 @@ def open_task(opened: Opened) -> ChangeTask:
         split = Split(*(np.flatnonzero(opened.splits == name) for name in NAMES))
         return ChangeTask.of_images(opened.images, b.sensor, opened.labels, split)
     scenes = opened.text("city")
-    places = (data[name].values for name in ("row", "column", "height", "width"))
+    row, column, height, width = (data[name].values for name in ("row", "column", "height", "width"))
     return ChangeTask(
-        opened.images, b.sensor, opened.labels, split_by_name(opened.splits, scenes), scenes, *places,
-        mean=data["scene_mean"].values, std=data["scene_std"].values,
+        opened.images, b.sensor, opened.labels, split_by_name(opened.splits, scenes), scenes,
+        row, column, height, width, mean=data["scene_mean"].values, std=data["scene_std"].values,
     )  # fmt: skip
 
 
@@ -46,20 +59,20 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     planned = []
     for benchmark in benchmarks_of(stage, "change"):
         ready = open_task(open_benchmark(stage, benchmark))
-        planned.append((benchmark, None, "cva", 0, lambda ready=ready: _kept(task.change_vectors(ready), "none")))
+        planned.append(Evaluation(benchmark, "cva", "no training", 0, partial(_change_vectors, ready)))
         for entrant in entrants(stage):
             frozen = _Frozen(stage, ready, entrant)
             planned += [
-                (benchmark, entrant, entrant.name, seed, lambda frozen=frozen, seed=seed: frozen.evaluate(seed))
+                Evaluation(benchmark, entrant.name, entrant.identity, seed, partial(frozen.evaluate, seed))
                 for seed in settings.seeds
             ]
         planned += [
-            (benchmark, None, "fc-siam-diff", seed,
-             lambda ready=ready, seed=seed: _kept(task.evaluate_siamese(ready, settings.siamese, seed), "supervised"))
+            Evaluation(benchmark, "fc-siam-diff", "supervised", seed, partial(_siamese, ready, settings.siamese, seed))
             for seed in settings.seeds
-        ]  # fmt: skip
+        ]
     results = run(stage, "change", "brew.downstream.change", settings, planned)
-    scores, counts = [], {}
+    scores: list[Score] = []
+    counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for (name, arm, seed), result in results.items():
         benchmark = next(entry for entry in benchmarks_of(stage, "change") if entry.name == name)
         units, values = [str(each) for each in result.arrays["scenes"]], result.arrays["counts"]
@@ -73,6 +86,14 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     keep(stage, "change", scores, counts)
     _keep_pictures(stage, results)
     return primary(stage, "change")
+
+
+def _change_vectors(ready: ChangeTask) -> CellResult:
+    return _kept(task.change_vectors(ready), "none")
+
+
+def _siamese(ready: ChangeTask, settings: ChangeSettings, seed: int) -> CellResult:
+    return _kept(task.evaluate_siamese(ready, settings, seed), "supervised")
 
 
 class _Frozen:
@@ -112,15 +133,15 @@ def _keep_pictures(stage: Stage, results: dict[tuple[str, str, int], CellResult]
     for (name, arm, seed), result in results.items():
         rows.append({"benchmark": name, "backbone": arm, "seed": seed, **result.values})
         if seed == stage.settings.downstream.seeds[0]:
-            np.savez_compressed(folder / "predictions" / f"{name}--{arm}.npz", **result.arrays)
+            write_arrays(folder / "predictions" / f"{name}--{arm}.npz", result.arrays)
     pd.DataFrame(rows).drop(columns="settings").to_csv(folder / "choices.csv", index=False)
 
 
 def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
     """F1 of every backbone less the reference's on the same test scenes: interval by resampling scenes jointly.
 
-    Where few scenes are tested, p is exact over all exchanges of the two backbones in any subset of them; an interval from
-    ten scenes is approximate. Seeds are averaged in the interval; the exact test takes the first seed.
+    Where few scenes are tested, p is exact over all exchanges of the two backbones in any subset of them; an interval
+    from ten scenes is approximate. Seeds are averaged in the interval; the exact test takes the first seed.
     """
     folder = stage.layout.write("change") / "counts"
     rows, seeds = [], stage.settings.downstream.seeds
@@ -181,8 +202,8 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
             axis.set(xticks=[], yticks=[])
     credit = " Imagery: Copernicus Sentinel data; labels: OSCD, CC BY-NC-SA 4.0." if benchmark.source == "oscd" else ""
     caption = (
-        f"Change of {benchmark.name} ({benchmark.summary}): two test scenes, the label, and the probability of change from "
-        f"dark (0) to bright (1); for change vector analysis the length over its threshold.{credit}"
+        f"Change of {benchmark.name} ({benchmark.summary}): two test scenes, the label, and the probability of change "
+        f"from dark (0) to bright (1); for change vector analysis the length over its threshold.{credit}"
     )
     save(figure, stage.layout.write("change") / f"maps-{benchmark.name}.png", caption)
     return figure

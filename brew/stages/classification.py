@@ -1,6 +1,8 @@
 """Stage `classification`: nearest neighbours and a linear probe on frozen pooled vectors."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,20 @@ import pandas as pd
 
 from brew.downstream.cells import CellResult
 from brew.downstream.classification import linear_probe, neighbours
-from brew.downstream.scores import Run, scores_of
+from brew.downstream.scores import Run, Score, scores_of
 from brew.downstream.splits import NAMES, Split
 from brew.stages import Stage
-from brew.stages.evaluation import Entrant, Opened, benchmarks_of, entrants, keep, open_benchmark, primary, run
+from brew.stages.evaluation import (
+    Entrant,
+    Evaluation,
+    Opened,
+    benchmarks_of,
+    entrants,
+    keep,
+    open_benchmark,
+    primary,
+    run,
+)
 from brew.stages.features import pooled_file
 
 _METRICS = ("accuracy", "f1_macro")
@@ -23,17 +35,11 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     for benchmark in benchmarks_of(stage, "classification"):
         opened = open_benchmark(stage, benchmark)
         for entrant in entrants(stage):
-            planned.append(
-                (
-                    benchmark,
-                    entrant,
-                    entrant.name,
-                    0,
-                    lambda opened=opened, entrant=entrant: _cell(opened, entrant, stage.layout.read("features")),
-                )
-            )
+            compute = partial(_cell, opened, entrant, stage.layout.read("features"))
+            planned.append(Evaluation(benchmark, entrant.name, entrant.identity, 0, compute))
     results = run(stage, "classification", "brew.downstream.classification", stage.settings.downstream, planned)
-    scores, counts = [], {}
+    scores: list[Score] = []
+    counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for (name, arm, seed), result in results.items():
         for probe, suffix in (("linear", ""), ("knn", "_knn")):
             values = result.arrays[probe]

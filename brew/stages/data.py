@@ -99,8 +99,8 @@ def spectra(stage: Stage) -> Figure:
     figure.supxlabel("wavelength (um)")
     figure.supylabel("reflectance")
     caption = (
-        "Reflectance of the miniature's materials (blue: three states of vigour and moisture) beside the ranges in which "
-        "published spectra of such surfaces usually lie (orange bars). Grey lines: the ten Sentinel-2 bands."
+        "Reflectance of the miniature's materials (blue: three states of vigour and moisture) beside the ranges in "
+        "which published spectra of such surfaces usually lie (orange bars). Grey lines: the ten Sentinel-2 bands."
     )
     save(figure, stage.layout.write("data") / "spectra.png", caption)
     return figure

@@ -4,22 +4,24 @@ A cell is one backbone on one benchmark with one seed; it is kept by the hash of
 failed or changed one runs again.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from torch import Tensor
 
 from brew.data.store import ArrayReader, open_store
 from brew.downstream.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
 from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
-from brew.downstream.cells import Cell, CellResult, digest, run_cells, sources_digest
+from brew.downstream.cells import Cell, CellResult, run_cells, sources_digest
 from brew.downstream.scores import Score, read_scores, write_counts, write_scores
 from brew.models.student import build_student, load_student
-from brew.models.teachers import TeacherUnavailable
+from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.reporting.provenance import sha256
 from brew.stages import Stage
 from brew.stages.data import sources_of
@@ -43,25 +45,39 @@ def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
 
 def entrants(stage: Stage) -> list[Entrant]:
     """A random trunk, every arm that was run, and the optical teacher itself."""
-    name = stage.settings.pretraining.backbone
-    found = [Entrant("random", name, lambda: random_backbone("random", lambda: build_student(name), seed=0))]
+    backbone = stage.settings.pretraining.backbone
+    found = [Entrant("random", backbone, partial(_random, backbone))]
     for arm in stage.settings.arms:
         file = stage.layout.read(f"pretrain/{arm}") / "student.pt"
         if file.exists():
-            found.append(
-                Entrant(arm, sha256(file), lambda arm=arm, file=file: StudentBackbone(arm, load_student(file)))
-            )
+            found.append(Entrant(arm, sha256(file), partial(_student, arm, file)))
     try:
         teacher = ready_teacher(stage)
     except TeacherUnavailable:
         return found
-    identity = digest([teacher.name, sha256(stage.layout.read("optical-teacher") / "centres.pt")])
-    face = TeacherBackbone("teacher", teacher, _numbers(teacher.mean), _numbers(teacher.std), teacher.multiple)
-    return [*found, Entrant("teacher", identity, lambda: face)]
+    return [*found, Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher))]
 
 
-def _numbers(values: Tensor) -> tuple[float, ...]:
-    return tuple(float(value) for value in values.flatten())
+def _random(backbone: str) -> Backbone:
+    return random_backbone("random", lambda: build_student(backbone), seed=0)
+
+
+def _student(arm: str, file: Path) -> Backbone:
+    return StudentBackbone(arm, load_student(file))
+
+
+def _teacher(teacher: OpticalTeacher) -> Backbone:
+    mean, std = (tuple(float(value) for value in numbers.flatten()) for numbers in (teacher.mean, teacher.std))
+    return TeacherBackbone("teacher", teacher, mean, std, teacher.multiple)
+
+
+def _weights_hash(teacher: OpticalTeacher) -> str:
+    """Of all weights and centres: what the teacher's features depend on."""
+    found = hashlib.sha256()
+    for name, value in teacher.state_dict().items():
+        found.update(name.encode())
+        found.update(value.cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -91,26 +107,38 @@ def open_benchmark(stage: Stage, benchmark: Benchmark) -> Opened:
     )
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """One cell to be: what is scored on what, with which seed. identity: of the backbone or reference."""
+
+    benchmark: Benchmark
+    arm: str
+    identity: str
+    seed: int
+    compute: Callable[[], CellResult]
+
+
 def run(
     stage: Stage,
     task: Task,
     module: str,
     settings: Any,
-    evaluations: Iterable[tuple[Benchmark, Entrant | None, str, int, Callable[[], CellResult]]],
+    evaluations: Iterable[Evaluation],
 ) -> dict[tuple[str, str, int], CellResult]:
-    """Run the cells of a task: (benchmark, entrant, arm, seed, compute) each; results by (benchmark, arm, seed)."""
+    """Run the cells of a task; results by (benchmark, arm, seed)."""
     code = sources_digest(module, "brew.models.student", "brew.models.teachers")
     cells, names = [], {}
-    for benchmark, entrant, arm, seed, compute in evaluations:
+    for planned in evaluations:
+        benchmark, arm, seed = planned.benchmark, planned.arm, planned.seed
         sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
         store = sorted(set(sources.loc[sources["source"] == benchmark.source, "store"]))
         key = {
             "benchmark": asdict(benchmark) | {"classes": list(benchmark.classes), "left_out": list(benchmark.left_out)},
-            "entrant": entrant.identity if entrant else arm,
+            "entrant": planned.identity,
             "store": store, "seed": seed, "settings": asdict(settings), "code": code,
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{benchmark.name}-{arm}-{seed}"
-        cells.append(Cell(name, _plain(key), compute))
+        cells.append(Cell(name, _plain(key), planned.compute))
         names[name] = (benchmark.name, arm, seed)
     results = run_cells(cells)
     return {names[name]: result for name, result in results.items()}

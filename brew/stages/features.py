@@ -61,8 +61,8 @@ def look(stage: Stage, images: int = 5) -> Figure:
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(title, fontsize=8)
     caption = (
-        f"Test images of {source} and the first three principal components of each backbone's features at stride 8, as red, "
-        "green and blue (components are each backbone's own: colours compare within a row, not between rows)."
+        f"Test images of {source} and the first three principal components of each backbone's features at stride 8, as "
+        "red, green and blue (components are each backbone's own: colours compare within a row, not between rows)."
     )
     save(figure, stage.layout.write("features") / "features-pca.png", caption)
     return figure

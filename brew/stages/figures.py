@@ -34,8 +34,8 @@ def scores(stage: Stage) -> Figure:
         axis.set_yticklabels([label(arm) for arm in shown])
         axis.grid(axis="x", color="0.92")
     caption = (
-        "Scores of every backbone under one protocol; bars are 95 % intervals over test samples (first seed), dots the mean "
-        "over seeds. " + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in names) + "."
+        "Scores of every backbone under one protocol; bars are 95 % intervals over test samples (first seed), dots the "
+        "mean over seeds. " + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in names) + "."
     )
     save(figure, stage.layout.write("figures") / "scores.png", caption)
     return figure

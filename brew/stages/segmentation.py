@@ -1,21 +1,35 @@
 """Stage `segmentation`: a decoder on every backbone's frozen features, tested once per seed."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from brew.downstream import segmentation as task
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult
 from brew.downstream.features import AtTime
-from brew.downstream.scores import Run, scores_of
+from brew.downstream.scores import Run, Score, scores_of, write_arrays
 from brew.downstream.segmentation import SegmentationTask
 from brew.downstream.splits import NAMES, Split
 from brew.reporting.style import label, save
 from brew.stages import Stage
 from brew.stages.data import true_colour
-from brew.stages.evaluation import Entrant, Opened, benchmarks_of, entrants, keep, open_benchmark, primary, run
+from brew.stages.evaluation import (
+    Entrant,
+    Evaluation,
+    Opened,
+    benchmarks_of,
+    entrants,
+    keep,
+    open_benchmark,
+    primary,
+    run,
+)
 
 _METRICS = ("iou_macro", "iou_micro", "f1_macro", "accuracy")
 _SHOWN = 5
@@ -38,11 +52,12 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         for entrant in entrants(stage):
             frozen = _Frozen(stage, ready, entrant)
             planned += [
-                (benchmark, entrant, entrant.name, seed, lambda frozen=frozen, seed=seed: frozen.evaluate(seed))
+                Evaluation(benchmark, entrant.name, entrant.identity, seed, partial(frozen.evaluate, seed))
                 for seed in settings.seeds
             ]
     results = run(stage, "segmentation", "brew.downstream.segmentation", settings, planned)
-    scores, counts = [], {}
+    scores: list[Score] = []
+    counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for (name, arm, seed), result in results.items():
         benchmark = next(entry for entry in benchmarks_of(stage, "segmentation") if entry.name == name)
         metrics = dict.fromkeys((benchmark.metric, *_METRICS))
@@ -78,7 +93,7 @@ def _keep_pictures(stage: Stage, results: dict[tuple[str, str, int], CellResult]
     first = stage.settings.downstream.seeds[0]
     for (name, arm, seed), result in results.items():
         if seed == first:
-            np.savez_compressed(folder / f"{name}--{arm}.npz", **result.arrays)
+            write_arrays(folder / f"{name}--{arm}.npz", result.arrays)
 
 
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
@@ -109,13 +124,13 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
             hidden = opened.labels[samples[row]] == benchmark.ignore if benchmark.ignore is not None else False
             shown = np.ma.masked_array(picture, np.broadcast_to(hidden, picture.shape))
             axes[row, column].imshow(shown, cmap=colours, vmin=-0.5, vmax=9.5)
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(benchmark.classes))]
+    handles = [Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(benchmark.classes))]
     figure.legend(
         handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8
     )
     caption = (
-        f"Segmentation of {benchmark.name} ({benchmark.summary}): the first {len(samples)} test images, their labels and "
-        "the maps from each frozen backbone under the same decoder. White: not scored."
+        f"Segmentation of {benchmark.name} ({benchmark.summary}): the first {len(samples)} test images, their labels "
+        "and the maps from each frozen backbone under the same decoder. White: not scored."
     )
     save(figure, stage.layout.write("segmentation") / f"maps-{benchmark.name}.png", caption)
     return figure

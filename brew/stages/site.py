@@ -1,7 +1,7 @@
 """Stage `site`: the report of a scale, and everything that a reviewer reads, to where git keeps it.
 
-`python -m brew.stages.site SCALE` writes ``reports/SCALE/``: index.html, figures/, tables/ and scores/. The report of the
-scale `miniature` is ``reports/index.html`` too.
+`python -m brew.stages.site SCALE` writes ``reports/SCALE/``: index.html, figures/, tables/ and scores/. The report of
+the scale `miniature` is ``reports/index.html`` too.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from brew import scales
-from brew.paths import REPORTS, Layout
+from brew.paths import REPORTS, ROOT, Layout
 from brew.reporting import site
 from brew.reporting.provenance import commit, sha256
 from brew.scales import MINIATURE
@@ -21,14 +21,16 @@ from brew.stages.tables import TASKS
 
 _LEADS = {
     MINIATURE: (
-        "Dual-teacher distillation, run end to end on the embedded miniature: a procedural Earth rendered from spectra and "
-        "shapes. It shows that every step works and what the method does there; no number here can be compared with the "
-        "paper's, and none can reproduce one of its claims."
+        "Dual-teacher distillation, run end to end on the embedded miniature: a procedural Earth rendered from spectra "
+        "and "
+        "shapes. It shows that every step works and what the method does there; no number here can be compared with "
+        "the paper's, and none can reproduce one of its claims."
     ),
     "real": (
-        "Dual-teacher distillation on real imagery at hand: OSCD's training cities for ten bands, aerial images for the "
-        "optical stem, an ImageNet network as optical teacher, a small Swin trained on two CPU cores. The paper's numbers "
-        "belong to a Swin-B pretrained on 500,000 images and are not comparable."
+        "Dual-teacher distillation on real imagery at hand: OSCD's training cities for ten bands, aerial images for "
+        "the "
+        "optical stem, an ImageNet network as optical teacher, a small Swin trained on two CPU cores. The paper's "
+        "numbers belong to a Swin-B pretrained on 500,000 images and are not comparable."
     ),
 }
 
@@ -47,8 +49,8 @@ def _sections(layout: Layout, settings: Settings) -> list[site.Section]:
     return [
         site.Section(
             "Results",
-            "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch tested "
-            "once.",
+            "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch "
+            "tested once.",
             [*figures("figures", pattern="scores.png"), *table("comparison")],
         ),
         site.Section(
@@ -74,7 +76,7 @@ def _sections(layout: Layout, settings: Settings) -> list[site.Section]:
 
 
 def _facts(layout: Layout) -> dict[str, str]:
-    settings = scales.parameter_file(layout.scale).relative_to(scales.ROOT).as_posix()
+    settings = scales.parameter_file(layout.scale).relative_to(ROOT).as_posix()
     sources = pd.read_csv(layout.read("data") / "sources.csv")
     stores = {
         f"data: {name}": f"{part['samples'].sum()} samples, store {part['store'].iloc[0]}, made from "
@@ -84,8 +86,8 @@ def _facts(layout: Layout) -> dict[str, str]:
     return {
         "scale": layout.scale,
         "commit": commit(),
-        "parameters": f"{settings}, SHA-256 {sha256(scales.ROOT / settings)[:16]}",
-        "environment": f"requirements.lock, SHA-256 {sha256(scales.ROOT / 'requirements.lock')[:16]}",
+        "parameters": f"{settings}, SHA-256 {sha256(ROOT / settings)[:16]}",
+        "environment": f"requirements.lock, SHA-256 {sha256(ROOT / 'requirements.lock')[:16]}",
         **stores,
     }
 
@@ -99,8 +101,8 @@ def build(scale: str) -> Path:
     pages = [(path.stem, f"pages/{path.name}") for path in sorted((target / "pages").glob("*.html"))]
     others = [name for name in scales.scales() if name != scale and (REPORTS / name / "index.html").exists()]
     html = site.render(
-        f"brew, scale {scale}", _LEADS.get(scale, f"Dual-teacher distillation at scale {scale}."), _facts(layout), sections,
-        pages, [(name, f"../{name}/index.html") for name in others],
+        f"brew, scale {scale}", _LEADS.get(scale, f"Dual-teacher distillation at scale {scale}."), _facts(layout),
+        sections, pages, [(name, f"../{name}/index.html") for name in others],
     )  # fmt: skip
     (target / "index.html").write_text(html, encoding="utf-8")
     if scale == MINIATURE:
@@ -127,7 +129,7 @@ def _copy(layout: Layout, target: Path) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m brew.stages.site SCALE`."""
-    print(build(arguments[0]).relative_to(scales.ROOT))
+    print(build(arguments[0]).relative_to(ROOT))
     return 0
 
 

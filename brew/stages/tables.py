@@ -23,7 +23,7 @@ def _of(stage: Stage, task: str) -> list[Score]:
 
 
 def primary_scores(stage: Stage) -> pd.DataFrame:
-    """Mean over seeds of each primary metric, in percent, with the interval over test samples and the spread over seeds.
+    """Mean over seeds of each primary metric, in percent, with its interval over test samples and spread over seeds.
 
     The interval is that of the first seed: it says how sure the score is over test samples, not over seeds.
     """
@@ -54,10 +54,10 @@ def comparison(stage: Stage) -> pd.DataFrame:
     names = {name: f"{name} ({BENCHMARKS[name].metric.replace('_', ' ')})" for name in wide.columns}
     wide = wide.rename(index=label, columns=names).reset_index()
     caption = (
-        "Every backbone under one protocol, in percent: mean over seeds, plus or minus the deviation over seeds where there "
-        "are several; in brackets the 95 % interval over test samples (whole cities for oscd, where it is approximate). "
-        + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in sorted(names))
-        + "."
+        "Every backbone under one protocol, in percent: mean over seeds, plus or minus the deviation over seeds where "
+        "there "
+        "are several; in brackets the 95 % interval over test samples (whole cities for oscd, where it is "
+        "approximate). " + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in sorted(names)) + "."
     )
     return _write(stage, "comparison", wide, caption)
 
@@ -89,8 +89,8 @@ def change_by_city(stage: Stage) -> pd.DataFrame | None:
     table = pd.DataFrame(parts).reindex([name for name in BACKBONES if name in set(frame["backbone"])])
     table = table.rename(index=label).T.map(lambda value: f"{value:.1f}").rename_axis("OSCD").reset_index()
     caption = (
-        "OSCD, official test cities, in percent, mean over seeds. First from counts pooled over the cities (primary), with "
-        "and without saclay_w, which shares an edge with a training city; then each city's F1."
+        "OSCD, official test cities, in percent, mean over seeds. First from counts pooled over the cities (primary), "
+        "with and without saclay_w, which shares an edge with a training city; then each city's F1."
     )
     return _write(stage, "oscd-cities", table, caption)
 
@@ -99,9 +99,10 @@ def paired(stage: Stage) -> pd.DataFrame:
     """The paired differences that the change stage left."""
     table = pd.read_csv(stage.layout.read("change") / "differences.csv", keep_default_na=False)
     caption = (
-        "Change detection: F1 of every backbone less that of `ms-only` on the same test scenes. The interval resamples whole "
-        "scenes jointly for both (approximate for ten cities); p is exact over all exchanges of the two in any subset of "
-        "the scenes, first seed, where they are few."
+        "Change detection: F1 of every backbone less that of `ms-only` on the same test scenes. The interval resamples "
+        "whole "
+        "scenes jointly for both (approximate for ten cities); p is exact over all exchanges of the two in any subset "
+        "of the scenes, first seed, where they are few."
     )
     return _write(stage, "change-differences", table, caption)
 
@@ -114,8 +115,8 @@ def claims(stage: Stage) -> pd.DataFrame:
     table = ledger(scores, stage.settings.scale.name)
     answered = int((table["ours"] != "").sum())
     caption = (
-        f"Claims about the method and what this scale can say to them: {answered} of {len(table)} meet a number of ours, none "
-        "on the same model and data, so none can be called reproduced here."
+        f"Claims about the method and what this scale can say to them: {answered} of {len(table)} meet a number of "
+        "ours, none on the same model and data, so none can be called reproduced here."
     )
     return _write(stage, "ledger", table, caption)
 
