@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import pandas as pd
 import torch
@@ -67,6 +67,7 @@ class Optimisation:
 Rows = list[dict[str, float]]
 
 
+@runtime_checkable
 class Feed(Protocol):
     """A source of batches: raw integers on the training device, every sample once per epoch."""
 

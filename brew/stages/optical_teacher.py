@@ -152,7 +152,7 @@ def look(stage: Stage, images: int = 6) -> Figure:
         return figure
     first = next(displays(stage, limit=images, batch=images))
     features = teacher(first)
-    rows = [("image", [true_colour(np.asarray(each) * 255, "rgb") for each in first]),
+    rows = [("image", np.stack([true_colour(np.asarray(each) * 255, "rgb") for each in first])),
             ("middle patches", principal_colours(features.middle)),
             ("late patches", principal_colours(features.late))]  # fmt: skip
     figure, axes = plt.subplots(3, len(first), figsize=(2 * len(first), 6.2), layout="constrained", squeeze=False)

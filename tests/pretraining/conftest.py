@@ -1,0 +1,67 @@
+"""A feed of a few rendered scenes, and a run short enough for a test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from brew.data.batches import Batch
+from brew.data.miniature import render
+from brew.models.student import build_student
+from brew.models.teachers import TEACHERS, OpticalTeacher
+from brew.pretraining.arms import arm
+from brew.pretraining.loop import Optimisation, Pretrained, pretrain
+from brew.views import ViewSettings
+
+VIEWS = ViewSettings(global_size=32, local_size=16, locals=2, blur_kernel=5)
+
+
+class SceneFeed:
+    """Sixteen scenes in two batches, the same every epoch."""
+
+    name = "scenes"
+
+    def __init__(self, products: dict[str, torch.Tensor]):
+        self.products = {key: products[key][:, 0] for key in ("multispectral", "optical")}
+
+    def __len__(self) -> int:
+        return 2
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        for step in range(start_step, 2):
+            rows = slice(8 * step, 8 * step + 8)
+            yield Batch(torch.arange(16)[rows], {name: values[rows] for name, values in self.products.items()})
+
+
+@pytest.fixture(scope="session")
+def scenes() -> SceneFeed:
+    return SceneFeed(render(torch.arange(16), 5, products=("multispectral", "optical"), size=32, dates=1))
+
+
+@pytest.fixture(scope="session")
+def teacher() -> OpticalTeacher:
+    torch.manual_seed(0)
+    return TEACHERS["miniature"].build(random=True)
+
+
+@pytest.fixture
+def short_run(scenes: SceneFeed, teacher: OpticalTeacher, tmp_path: Path):
+    """A function that pretrains one arm for some steps; `feed` replaces the scenes."""
+
+    def run(name: str, steps: int, feed: object = None, unfinished: Path | None = None, **numbers: object) -> Pretrained:
+        chosen = arm(name).with_teacher("miniature")
+        student = build_student("swin-nano", chosen.paths, seed=0)
+        optimisation = Optimisation(steps=steps, learning_rate=2e-3, hidden=32, width=32, **numbers)  # type: ignore[arg-type]
+        return pretrain(
+            chosen, student, {each: teacher for each in chosen.teachers}, [feed or scenes], VIEWS, optimisation,
+            unfinished or tmp_path / "unfinished.pt", Fabric(accelerator="cpu", devices=1),
+        )  # fmt: skip
+
+    return run
+
+
+def last(history: pd.DataFrame, column: str, steps: int = 6) -> float:
+    return float(history[column].tail(steps).mean())

@@ -1,0 +1,91 @@
+"""The loop: resuming, determinism, what stops it."""
+
+import pandas as pd
+import pytest
+import torch
+
+from brew.errors import BrewError
+from brew.pretraining import checkpoint
+from brew.pretraining.loop import clip, parameter_groups
+
+
+class Interrupted(Exception):
+    pass
+
+
+class DyingFeed:
+    """The given feed, which raises after some batches, as a kill would."""
+
+    name = "scenes"
+
+    def __init__(self, feed, batches):
+        self.feed, self.left = feed, batches
+
+    def __len__(self):
+        return len(self.feed)
+
+    def epoch(self, epoch, start_step=0):
+        for batch in self.feed.epoch(epoch, start_step):
+            if self.left == 0:
+                raise Interrupted
+            self.left -= 1
+            yield batch
+
+
+def same_weights(one, other):
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(short_run, scenes, tmp_path):
+    whole = short_run("deo", steps=9)
+    unfinished = tmp_path / "killed.pt"
+    with pytest.raises(Interrupted):
+        short_run("deo", steps=9, feed=DyingFeed(scenes, 5), unfinished=unfinished, checkpoint_every_s=0.0)
+    assert checkpoint.load(unfinished)["step"] == 5
+    resumed = short_run("deo", steps=9, unfinished=unfinished)
+    assert same_weights(whole.student.state_dict(), resumed.student.state_dict())
+    pd.testing.assert_frame_equal(whole.history, resumed.history)
+
+
+def test_another_seed_gives_another_run(short_run):
+    one, other = short_run("ms-only", steps=3), short_run("ms-only", steps=3, seed=1)
+    assert not same_weights(one.student.state_dict(), other.student.state_dict())
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_where_to_look(short_run):
+    with pytest.raises(BrewError, match=r"step .*learning rate"):
+        short_run("ms-only", steps=12, clip=1e30, weight_decay=(1e30, 1e30))
+
+
+def test_the_same_view_pairs_of_class_tokens_are_a_parameter(short_run):
+    with_pairs, without = short_run("deo", steps=1, skip_same_view=False), short_run("deo", steps=1)
+    assert with_pairs.history["miniature/class"][0] != without.history["miniature/class"][0]
+    assert with_pairs.history["multispectral/compression"][0] == without.history["multispectral/compression"][0]
+
+
+def test_clipping_jointly_keeps_the_direction_and_alone_does_not():
+    def layer():
+        module = torch.nn.Linear(2, 1)
+        module.weight.grad, module.bias.grad = torch.tensor([[30.0, 40.0]]), torch.tensor([1.0])
+        return module
+
+    jointly, alone = layer(), layer()
+    assert clip(jointly, 3.0, True).item() == pytest.approx(2501**0.5)
+    clip(alone, 3.0, False)
+    assert jointly.bias.grad.item() == pytest.approx(3 / 2501**0.5, rel=1e-4)
+    assert alone.bias.grad.item() == 1.0  # within the limit by itself
+    assert alone.weight.grad.norm().item() == pytest.approx(3.0, rel=1e-4)
+
+
+def test_biases_and_norms_do_not_decay():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.LayerNorm(3))
+    decays, not_decays = parameter_groups(module)
+    assert decays["decays"] and [tuple(p.shape) for p in decays["params"]] == [(3, 3)]
+    assert not not_decays["decays"] and len(not_decays["params"]) == 3
+
+
+def test_a_broken_checkpoint_is_an_error_not_a_fresh_start(tmp_path):
+    path = tmp_path / "broken.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(BrewError, match="delete it to start anew"):
+        checkpoint.load(path)
