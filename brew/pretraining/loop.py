@@ -64,7 +64,7 @@ class Optimisation:
 
 
 #: One row per step: similarities by name, loss, gradient norm and what the schedules said.
-Rows = list[dict[str, float]]
+Rows = list[dict[str, float | int]]
 
 
 @runtime_checkable
@@ -103,7 +103,9 @@ def pretrain(
         bits on the CPU. Raises BrewError at a loss that is not finite, naming step, similarities and gradient norm.
     """
     o = optimisation
-    learner = Learner(student, arm, teachers, o.width, o.hidden).to(fabric.device)
+    with torch.random.fork_rng(devices=[]):  # the heads' weights are keyed too
+        torch.manual_seed(draws.key(o.seed, "heads"))
+        learner = Learner(student, arm, teachers, o.width, o.hidden).to(fabric.device)
     own_teacher = cast(SelfProjector, moving_average_of(learner.own))
     optimiser = torch.optim.AdamW(parameter_groups(learner), lr=0.0, foreach=True)
     step, history = _resume(unfinished, learner, own_teacher, optimiser)

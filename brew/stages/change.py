@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from brew.downstream import change as task
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult
-from brew.downstream.change import ChangeResult, ChangeSettings, ChangeTask
+from brew.downstream.change import ChangeResult, ChangeTask
 from brew.downstream.metrics import f1_binary
 from brew.downstream.scores import Run, Score, read_counts, scene_scores, scores_of, write_arrays
 from brew.downstream.splits import NAMES, Split, split_by_name
@@ -34,6 +34,7 @@ from brew.stages.evaluation import (
     primary,
     run,
 )
+from brew.stages.settings import Downstream
 
 _METRICS = ("f1", "precision", "recall", "iou")
 _SHOWN = 2
@@ -67,7 +68,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
                 for seed in settings.seeds
             ]
         planned += [
-            Evaluation(benchmark, "fc-siam-diff", "supervised", seed, partial(_siamese, ready, settings.siamese, seed))
+            Evaluation(benchmark, "fc-siam-diff", "supervised", seed, partial(_siamese, ready, settings, seed))
             for seed in settings.seeds
         ]
     results = run(stage, "change", "brew.downstream.change", settings, planned)
@@ -92,8 +93,9 @@ def _change_vectors(ready: ChangeTask) -> CellResult:
     return _kept(task.change_vectors(ready), "none")
 
 
-def _siamese(ready: ChangeTask, settings: ChangeSettings, seed: int) -> CellResult:
-    return _kept(task.evaluate_siamese(ready, settings, seed), "supervised")
+def _siamese(ready: ChangeTask, settings: Downstream, seed: int) -> CellResult:
+    result = task.evaluate_siamese(ready, settings.siamese, seed, orientations=settings.orientations)
+    return _kept(result, "supervised")
 
 
 class _Frozen:

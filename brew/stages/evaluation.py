@@ -67,8 +67,7 @@ def _student(arm: str, file: Path) -> Backbone:
 
 
 def _teacher(teacher: OpticalTeacher) -> Backbone:
-    mean, std = (tuple(float(value) for value in numbers.flatten()) for numbers in (teacher.mean, teacher.std))
-    return TeacherBackbone("teacher", teacher, mean, std, teacher.multiple)
+    return TeacherBackbone("teacher", teacher)
 
 
 def _weights_hash(teacher: OpticalTeacher) -> str:

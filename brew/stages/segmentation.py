@@ -62,7 +62,8 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         benchmark = next(entry for entry in benchmarks_of(stage, "segmentation") if entry.name == name)
         metrics = dict.fromkeys((benchmark.metric, *_METRICS))
         values = result.arrays["counts"]
-        scores += scores_of(Run(name, "segmentation", arm, seed, result.values["settings"]), values, tuple(metrics))
+        run_of = Run(name, "segmentation", arm, seed, result.values["settings"])
+        scores += scores_of(run_of, values, tuple(metrics), ignore=benchmark.ignore)
         counts[f"{name}-{arm}-{seed}"] = (values, [str(each) for each in result.arrays["samples"]])
     keep(stage, "segmentation", scores, counts)
     _keep_pictures(stage, results)

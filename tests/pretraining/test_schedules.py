@@ -16,4 +16,4 @@ def test_warmup_is_linear_and_meets_the_cosine():
     assert rates[:3] == pytest.approx([0.0, 0.1, 0.2])
     assert rates[10] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.1)
-    assert all(a >= b for a, b in itertools.pairwise(rates))
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
