@@ -20,9 +20,9 @@ from brew.downstream.scores import Run, Score, read_counts, scene_scores, scores
 from brew.downstream.splits import NAMES, Split, split_by_name
 from brew.downstream.stitching import lay
 from brew.downstream.uncertainty import exact_swap_test, paired_difference
+from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
-from brew.stages.data import true_colour
 from brew.stages.evaluation import (
     Entrant,
     Evaluation,

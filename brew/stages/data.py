@@ -1,7 +1,5 @@
 """Stage `data`: stores from sources, and a look at them."""
 
-from typing import Any
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,22 +8,17 @@ from matplotlib.figure import Figure
 from brew.data import materials
 from brew.data.sources import SOURCES, build_store
 from brew.data.store import ArrayReader, open_store
+from brew.reporting.pictures import false_colour, true_colour
 from brew.reporting.provenance import sha256
 from brew.reporting.style import save
 from brew.sensors import SENSORS
 from brew.stages import Stage
 
 
-def sources_of(stage: Stage) -> dict[str, Any]:
-    """The sources of the scale with their settings."""
-    declared = {name: getattr(stage.settings.data, name) for name in SOURCES}
-    return {name: settings for name, settings in declared.items() if settings}
-
-
 def build(stage: Stage) -> pd.DataFrame:
     """Build every store of the scale; one row per source and split, with what it was made from."""
     rows = []
-    for name, settings in sources_of(stage).items():
+    for name, settings in stage.settings.data.present().items():
         path = stage.layout.store(name)
         made_from = build_store(name, path, settings)
         dataset = open_store(path)
@@ -42,21 +35,9 @@ def build(stage: Stage) -> pd.DataFrame:
     return table
 
 
-def true_colour(values: np.ndarray, name: str) -> np.ndarray:
-    """(y, x, 3) in [0, 1] of an image (band, y, x) in the sensor's units."""
-    return np.clip(values[:3].astype(float) / SENSORS[name].white, 0, 1).transpose(1, 2, 0)
-
-
-def false_colour(values: np.ndarray) -> np.ndarray:
-    """(y, x, 3) of near infrared, red and green (B8 B4 B3): vegetation shows red."""
-    names = SENSORS["sentinel2"].band_names
-    bands = np.stack([values[names.index(band)].astype(float) for band in ("B8", "B4", "B3")])
-    return np.clip(bands / np.array([5000, 3000, 3000])[:, None, None], 0, 1).transpose(1, 2, 0)
-
-
 def look(stage: Stage, scenes: int = 6) -> Figure:
     """Scenes in true and false colour: what a reader who knows Sentinel-2 checks first."""
-    name = next(name for name in sources_of(stage) if name in ("miniature", "oscd"))
+    name = next(name for name in stage.settings.data.present() if name in ("miniature", "oscd"))
     path = stage.layout.store(name)
     dataset = open_store(path)
     chosen = np.linspace(0, dataset.sizes["sample"] - 1, scenes).astype(int)

@@ -24,7 +24,6 @@ from brew.models.student import build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.reporting.provenance import sha256
 from brew.stages import Stage
-from brew.stages.data import sources_of
 from brew.stages.optical_teacher import ready_teacher
 
 
@@ -39,7 +38,7 @@ class Entrant:
 
 def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
     """The benchmarks of a task whose source is part of the scale."""
-    present = sources_of(stage)
+    present = stage.settings.data.present()
     return [entry for entry in BENCHMARKS.values() if entry.task == task and entry.source in present]
 
 

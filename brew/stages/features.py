@@ -16,9 +16,9 @@ from brew.data.store import ArrayReader, open_store
 from brew.downstream.features import AtTime, extract_pooled
 from brew.downstream.scores import write_arrays
 from brew.downstream.splits import NAMES
+from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
-from brew.stages.data import sources_of, true_colour
 from brew.stages.evaluation import benchmarks_of, entrants, open_benchmark
 from brew.stages.optical_teacher import principal_colours
 
@@ -44,7 +44,7 @@ def compute(stage: Stage) -> pd.DataFrame:
 
 def look(stage: Stage, images: int = 5) -> Figure:
     """Optical test images beside the principal components of every backbone's features at stride 8."""
-    source = next(name for name in sources_of(stage) if name in ("miniature", "hot_buildings"))
+    source = next(name for name in stage.settings.data.present() if name in ("miniature", "hot_buildings"))
     path = stage.layout.store(source)
     splits = open_store(path)["split"].values
     chosen = np.flatnonzero(splits == "test")

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from brew.data.store import ArrayReader, open_store
 from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherEntry, TeacherUnavailable, load_teacher
+from brew.reporting.pictures import true_colour
 from brew.reporting.style import save
 from brew.sensors import SENSORS
 from brew.stages import Stage
-from brew.stages.data import true_colour
 
 #: Stores with optical images, in the order in which they are shown; training splits alone are read.
 _OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings")

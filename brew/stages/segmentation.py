@@ -16,9 +16,9 @@ from brew.downstream.features import AtTime
 from brew.downstream.scores import Run, Score, scores_of, write_arrays
 from brew.downstream.segmentation import SegmentationTask
 from brew.downstream.splits import NAMES, Split
+from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
-from brew.stages.data import true_colour
 from brew.stages.evaluation import (
     Entrant,
     Evaluation,

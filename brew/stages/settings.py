@@ -5,7 +5,8 @@ one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from brew import scales, settings
 from brew.data.geotiff import GeotiffSettings
@@ -28,6 +29,10 @@ class Sources:
     hot_buildings: bool = False
     paired: bool = False
     geotiff: GeotiffSettings | None = None
+
+    def present(self) -> dict[str, Any]:
+        """The sources of the scale with their settings, by name."""
+        return {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
 
 
 @dataclass(frozen=True)
