@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 # The first example of a test pays for imports, and continuous integration is slow at times: no time limit per example.
 settings.register_profile("brew", deadline=None)
 settings.load_profile("brew")
+
+# Tensors of tests are small: two threads on two shared cores cost more than they bring.
+torch.set_num_threads(1)
 
 
 @pytest.fixture

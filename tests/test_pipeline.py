@@ -151,8 +151,8 @@ def test_a_stage_depends_on_all_code_that_it_imports(stage: Stage) -> None:
 def upstream(graph: grimp.ImportGraph, start: set[str]) -> set[str]:
     """Everything that `start` imports, directly or not, past modules of `SAY_NOTHING` alone.
 
-    `brew.stages.settings` names the dataclasses of every part of brew to read parameters into; what a stage computes with
-    them it imports by itself.
+    `brew.stages.settings` names the dataclasses of every part of brew to read parameters into; what a stage computes
+    with them it imports by itself.
     """
     found, waiting = set[str](), set(start)
     while waiting:

@@ -21,8 +21,10 @@ from brew.notebooks import kernel
 from brew.notebooks.cleaning import clean, scrub
 from brew.paths import ROOT
 
-#: What a notebook's process sees, so that the same code draws the same bytes and logs stay short.
+#: What a notebook's process sees, so that the same code draws the same bytes and logs stay short. The number of threads
+#: decides how sums are split, and so the last bits of every weight: one, unless `BREW_THREADS` says otherwise.
 ENVIRONMENT = {
+    "OMP_NUM_THREADS": os.environ.get("BREW_THREADS", "1"),
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "0",
     "TQDM_MININTERVAL": "10",

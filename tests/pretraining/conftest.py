@@ -51,7 +51,9 @@ def teacher() -> OpticalTeacher:
 def short_run(scenes: SceneFeed, teacher: OpticalTeacher, tmp_path: Path):
     """A function that pretrains one arm for some steps; `feed` replaces the scenes."""
 
-    def run(name: str, steps: int, feed: object = None, unfinished: Path | None = None, **numbers: object) -> Pretrained:
+    def run(
+        name: str, steps: int, feed: object = None, unfinished: Path | None = None, **numbers: object
+    ) -> Pretrained:
         chosen = arm(name).with_teacher("miniature")
         student = build_student("swin-nano", chosen.paths, seed=0)
         optimisation = Optimisation(steps=steps, learning_rate=2e-3, hidden=32, width=32, **numbers)  # type: ignore[arg-type]

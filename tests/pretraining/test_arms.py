@@ -22,7 +22,8 @@ def test_the_six_rows_of_the_paper_add_up():
     rows = ["ms-only", "class-token", "optical-path", "patch-tokens", "augmented", "deo"]
     entries = [ARMS[name] for name in rows]
     assert [bool(entry.distillation) for entry in entries] == [False] + 5 * [True]
-    assert [entry.paths for entry in entries[:3]] == [("multispectral",), ("multispectral",), ("multispectral", "optical")]
+    one, both = ("multispectral",), ("multispectral", "optical")
+    assert [entry.paths for entry in entries[:3]] == [one, one, both]
     assert [len(entry.distillation[0].tokens) for entry in entries[1:]] == [1, 1, 3, 3, 3]
     assert [entry.optical_augmentation for entry in entries] == 4 * [False] + 2 * [True]
     assert [entry.high_resolution for entry in entries] == 5 * ["none"] + ["both"]

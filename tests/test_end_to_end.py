@@ -1,0 +1,83 @@
+"""The whole pipeline in a fresh clone, at scale `tiny`: what `make repro` does, in about two minutes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from brew.paths import ROOT
+
+_PIPELINE = "scales/tiny/dvc.yaml"
+
+
+def dvc(clone: Path, *arguments: str) -> str:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=clone, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"Running stage '(?:.*?:)?([^']+)'", output)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("clone") / "brew"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(place)], check=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def first(clone: Path) -> str:
+    return dvc(clone, "repro", "--force", _PIPELINE)
+
+
+def test_every_stage_runs_and_leaves_a_report(clone: Path, first: str) -> None:
+    assert {"data", "optical-teacher", "pretrain@ms-only", "pretrain@deo", "site"} <= set(ran(first))
+    report = clone / "reports" / "tiny"
+    page = (report / "index.html").read_text()
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "the report reaches for a network"
+    assert page.count('src="data:image/png;base64,') >= 8
+    for link in re.findall(r'href="(pages/[^"]+)"', page):
+        assert (report / link).is_file(), link
+
+
+def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) -> None:
+    scores = pd.concat([pd.read_csv(file) for file in (clone / "reports" / "tiny" / "scores").glob("*.csv")])
+    arms = scores.groupby("benchmark")["arm"].agg(set)
+    assert set(arms.index) == {"roofs", "crops", "new-sites", "scenes"}
+    for found in arms:
+        assert {"random", "ms-only", "deo", "teacher"} <= found
+    assert {"cva", "fc-siam-diff"} <= arms["new-sites"]
+    assert scores["value"].between(0, 1).all()
+
+
+def test_nothing_runs_a_second_time(clone: Path, first: str) -> None:
+    assert ran(dvc(clone, "repro", _PIPELINE)) == []
+
+
+def test_a_changed_arm_runs_alone(clone: Path, first: str) -> None:
+    parameters = clone / "scales" / "tiny" / "params.yaml"
+    before = parameters.read_text()
+    parameters.write_text(before.replace("deo: {}", "deo: {clip: 1.0}"))
+    assert parameters.read_text() != before
+    try:
+        changed = ran(dvc(clone, "repro", "--dry", _PIPELINE))
+    finally:
+        parameters.write_text(before)
+    assert "pretrain@deo" in changed
+    assert not {"data", "optical-teacher", "pretrain@ms-only"} & set(changed)
+
+
+def test_the_tree_stays_clean_but_for_the_lock_and_the_report(clone: Path, first: str) -> None:
+    lines = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True
+    ).stdout
+    touched = {line[3:].strip('"') for line in lines.splitlines()}
+    assert all(path.startswith(("reports/tiny", "scales/tiny/dvc.lock")) for path in touched), touched
