@@ -43,13 +43,14 @@ _SHOWN = 2
 def open_task(opened: Opened) -> ChangeTask:
     """The benchmark as the evaluation takes it; tiles of scenes are standardised by their scene and date."""
     b, data = opened.benchmark, opened.dataset
+    changed = (opened.labels > 0).astype(np.uint8)  # the miniature's labels name the kind of change
     if not b.tiles:
         split = Split(*(np.flatnonzero(opened.splits == name) for name in NAMES))
-        return ChangeTask.of_images(opened.images, b.sensor, opened.labels, split)
+        return ChangeTask.of_images(opened.images, b.sensor, changed, split)
     scenes = opened.text("city")
     row, column, height, width = (data[name].values for name in ("row", "column", "height", "width"))
     return ChangeTask(
-        opened.images, b.sensor, opened.labels, split_by_name(opened.splits, scenes), scenes,
+        opened.images, b.sensor, changed, split_by_name(opened.splits, scenes), scenes,
         row, column, height, width, mean=data["scene_mean"].values, std=data["scene_std"].values,
     )  # fmt: skip
 
@@ -71,7 +72,9 @@ def evaluate(stage: Stage) -> pd.DataFrame:
             Evaluation(benchmark, "fc-siam-diff", "supervised", seed, partial(_siamese, ready, settings, seed))
             for seed in settings.seeds
         ]
-    results = run(stage, "change", "brew.downstream.change", settings, planned)
+    results = run(
+        stage, "change", "brew.downstream.change", (settings.orientations, settings.change, settings.siamese), planned
+    )
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for (name, arm, seed), result in results.items():

@@ -37,7 +37,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         for entrant in entrants(stage):
             compute = partial(_cell, opened, entrant, stage.layout.read("features"))
             planned.append(Evaluation(benchmark, entrant.name, entrant.identity, 0, compute))
-    results = run(stage, "classification", "brew.downstream.classification", stage.settings.downstream, planned)
+    results = run(stage, "classification", "brew.downstream.classification", (), planned)
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for (name, arm, seed), result in results.items():

@@ -6,7 +6,7 @@ failed or changed one runs again.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,10 +120,10 @@ def run(
     stage: Stage,
     task: Task,
     module: str,
-    settings: Any,
+    settings: Sequence[Any],
     evaluations: Iterable[Evaluation],
 ) -> dict[tuple[str, str, int], CellResult]:
-    """Run the cells of a task; results by (benchmark, arm, seed)."""
+    """Run the cells of a task; results by (benchmark, arm, seed). settings: the numbers that they depend on."""
     code = sources_digest(module, "brew.models.student", "brew.models.teachers")
     cells, names = [], {}
     for planned in evaluations:
@@ -133,7 +133,7 @@ def run(
         key = {
             "benchmark": asdict(benchmark) | {"classes": list(benchmark.classes), "left_out": list(benchmark.left_out)},
             "entrant": planned.identity,
-            "store": store, "seed": seed, "settings": asdict(settings), "code": code,
+            "store": store, "seed": seed, "settings": [asdict(part) if is_dataclass(part) else part for part in settings], "code": code,
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{benchmark.name}-{arm}-{seed}"
         cells.append(Cell(name, _plain(key), planned.compute))

@@ -32,7 +32,7 @@ from brew.stages.evaluation import (
 )
 
 _METRICS = ("iou_macro", "iou_micro", "f1_macro", "accuracy")
-_SHOWN = 5
+_SHOWN = 4
 
 
 def open_task(opened: Opened) -> SegmentationTask:
@@ -55,7 +55,9 @@ def evaluate(stage: Stage) -> pd.DataFrame:
                 Evaluation(benchmark, entrant.name, entrant.identity, seed, partial(frozen.evaluate, seed))
                 for seed in settings.seeds
             ]
-    results = run(stage, "segmentation", "brew.downstream.segmentation", settings, planned)
+    results = run(
+        stage, "segmentation", "brew.downstream.segmentation", (settings.orientations, settings.segmentation), planned
+    )
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for (name, arm, seed), result in results.items():
@@ -84,7 +86,7 @@ class _Frozen:
         if seed == self.settings.seeds[-1]:
             self._maps = None  # the next backbone's maps need the memory
         values = {"epoch": result.epoch, "settings": self.entrant.identity[:12]}
-        arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions[:_SHOWN]}
+        arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
         return CellResult(values, arrays)
 
 
@@ -97,16 +99,28 @@ def _keep_pictures(stage: Stage, results: dict[tuple[str, str, int], CellResult]
             write_arrays(folder / f"{name}--{arm}.npz", result.arrays)
 
 
+def _telling(labels: np.ndarray, ignore: int | None, count: int = _SHOWN) -> np.ndarray:
+    """The images whose labels show most classes, of equals those with more of the rarer ones."""
+    scores = []
+    for image in labels:
+        values, pixels = np.unique(image if ignore is None else image[image != ignore], return_counts=True)
+        scores.append((len(values), int(pixels.sum() - pixels.max(initial=0))))
+    return np.array(sorted(range(len(labels)), key=lambda i: scores[i], reverse=True)[:count])
+
+
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Test images, their labels and every backbone's map."""
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
     files = {entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage)}
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
-    samples = next(iter(predictions.values()))["samples"][:_SHOWN]
+    first = next(iter(predictions.values()))
+    kept = first["samples"][: len(first["predictions"])]
+    chosen = _telling(opened.labels[kept], benchmark.ignore)
+    samples = kept[chosen]
     images = [true_colour(each, benchmark.sensor) for each in AtTime(opened.images).read(samples)]
     columns = [("image", images), ("label", list(opened.labels[samples]))]
-    columns += [(label(arm), list(arrays["predictions"])) for arm, arrays in predictions.items()]
+    columns += [(label(arm), list(arrays["predictions"][chosen])) for arm, arrays in predictions.items()]
     figure, axes = plt.subplots(
         len(samples),
         len(columns),
@@ -130,7 +144,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
         handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8
     )
     caption = (
-        f"Segmentation of {benchmark.name} ({benchmark.summary}): the first {len(samples)} test images, their labels "
+        f"Segmentation of {benchmark.name} ({benchmark.summary}): test images that show most classes, their labels "
         "and the maps from each frozen backbone under the same decoder. White: not scored."
     )
     save(figure, stage.layout.write("segmentation") / f"maps-{benchmark.name}.png", caption)
