@@ -133,13 +133,17 @@ def run(
         key = {
             "benchmark": asdict(benchmark) | {"classes": list(benchmark.classes), "left_out": list(benchmark.left_out)},
             "entrant": planned.identity,
-            "store": store, "seed": seed, "settings": [asdict(part) if is_dataclass(part) else part for part in settings], "code": code,
+            "store": store, "seed": seed, "settings": [_as_json(part) for part in settings], "code": code,
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{benchmark.name}-{arm}-{seed}"
         cells.append(Cell(name, _plain(key), planned.compute))
         names[name] = (benchmark.name, arm, seed)
     results = run_cells(cells)
     return {names[name]: result for name, result in results.items()}
+
+
+def _as_json(part: Any) -> Any:
+    return asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
 
 
 def _plain(value: Any) -> Any:
