@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from brew.downstream.benchmarks import BENCHMARKS
 from brew.reporting.style import BACKBONES, colour, label, save
 from brew.stages import Stage
-from brew.stages.tables import primary_scores
+from brew.stages.tables import missing, primary_scores
 
 
 def scores(stage: Stage) -> Figure:
@@ -23,7 +23,13 @@ def scores(stage: Stage) -> Figure:
         for place, arm in enumerate(shown):
             if arm not in part.index:
                 axis.text(
-                    0.02, place, "not run", transform=axis.get_yaxis_transform(), va="center", fontsize=8, color="0.6"
+                    0.02,
+                    place,
+                    missing(arm, name),
+                    transform=axis.get_yaxis_transform(),
+                    va="center",
+                    fontsize=8,
+                    color="0.6",
                 )
                 continue
             row = part.loc[arm]

@@ -58,7 +58,7 @@ def _sections(layout: Layout, settings: Settings) -> list[site.Section]:
             "Change between two dates, beside change vector analysis and a supervised network.",
             [*figures("change"), *table("change-differences"), *table("oscd-cities")],
         ),
-        site.Section("Segmentation", "Maps of the first test images.", figures("segmentation")),
+        site.Section("Segmentation", "Maps of the test images that show most classes.", figures("segmentation")),
         site.Section("Features", "What the backbones tell apart without any label.", figures("features")),
         site.Section(
             "Pretraining",

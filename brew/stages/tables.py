@@ -10,6 +10,8 @@ from brew.reporting.claims import ledger
 from brew.reporting.style import BACKBONES, label, write_caption
 from brew.stages import Stage
 
+#: Methods of change detection alone.
+_CHANGE_REFERENCES = ("cva", "fc-siam-diff")
 TASKS = ("segmentation", "change", "classification")
 
 
@@ -49,8 +51,11 @@ def comparison(stage: Stage) -> pd.DataFrame:
     """Backbones by benchmarks: score, spread over seeds, and interval over test samples in brackets."""
     scores = primary_scores(stage)
     scores["cell"] = [_cell(row) for row in scores.itertuples()]
-    wide = scores.pivot(index="backbone", columns="benchmark", values="cell").fillna("not run")
+    wide = scores.pivot(index="backbone", columns="benchmark", values="cell")
     wide = wide.reindex([name for name in BACKBONES if name in wide.index])
+    for name in wide.columns:
+        absent = wide[name].isna()
+        wide.loc[absent, name] = [missing(arm, name) for arm in wide.index[absent]]
     names = {name: f"{name} ({BENCHMARKS[name].metric.replace('_', ' ')})" for name in wide.columns}
     wide = wide.rename(index=label, columns=names).reset_index()
     caption = (
@@ -60,6 +65,12 @@ def comparison(stage: Stage) -> pd.DataFrame:
         "approximate). " + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in sorted(names)) + "."
     )
     return _write(stage, "comparison", wide, caption)
+
+
+def missing(backbone: str, benchmark: str) -> str:
+    """What stands where a score is absent: references of change detection have no meaning elsewhere."""
+    elsewhere = backbone in _CHANGE_REFERENCES and BENCHMARKS[benchmark].task != "change"
+    return "-" if elsewhere else "not run"
 
 
 def _cell(row) -> str:  # type: ignore[no-untyped-def]
