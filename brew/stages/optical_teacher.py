@@ -22,14 +22,18 @@ from brew.stages import Stage
 
 #: Stores with optical images, in the order in which they are shown; training splits alone are read.
 _OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings")
+#: Sources whose licence lets a picture into a report.
+_SHOWN_SOURCES = ("miniature", "hot_buildings")
 _TRAINING = ("pretrain", "train")
 _PROBED = ("train", "validation")
 _CENTRE_IMAGES = 512
 
 
-def displays(stage: Stage, limit: int = _CENTRE_IMAGES, batch: int = 64) -> Iterator[Tensor]:
-    """Training images of every optical source in [0, 1], (batch, 3, y, x); never a scored one."""
-    for name in _OPTICAL_SOURCES:
+def displays(
+    stage: Stage, limit: int = _CENTRE_IMAGES, batch: int = 64, sources: tuple[str, ...] = _OPTICAL_SOURCES
+) -> Iterator[Tensor]:
+    """Training images of the optical sources in [0, 1], (batch, 3, y, x); never a scored one."""
+    for name in sources:
         path = stage.layout.store(name)
         if not path.exists():
             continue
@@ -150,7 +154,7 @@ def look(stage: Stage, images: int = 6) -> Figure:
         axis.text(0, 0.5, f"teacher {entry.name!r} is absent: nothing to show")
         axis.axis("off")
         return figure
-    first = next(displays(stage, limit=images, batch=images))
+    first = next(displays(stage, limit=images, batch=images, sources=_SHOWN_SOURCES))
     features = teacher(first)
     rows = [("image", np.stack([true_colour(np.asarray(each) * 255, "rgb") for each in first])),
             ("middle patches", principal_colours(features.middle)),
