@@ -1,4 +1,4 @@
-"""The whole pipeline in a fresh clone, at scale `tiny`: what `make repro` does, in about two minutes."""
+"""The whole pipeline in a fresh clone, at scale `tiny`: what `make repro` does, in a few minutes."""
 
 import os
 import re

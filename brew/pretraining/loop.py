@@ -253,7 +253,7 @@ class Log:
         return pd.DataFrame(self.rows)
 
 
-def _numbers(row: Mapping[str, float]) -> str:
+def _numbers(row: Mapping[str, float | int]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in row.items())
 
 

@@ -6,7 +6,7 @@ import torch
 
 from brew.errors import BrewError
 from brew.pretraining import checkpoint
-from brew.pretraining.loop import clip, parameter_groups
+from brew.pretraining.loop import Log, clip, parameter_groups
 
 
 class Interrupted(Exception):
@@ -55,6 +55,15 @@ def test_another_seed_gives_another_run(short_run):
 def test_a_loss_that_is_not_finite_stops_and_says_where_to_look(short_run):
     with pytest.raises(BrewError, match=r"finite|NaN"):
         short_run("ms-only", steps=12, clip=1e30, weight_decay=(1e30, 1e30))
+
+
+def test_a_logged_loss_that_is_not_finite_names_step_and_where_to_look():
+    log = Log([])
+    log.add(2, {"loss": torch.tensor(1.0)}, {"learning rate": 1e-3})
+    log.add(3, {"loss": torch.tensor(float("nan"))}, {"learning rate": 1e-3})
+    with pytest.raises(BrewError, match=r"at step 3: .*loss nan.*Last sound step: step 2.*Look at the learning rate"):
+        log.flush()
+    assert [row["step"] for row in log.rows] == [2]
 
 
 def test_the_same_view_pairs_of_class_tokens_are_a_parameter(short_run):
