@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Threads that wait asleep: tests and stages then share a machine's cores instead of stopping each other.
+export OMP_WAIT_POLICY = PASSIVE
 
 SCALE ?= miniature
 VENV := .venv

@@ -30,12 +30,14 @@ _PARAMETERS, _PIPELINE, _SCALES = "params.yaml", "dvc.yaml", "scales"
 class Scale:
     """The section `scale` of a parameter file, which `sync` writes: where the scale's pipeline stands in the tree.
 
-    root: from the folder of its `dvc.yaml` to the root of the tree. parameters: from the root to its parameter file.
+    root: from the folder of its `dvc.yaml` to the root of the tree. parameters, report: from the root to its parameter
+    file and to its page.
     """
 
     name: str
     root: str
     parameters: str
+    report: str
 
 
 class _Loader(yaml.SafeLoader):
@@ -132,7 +134,8 @@ def parameters(scale: str, root: Path = ROOT) -> dict[str, Any]:
             raise BrewError(
                 f"{source}: section {section!r} is not one that a scale may change; {nearest(section, sections)}"
             )
-    place = {"name": scale, "root": "../..", "parameters": generated.relative_to(root).as_posix()}
+    place = {"name": scale, "root": "../..", "parameters": generated.relative_to(root).as_posix(),
+             "report": f"reports/{scale}/index.html"}  # fmt: skip
     return merge(base, {**changes, "scale": place})
 
 

@@ -84,7 +84,7 @@ def _sentinel2(name: str, path: str, bands: tuple[str, ...]) -> Sensor:
         bands=tuple(SENTINEL2_BANDS[band] for band in bands),
         unit=_DIGITAL_NUMBER,
         dtype="uint16",
-        valid=(0.0, 65535.0),  # sun glint and metal roofs pass 28000 in real scenes; uint16 ends here
+        valid=(0.0, 65534.0),  # sun glint and metal roofs pass 28000 in real scenes; 65535 marks nodata
         white=_SENTINEL2_WHITE,
         mean=tuple(_SENTINEL2_STATISTICS[band][0] for band in bands),
         std=tuple(_SENTINEL2_STATISTICS[band][1] for band in bands),

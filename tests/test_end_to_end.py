@@ -2,24 +2,40 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from brew.paths import ROOT
+from brew.pretraining import checkpoint
 
 _PIPELINE = "scales/tiny/dvc.yaml"
 
 
-def dvc(clone: Path, *arguments: str) -> str:
+def environment() -> dict[str, str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return os.environ | {"PATH": path}
+
+
+def dvc(clone: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=clone, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=clone, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
+
+
+def wait_until(met: Callable[[], bool], what: str, seconds: float = 300) -> None:
+    start = time.monotonic()
+    while not met():
+        assert time.monotonic() - start < seconds, f"waited {seconds:g} s for {what}"
+        time.sleep(0.02)
 
 
 def ran(output: str) -> list[str]:
@@ -73,6 +89,25 @@ def test_a_changed_arm_runs_alone(clone: Path, first: str) -> None:
         parameters.write_text(before)
     assert "pretrain@deo" in changed
     assert not {"data", "optical-teacher", "pretrain@ms-only"} & set(changed)
+
+
+def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> None:
+    lock = clone / "scales" / "tiny" / "dvc.lock"
+    undisturbed = lock.read_text()
+    shutil.rmtree(clone / ".dvc" / "cache" / "runs")  # else DVC would remember the result instead of training
+    command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", f"{_PIPELINE}:pretrain@deo"]
+    with subprocess.Popen(command, cwd=clone, env=environment(), stdout=subprocess.DEVNULL) as running:
+        family = psutil.Process(running.pid)
+        wait_until(lambda: any((clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")), "the first checkpoint")
+        children = family.children(recursive=True)
+        running.kill()
+    assert children, "the notebook runs in processes of its own"
+    wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children), "no orphans")
+    (unfinished,) = (clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")
+    assert 1 <= checkpoint.load(unfinished)["step"] < 6
+    assert "pretrain@deo" in ran(dvc(clone, "repro", _PIPELINE))
+    assert not unfinished.exists()
+    assert lock.read_text() == undisturbed
 
 
 def test_the_tree_stays_clean_but_for_the_lock_and_the_report(clone: Path, first: str) -> None:

@@ -18,7 +18,7 @@ from nbformat import NotebookNode, v4
 from brew.errors import BrewError
 from brew.notebooks.__main__ import given_parameters, main
 from brew.notebooks.cleaning import clean, scrub
-from brew.notebooks.execution import NotebookFailed, execute, run, write
+from brew.notebooks.execution import TIMINGS, NotebookFailed, execute, run, write
 from brew.notebooks.pages import page, write_pages
 from brew.paths import NOTEBOOKS, ROOT
 
@@ -74,6 +74,20 @@ def test_an_executed_notebook_holds_its_parameters_and_results_only(two_runs: li
 
 def test_a_finished_run_leaves_no_partial_notebook(two_runs: list[Path]) -> None:
     assert list((two_runs[0] / "scratch").rglob("*.ipynb")) == []
+
+
+def test_seconds_are_logged_on_request_and_change_no_byte(
+    two_runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TIMINGS, str(tmp_path / "seconds.csv"))
+    save(tmp_path, "restless", v4.new_markdown_cell("# Title"), PARAMETERS, RESTLESS)
+    out = Path("out", "restless.ipynb")
+    run(Path("notebooks", "restless.ipynb"), {"arm": "deo", "rate": 5e-4}, out, root=tmp_path)
+    assert (tmp_path / out).read_bytes() == (two_runs[0] / out).read_bytes()
+    rows = [line.split(",") for line in (tmp_path / "seconds.csv").read_text().splitlines()]
+    assert [row[1] for row in rows] == ["1", "2", "3", ""]
+    *cells, whole = (float(row[-1]) for row in rows)
+    assert 0 < sum(cells) < whole
 
 
 def test_a_failing_notebook_leaves_what_it_reached_outside_the_results(tmp_path: Path) -> None:

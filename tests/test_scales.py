@@ -51,7 +51,12 @@ def test_merging_nothing_changes_nothing(base: dict) -> None:
 
 def test_a_scale_changes_single_values_and_replaces_lists(tree: Path) -> None:
     assert scales.parameters("gpu", tree) == {
-        "scale": {"name": "gpu", "root": "../..", "parameters": "scales/gpu/params.yaml"},
+        "scale": {
+            "name": "gpu",
+            "root": "../..",
+            "parameters": "scales/gpu/params.yaml",
+            "report": "reports/gpu/index.html",
+        },
         "pretraining": {"epochs": 50, "rate": 0.0005},
         "arms": ["deo"],
         "tasks": {"roofs": {"classes": 2}},

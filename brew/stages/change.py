@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from brew.downstream import change as task
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult
-from brew.downstream.change import ChangeResult, ChangeTask
+from brew.downstream.change import ChangeResult, ChangeSettings, ChangeTask
 from brew.downstream.metrics import f1_binary
 from brew.downstream.scores import Run, Score, read_counts, scene_scores, scores_of, write_arrays
 from brew.downstream.splits import NAMES, Split, split_by_name
@@ -31,6 +31,7 @@ from brew.stages.evaluation import (
     entrants,
     keep,
     open_benchmark,
+    per_seed,
     primary,
     run,
 )
@@ -63,14 +64,12 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         ready = open_task(open_benchmark(stage, benchmark))
         planned.append(Evaluation(benchmark, "cva", "no training", 0, partial(_change_vectors, ready)))
         for entrant in entrants(stage):
-            frozen = _Frozen(stage, ready, entrant)
-            planned += [
-                Evaluation(benchmark, entrant.name, entrant.identity, seed, partial(frozen.evaluate, seed))
-                for seed in settings.seeds
-            ]
+            freeze = partial(task.freeze, task=ready, orientations=settings.orientations)
+            score = partial(_score, ready=ready, settings=settings.change, entrant=entrant)
+            planned += per_seed(benchmark, entrant, settings.seeds, freeze, score)
         planned += [
             Evaluation(benchmark, "fc-siam-diff", "supervised", seed, partial(_siamese, ready, settings, seed))
-            for seed in settings.seeds
+            for seed in settings.siamese_seeds
         ]
     results = run(
         stage, "change", "brew.downstream.change", (settings.orientations, settings.change, settings.siamese), planned
@@ -101,20 +100,10 @@ def _siamese(ready: ChangeTask, settings: Downstream, seed: int) -> CellResult:
     return _kept(result, "supervised")
 
 
-class _Frozen:
-    """One backbone's differences on one benchmark, computed when first needed and shared by its seeds."""
-
-    def __init__(self, stage: Stage, ready: ChangeTask, entrant: Entrant):
-        self.settings, self.task, self.entrant = stage.settings.downstream, ready, entrant
-        self._maps: task.ChangeInputs | None = None
-
-    def evaluate(self, seed: int) -> CellResult:
-        if self._maps is None:
-            self._maps = task.freeze(self.entrant.load(), self.task, orientations=self.settings.orientations)
-        result = task.evaluate_decoder(self._maps, self.task, self.settings.change, seed)
-        if seed == self.settings.seeds[-1]:
-            self._maps = None  # the next backbone's maps need the memory
-        return _kept(result, self.entrant.identity[:12])
+def _score(
+    maps: task.ChangeInputs, seed: int, *, ready: ChangeTask, settings: ChangeSettings, entrant: Entrant
+) -> CellResult:
+    return _kept(task.evaluate_decoder(maps, ready, settings, seed), entrant.identity[:12])
 
 
 def _kept(result: ChangeResult, settings: str) -> CellResult:

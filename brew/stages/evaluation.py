@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.reporting.provenance import sha256
 from brew.stages import Stage
 from brew.stages.optical_teacher import ready_teacher
+
+#: A backbone's maps of one benchmark, whatever form a task keeps them in.
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,31 @@ class Evaluation:
     identity: str
     seed: int
     compute: Callable[[], CellResult]
+
+
+def per_seed(
+    benchmark: Benchmark,
+    entrant: Entrant,
+    seeds: Sequence[int],
+    freeze: Callable[[Backbone], T],
+    score: Callable[[T, int], CellResult],
+) -> list[Evaluation]:
+    """One cell per seed; the backbone's maps are computed when a cell first needs them and shared by its seeds.
+
+    freeze: backbone -> its maps. score: maps and seed -> the cell's result.
+    """
+    maps: list[T] = []
+
+    def compute(seed: int) -> CellResult:
+        if not maps:
+            maps.append(freeze(entrant.load()))
+        try:
+            return score(maps[0], seed)
+        finally:
+            if seed == seeds[-1]:
+                maps.clear()  # the next backbone's maps need the memory
+
+    return [Evaluation(benchmark, entrant.name, entrant.identity, seed, partial(compute, seed)) for seed in seeds]
 
 
 def run(

@@ -35,13 +35,17 @@ def scores(stage: Stage) -> Figure:
             row = part.loc[arm]
             axis.plot([row["low"], row["high"]], [place, place], color=colour(arm), lw=2, alpha=0.6)
             axis.plot(row["score"], place, "o", color=colour(arm), ms=6)
+            if row["seeds"] > 1:
+                axis.plot(row["values"], [place - 0.2] * row["seeds"], "|", color=colour(arm), ms=5)
         benchmark = BENCHMARKS[name]
         axis.set(title=name, xlabel=f"{benchmark.metric.replace('_', ' ')} (%)", yticks=range(len(shown)))
         axis.set_yticklabels([label(arm) for arm in shown])
         axis.grid(axis="x", color="0.92")
     caption = (
         "Scores of every backbone under one protocol; bars are 95 % intervals over test samples (first seed), dots the "
-        "mean over seeds. " + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in names) + "."
+        "mean over seeds, ticks below them single seeds where there are several. "
+        + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in names)
+        + "."
     )
     save(figure, stage.layout.write("figures") / "scores.png", caption)
     return figure

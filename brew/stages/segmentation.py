@@ -14,7 +14,7 @@ from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult
 from brew.downstream.features import AtTime
 from brew.downstream.scores import Run, Score, scores_of, write_arrays
-from brew.downstream.segmentation import SegmentationTask
+from brew.downstream.segmentation import SegmentationSettings, SegmentationTask
 from brew.downstream.splits import NAMES, Split
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
@@ -27,6 +27,7 @@ from brew.stages.evaluation import (
     entrants,
     keep,
     open_benchmark,
+    per_seed,
     primary,
     run,
 )
@@ -45,16 +46,14 @@ def open_task(opened: Opened) -> SegmentationTask:
 def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone on every benchmark of the scale; leaves scores, counts and predictions."""
     settings = stage.settings.downstream
-    planned = []
+    planned: list[Evaluation] = []
     for benchmark in benchmarks_of(stage, "segmentation"):
         opened = open_benchmark(stage, benchmark)
         ready = open_task(opened)
         for entrant in entrants(stage):
-            frozen = _Frozen(stage, ready, entrant)
-            planned += [
-                Evaluation(benchmark, entrant.name, entrant.identity, seed, partial(frozen.evaluate, seed))
-                for seed in settings.seeds
-            ]
+            freeze = partial(task.freeze, task=ready, orientations=settings.orientations)
+            score = partial(_score, ready=ready, settings=settings.segmentation, entrant=entrant)
+            planned += per_seed(benchmark, entrant, settings.seeds, freeze, score)
     results = run(
         stage, "segmentation", "brew.downstream.segmentation", (settings.orientations, settings.segmentation), planned
     )
@@ -72,22 +71,13 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     return primary(stage, "segmentation")
 
 
-class _Frozen:
-    """One backbone's maps of one benchmark, computed when first needed and shared by its seeds."""
-
-    def __init__(self, stage: Stage, ready: SegmentationTask, entrant: Entrant):
-        self.settings, self.task, self.entrant = stage.settings.downstream, ready, entrant
-        self._maps: task.TaskMaps | None = None
-
-    def evaluate(self, seed: int) -> CellResult:
-        if self._maps is None:
-            self._maps = task.freeze(self.entrant.load(), self.task, orientations=self.settings.orientations)
-        result = task.evaluate(self._maps, self.task, self.settings.segmentation, seed)
-        if seed == self.settings.seeds[-1]:
-            self._maps = None  # the next backbone's maps need the memory
-        values = {"epoch": result.epoch, "settings": self.entrant.identity[:12]}
-        arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
-        return CellResult(values, arrays)
+def _score(
+    maps: task.TaskMaps, seed: int, *, ready: SegmentationTask, settings: SegmentationSettings, entrant: Entrant
+) -> CellResult:
+    result = task.evaluate(maps, ready, settings, seed)
+    values = {"epoch": result.epoch, "settings": entrant.identity[:12]}
+    arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
+    return CellResult(values, arrays)
 
 
 def _keep_pictures(stage: Stage, results: dict[tuple[str, str, int], CellResult]) -> None:

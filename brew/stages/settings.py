@@ -61,9 +61,10 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class Downstream:
-    """The section `downstream`. seeds: of decoders and supervised references. orientations: of cached training maps.
+    """The section `downstream`. seeds: of decoders. orientations: of cached training maps.
 
-    segmentation, change, siamese: numbers of the fits (the supervised FC-Siam-diff has its own).
+    segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
+    numbers and seeds: one of its runs costs more than all decoders.
     """
 
     seeds: tuple[int, ...]
@@ -71,6 +72,7 @@ class Downstream:
     segmentation: SegmentationSettings
     change: ChangeSettings
     siamese: ChangeSettings
+    siamese_seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)

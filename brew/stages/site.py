@@ -1,9 +1,10 @@
 """Stage `site`: the report of a scale, and everything that a reviewer reads, to where git keeps it.
 
-`python -m brew.stages.site SCALE` writes ``reports/SCALE/``: index.html, figures/, tables/ and scores/. The report of
-the scale `miniature` is ``reports/index.html`` too.
+`python -m brew.stages.site SCALE` writes the scale's page (``reports/index.html`` for the default scale, else
+``reports/SCALE/index.html``) and ``reports/SCALE/`` with figures/, tables/ and scores/.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from brew import scales
-from brew.paths import REPORTS, ROOT, Layout
+from brew.paths import ROOT, Layout
 from brew.reporting import site
 from brew.reporting.provenance import commit, sha256
 from brew.scales import MINIATURE
@@ -35,15 +36,18 @@ _LEADS = {
 }
 
 
-def _sections(layout: Layout, settings: Settings) -> list[site.Section]:
-    """The report's order: results first, then how they came about, then what they were made from."""
+def _sections(layout: Layout, settings: Settings, pages: str) -> list[site.Section]:
+    """The report's order: results first, then how they came about, then what they were made from.
+
+    pages: the folder of the notebooks' pages, from the report.
+    """
 
     def figures(stage: str, page: str | None = None, pattern: str = "*.png") -> list[site.Exhibit]:
-        return [site.figure(path, f"pages/{page or stage}.html") for path in sorted(layout.read(stage).glob(pattern))]
+        return [site.figure(path, f"{pages}/{page or stage}.html") for path in sorted(layout.read(stage).glob(pattern))]
 
     def table(name: str) -> list[site.Exhibit]:
         path = layout.read("tables") / f"{name}.csv"
-        return [site.table(path, "pages/tables.html")] if path.exists() else []
+        return [site.table(path, f"{pages}/tables.html")] if path.exists() else []
 
     pretraining = [exhibit for arm in settings.arms for exhibit in figures(f"pretrain/{arm}", f"pretrain-{arm}")]
     return [
@@ -95,21 +99,22 @@ def _facts(layout: Layout) -> dict[str, str]:
 def build(scale: str) -> Path:
     """Write the report of a scale from what its stages left; returns its index."""
     layout, settings = Layout(scale), load(scale)
-    target = layout.site
-    _copy(layout, target)
-    sections = [section for section in _sections(layout, settings) if section.exhibits]
-    pages = [(path.stem, f"pages/{path.name}") for path in sorted((target / "pages").glob("*.html"))]
-    others = [name for name in scales.scales() if name != scale and (REPORTS / name / "index.html").exists()]
+    _copy(layout, layout.site)
+    page = ROOT / settings.scale.report
+
+    def link(file: Path) -> str:
+        return Path(os.path.relpath(file, page.parent)).as_posix()
+
+    folder = layout.site / "pages"
+    sections = [section for section in _sections(layout, settings, link(folder)) if section.exhibits]
+    pages = [(path.stem, link(path)) for path in sorted(folder.glob("*.html"))]
+    others = {name: ROOT / load(name).scale.report for name in scales.scales() if name != scale}
     html = site.render(
         f"brew, scale {scale}", _LEADS.get(scale, f"Dual-teacher distillation at scale {scale}."), _facts(layout),
-        sections, pages, [(name, f"../{name}/index.html") for name in others],
+        sections, pages, [(name, link(other)) for name, other in others.items() if other.exists()],
     )  # fmt: skip
-    (target / "index.html").write_text(html, encoding="utf-8")
-    if scale == MINIATURE:
-        # The same page one folder up, where a reviewer looks first; only its links differ.
-        up = html.replace('href="pages/', f'href="{scale}/pages/').replace('href="../', 'href="')
-        (REPORTS / "index.html").write_text(up, encoding="utf-8")
-    return target / "index.html"
+    page.write_text(html, encoding="utf-8")
+    return page
 
 
 def _copy(layout: Layout, target: Path) -> None:

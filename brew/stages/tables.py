@@ -38,8 +38,9 @@ def primary_scores(stage: Stage) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     grouped = frame.sort_values("seed").groupby(["benchmark", "backbone"], sort=False)
     table = grouped.agg(
-        score=("value", "mean"), spread=("value", "std"), seeds=("seed", "nunique"), low=("low", "first"),
-        high=("high", "first"), unit=("unit", "first"), n=("n", "first"), metric=("metric", "first"),
+        score=("value", "mean"), values=("value", tuple), spread=("value", "std"), seeds=("seed", "nunique"),
+        low=("low", "first"), high=("high", "first"), unit=("unit", "first"), n=("n", "first"),
+        metric=("metric", "first"),
     ).reset_index()  # fmt: skip
     order = {name: place for place, name in enumerate(BACKBONES)}
     return table.sort_values(
