@@ -59,6 +59,36 @@ def look(stage: Stage, scenes: int = 6) -> Figure:
 
 
 def spectra(stage: Stage) -> Figure:
+    """What the multispectral images are made of: the miniature's materials, or the real images' bands."""
+    return _of_materials(stage) if "miniature" in stage.settings.data.present() else _of_images(stage)
+
+
+def _of_images(stage: Stage, tiles: int = 400) -> Figure:
+    """Per band, how the training tiles' pixels are distributed, beside the statistics that the student subtracts."""
+    (name,) = (name for name in stage.settings.data.present() if name == "oscd")
+    path, sensor = stage.layout.store(name), SENSORS["sentinel2"]
+    members = np.flatnonzero(open_store(path)["split"].values == "train")
+    chosen = members[np.linspace(0, len(members) - 1, min(tiles, len(members))).astype(int)]
+    pixels = ArrayReader(path, "multispectral").read(chosen)[:, 0, :, ::4, ::4]
+    order = np.argsort(sensor.wavelengths_um)
+    figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
+    axis.boxplot(
+        [pixels[:, band].ravel() for band in order], whis=(5, 95), showfliers=False, widths=0.5,
+        tick_labels=[f"{sensor.band_names[band]}\n{sensor.wavelengths_um[band]:.2f}" for band in order],
+    )  # fmt: skip
+    places, mean, std = np.arange(1, len(order) + 1) + 0.38, np.array(sensor.mean)[order], np.array(sensor.std)[order]
+    axis.errorbar(places, mean, std, fmt="o", ms=4, color="C1", label="student's statistics (mean, deviation)")
+    axis.set(xlabel="band and central wavelength (um)", ylabel=sensor.unit)
+    axis.legend()
+    caption = (
+        f"Pixels of {len(chosen)} training tiles of {name}, first date: quartiles, median and 5th to 95th percentile "
+        "per band, beside the mean and deviation that the student normalises with (the released weights' statistics)."
+    )
+    save(figure, stage.layout.write("data") / "spectra.png", caption)
+    return figure
+
+
+def _of_materials(stage: Stage) -> Figure:
     """Reflectance of every material of the miniature beside published ranges (grey lines: the ten bands)."""
     wavelengths = np.linspace(*materials.VALID_UM, 400)
     names = list(materials.MATERIALS)

@@ -49,7 +49,6 @@ def _sections(layout: Layout, settings: Settings, pages: str) -> list[site.Secti
         path = layout.read("tables") / f"{name}.csv"
         return [site.table(path, f"{pages}/tables.html")] if path.exists() else []
 
-    pretraining = [exhibit for arm in settings.arms for exhibit in figures(f"pretrain/{arm}", f"pretrain-{arm}")]
     return [
         site.Section(
             "Results",
@@ -67,7 +66,7 @@ def _sections(layout: Layout, settings: Settings, pages: str) -> list[site.Secti
         site.Section(
             "Pretraining",
             "What each arm maximises, by name.",
-            [*figures("figures", pattern="training.png"), *pretraining],
+            figures("figures", pattern="training.png"),
         ),
         site.Section(
             "Optical teacher",
