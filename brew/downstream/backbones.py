@@ -84,12 +84,14 @@ def random_backbone(name: str, build: Callable[[], nn.Module], seed: int) -> Stu
 class TeacherBackbone:
     """An optical teacher: sees the three true-colour bands and nothing else.
 
-    teacher: display image (batch, 3, y, x) in [0, 1] -> an object with class_token, late and middle.
+    teacher: display image (batch, 3, y, x) in [0, 1] -> an object with class_token, late and middle; where it has
+    `pyramid`, that gives four maps of its own, or None.
     mean, std: how standardised images are displayed: mean + std * image, cut at 0 and 1; the mean and deviation of the
     photographs that the teacher knows (by default ImageNet's), so that about two deviations of a scene lie between
     black and white. patch: images are resized to whole patches, after they are enlarged `magnify` times, since a patch
     of 16 pixels of 10 m spans more than most objects.
-    Maps: the middle layer's patches at strides 4 and 8, the last layer's at 16 and 32, resized bilinearly.
+    Maps: the network's own four, else the middle layer's patches at strides 4 and 8, the last layer's at 16 and 32;
+    resized bilinearly.
     Raises BrewError where mean and std would display a standardised image mostly black.
     """
 
@@ -105,9 +107,12 @@ class TeacherBackbone:
 
     @torch.no_grad()
     def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
-        features = self.teacher(self._display(images, sensor, standardised))
+        display = self._display(images, sensor, standardised)
         sizes = [(images.shape[2] // stride, images.shape[3] // stride) for stride in STRIDES]
-        layers = (features.middle, features.middle, features.late, features.late)
+        layers = self.teacher.pyramid(display) if hasattr(self.teacher, "pyramid") else None
+        if layers is None:
+            features = self.teacher(display)
+            layers = [features.middle, features.middle, features.late, features.late]
         return [
             F.interpolate(layer, size=size, mode="bilinear", align_corners=False)
             for layer, size in zip(layers, sizes, strict=True)

@@ -152,13 +152,27 @@ class OpticalTeacher(nn.Module):
             self.get_buffer(f"centre_{token}").copy_(centres[token])
         self.centre_images.fill_(centres["images"])
 
+    @torch.no_grad()
+    def pyramid(self, display: Float[Tensor, "batch 3 y x"]) -> list[Tensor] | None:
+        """Maps at strides 4, 8, 16 and 32 of a network that has them, such as a convolutional one; else None.
+
+        For evaluating the teacher itself: distillation uses `forward`. Not centred.
+        """
+        if not isinstance(self.network, _Pyramid):
+            return None
+        return self.network.pyramid(self._ready(display))
+
     def _read(self, display: Float[Tensor, "batch 3 y x"]) -> TeacherFeatures:
+        return self.network(self._ready(display))
+
+    def _ready(self, display: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch 3 _y _x"]:
+        """What the network takes: whole patches, at least `smallest` wide, normalised."""
         self._check(display)
         enlarge = max(1.0, self.smallest / min(display.shape[2:]))
         sides = [max(round(side * enlarge / self.multiple), 1) * self.multiple for side in display.shape[2:]]
         if sides != list(display.shape[2:]):
             display = F.interpolate(display, size=sides, mode="bilinear", antialias=True)
-        return self.network((display - self.mean) / self.std)
+        return (display - self.mean) / self.std
 
     def _check(self, display: Tensor) -> None:
         if self._range_checked:  # reading a value makes an accelerator wait, so only the first batch is looked at
@@ -279,6 +293,10 @@ class _Pyramid(nn.Module):
     def forward(self, images: Float[Tensor, "batch 3 y x"]) -> TeacherFeatures:
         last, (middle, late) = self.net.forward_intermediates(images, indices=[-2, -1])
         return TeacherFeatures(class_token=self.net.forward_head(last), late=late, middle=middle)
+
+    def pyramid(self, images: Float[Tensor, "batch 3 y x"]) -> list[Tensor]:
+        """Maps at strides 4, 8, 16 and 32."""
+        return self.net.forward_intermediates(images, indices=[-4, -3, -2, -1], intermediates_only=True)
 
 
 def _efficientnet_lite0(random: bool, download: bool) -> nn.Module:

@@ -86,6 +86,19 @@ def test_the_teacher_is_frozen(built: OpticalTeacher) -> None:
     assert not any(parameter.requires_grad for parameter in built.parameters())
 
 
+def test_a_convolutional_network_has_maps_at_four_strides_and_a_transformer_has_none(built: OpticalTeacher) -> None:
+    side = 8 * built.multiple if built.multiple > 1 else 160
+    images = torch.rand(2, 3, side, side)
+    maps = built.pyramid(images)
+    if built.name != "imagenet":
+        assert maps is None
+        return
+    assert maps is not None
+    assert [side // each.shape[-1] for each in maps] == [4, 8, 16, 32]
+    raw = built.network(built._ready(images))
+    assert torch.equal(maps[2], raw.middle) and torch.equal(maps[3], raw.late)
+
+
 def test_a_transformer_norms_both_layers_and_drops_what_is_no_patch(built: OpticalTeacher) -> None:
     vit = getattr(built.network, "vit", None)
     if vit is None:
