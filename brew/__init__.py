@@ -1,17 +1,17 @@
 """brew: the reproducible compendium of DEO, dual-teacher distillation for multispectral Earth observation.
 
 `brew.load_student(path)` reads a student (ours or the authors' released one), `student(images, sensor="sentinel2")`
-gives named features, `brew.losses` are pure functions of tensors and numbers.
+gives named features, `brew.embed("scene.tif", student)` those of a whole scene, `brew.losses` are pure functions of tensors and numbers.
 """
 
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["load_student", "losses"]
+__all__ = ["embed", "load_student", "losses"]
 
 # Resolved at first use, so that `import brew.paths` does not wait for torch.
-_HOMES = {"load_student": "brew.models.student"}
+_HOMES = {"embed": "brew.embed", "load_student": "brew.models.student"}
 
 
 def __getattr__(name: str) -> Any:
