@@ -1,7 +1,8 @@
 """brew: the reproducible compendium of DEO, dual-teacher distillation for multispectral Earth observation.
 
 `brew.load_student(path)` reads a student (ours or the authors' released one), `student(images, sensor="sentinel2")`
-gives named features, `brew.embed("scene.tif", student)` those of a whole scene, `brew.losses` are pure functions of tensors and numbers.
+gives named features, `brew.embed("scene.tif", student)` those of a whole scene, `brew.losses` are pure functions of
+tensors and numbers.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """Batches of raw integers from a store to the training device; everything else happens there.
 
 The order is a permutation keyed by (seed, epoch), so a sample is seen at most once per epoch, whatever the number of
-processes, and a run may resume at any step. One thread reads ahead; reading is a copy, so more would only fill memory.
+processes, and a run may resume at any step. Two batches are read ahead at a time.
 
 Left out: views, normalisation, sampling with weights.
 """
@@ -21,10 +21,16 @@ from brew import draws
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 
+#: Batches that are read at a time: while one is copied, the other's requests keep the disk busy. More only fill memory.
+_AHEAD = 2
+
 
 @dataclass(frozen=True)
 class Batch:
-    """samples: identifiers, the samples' places in the store. arrays: raw values by variable. Both on the device."""
+    """samples: identifiers, the samples' places in the store. arrays: raw values by variable, on the device.
+
+    Identifiers stay on the host, which draws the views' parameters by them: fetched back they would cost a wait.
+    """
 
     samples: Int64[Tensor, " batch"]
     arrays: Mapping[str, Tensor]
@@ -72,17 +78,17 @@ class Batches:
         return len(self.members) // self.batch_size
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch from step `start_step` on; the next one is read while this one is used."""
+        """The batches of one epoch from step `start_step` on; the next ones are read while this one is used."""
         order = self.members[draws.permutation(self.seed, epoch, len(self.members), stream=f"order/{self.name}")]
         share = self.batch_size // self.world
         chosen = [order[step * self.batch_size + self.rank * share :][:share] for step in range(start_step, len(self))]
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(_AHEAD) as pool:
             ahead: deque[Future[Batch]] = deque()
             for samples in chosen:
                 ahead.append(pool.submit(self._read, samples, epoch))
-                if len(ahead) > 1:
+                if len(ahead) > _AHEAD:
                     yield self._to_device(ahead.popleft().result())
-            if ahead:
+            while ahead:
                 yield self._to_device(ahead.popleft().result())
 
     def _read(self, samples: np.ndarray, epoch: int) -> Batch:
@@ -98,4 +104,4 @@ class Batches:
 
     def _to_device(self, batch: Batch) -> Batch:
         moved = {name: array.to(self.device, non_blocking=True) for name, array in batch.arrays.items()}
-        return Batch(batch.samples.to(self.device), moved)
+        return Batch(batch.samples, moved)

@@ -1,11 +1,12 @@
-"""The one on-disk form: a Zarr group that xarray opens and training memory-maps.
+"""The one on-disk form: a Zarr group that xarray opens and training reads at the speed of memory or disk.
 
 A store is one xarray Dataset. Dimensions: sample, time, band, y, x for the multispectral images, optical_band,
 optical_y, optical_x for the optical ones; labels, splits and origins are variables along `sample`. Values stay in
 native units; band coordinates carry names and wavelengths; attributes say what the store was made from.
 
-Arrays are uncompressed, in chunks of whole samples: xarray and Dask read them like any other, and `ArrayReader` maps
-the same files into memory, so that a shuffled batch costs a copy and nothing else (docs/decisions/0014 says why).
+Arrays are uncompressed, in chunks of whole samples: xarray and Dask read them like any other, and `ArrayReader` reads
+samples from the same files by their offset, so that a shuffled batch costs a copy and nothing else
+(docs/decisions/0014 says why).
 
 Left out: reading foreign formats (the sources' modules), batching (`brew.data.batches`).
 """
@@ -13,7 +14,8 @@ Left out: reading foreign formats (the sources' modules), batching (`brew.data.b
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ from brew.sensors import SENSORS
 FORMAT = "brew-store/1"
 #: Bytes of one chunk file at most: few files for DVC, and small enough to write in one go.
 _CHUNK_BYTES = 64 * 2**20
+#: Samples that one reader has on their way from disk at once, and the most files that it then has open.
+_WINDOW = 64
 
 #: Dimensions of the image variables and the sensor that each holds.
 IMAGES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -96,6 +100,7 @@ class _NumberWriter:
     """Samples into the chunk files of one uncompressed array, where `ArrayReader` finds them again.
 
     Zarr's own assignment would read and rewrite a whole chunk file for every block, and leave out chunks of zeros.
+    Blocks follow each other, so one file is open at a time, and a store may have more than a process may hold.
     """
 
     def __init__(self, path: Path, group: zarr.Group, name: str, variable: Variable, samples: int):
@@ -106,23 +111,27 @@ class _NumberWriter:
             name, shape=(samples, *variable.shape), chunks=(per_chunk, *variable.shape), dtype=dtype,
             compressors=None, filters=None, dimension_names=variable.dims, fill_value=0,
         )  # fmt: skip
-        self._chunks = []
-        for index in range(-(-samples // per_chunk)):
-            file = _chunk_file(path, name, index, array.ndim)
-            file.parent.mkdir(parents=True)
-            self._chunks.append(np.memmap(file, _little(dtype), "w+", shape=array.chunks))
-        self._per_chunk = per_chunk
+        self._path, self._name, self._dtype, self._shape = path, name, _little(dtype), array.chunks
+        self._index, self._chunk = -1, np.empty(0)
 
     def write(self, first: int, values: np.ndarray) -> None:
         while len(values):
-            index, row = divmod(first, self._per_chunk)
-            count = min(len(values), self._per_chunk - row)
-            self._chunks[index][row : row + count] = values[:count]
+            index, row = divmod(first, self._shape[0])
+            count = min(len(values), self._shape[0] - row)
+            self._opened(index)[row : row + count] = values[:count]
             first, values = first + count, values[count:]
 
+    def _opened(self, index: int) -> np.ndarray:
+        if index != self._index:
+            self.close()
+            file = _chunk_file(self._path, self._name, index, len(self._shape))
+            file.parent.mkdir(parents=True)
+            self._index, self._chunk = index, np.memmap(file, self._dtype, "w+", shape=self._shape)
+        return self._chunk
+
     def close(self) -> None:
-        for chunk in self._chunks:
-            chunk.flush()
+        if isinstance(self._chunk, np.memmap):
+            self._chunk.flush()
 
 
 class _TextWriter:
@@ -234,7 +243,11 @@ def _chunk_file(path: Path, name: str, index: int, dimensions: int) -> Path:
 
 
 class ArrayReader:
-    """One variable of a store, its chunk files mapped into memory."""
+    """One variable of a store, read from its chunk files by offset.
+
+    No file stays open or mapped: a large store has more of them than a process may hold, and one that is cut off
+    becomes an error instead of a crash.
+    """
 
     def __init__(self, path: Path, name: str):
         group = zarr.open_group(path, mode="r")
@@ -243,19 +256,63 @@ class ArrayReader:
             raise BrewError(f"{path} has no variable {name!r}; {nearest(name, tuple(arrays))}")
         array = arrays[name]
         self.shape, self.dtype, self._per_chunk = array.shape, array.dtype, array.chunks[0]
-        self._chunks = [
-            np.memmap(_chunk_file(path, name, index, array.ndim), _little(array.dtype), "r", shape=array.chunks)
-            for index in range(-(-self.shape[0] // self._per_chunk))
-        ]
+        chunks = range(-(-self.shape[0] // self._per_chunk))
+        self._files = [str(_chunk_file(path, name, index, array.ndim)) for index in chunks]
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def read(self, samples: Sequence[int] | np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
-        """The samples in the order asked for. time: of each sample, one index of the second dimension."""
-        shape = self.shape[1:] if time is None else self.shape[2:]
-        out = np.empty((len(samples), *shape), self.dtype)
-        for row, sample in enumerate(np.asarray(samples)):
-            chunk = self._chunks[sample // self._per_chunk][sample % self._per_chunk]
-            out[row] = chunk if time is None else chunk[time[row]]
-        return out
+        """The samples in the order asked for. time: of each sample, one index of the second dimension.
+
+        Raises BrewError where a sample or time lies outside the variable or a chunk file is cut off.
+        """
+        places = np.asarray(samples, np.int64)
+        _check_within("sample", places, len(self))
+        chunks, parts = np.divmod(places, self._per_chunk)
+        shape = self.shape[1:]
+        if time is not None:
+            _check_within("time", time, shape[0])
+            parts, shape = parts * shape[0] + time, shape[1:]
+        size = int(np.prod(shape)) * self.dtype.itemsize
+        out = np.empty((len(places), size), np.uint8)
+        for first in range(0, len(places), _WINDOW):
+            window = slice(first, first + _WINDOW)
+            self._read_window(chunks[window].tolist(), (parts[window] * size).tolist(), out[window])
+        return out.view(_little(self.dtype)).astype(self.dtype, copy=False).reshape(len(places), *shape)
+
+    def _read_window(self, chunks: list[int], offsets: list[int], out: np.ndarray) -> None:
+        with ExitStack() as stack:
+            files = {chunk: stack.enter_context(_opened(self._files[chunk])) for chunk in sorted(set(chunks))}
+            for chunk, offset in zip(chunks, offsets, strict=True):
+                _prefetch(files[chunk], offset, out.shape[1])
+            for chunk, offset, row in zip(chunks, offsets, out, strict=True):
+                found = os.preadv(files[chunk], [row], offset)
+                if found != len(row):
+                    raise BrewError(
+                        f"{self._files[chunk]} holds {found} bytes from {offset} on; expected {len(row)}. "
+                        "Build the store again"
+                    )
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _prefetch(file: int, offset: int, size: int) -> None:
+    """Let the system fetch exactly these bytes meanwhile: many requests at once keep a disk busy.
+
+    Its own guess, reading on after each request, fetches what a shuffled order does not use.
+    """
+    if hasattr(os, "posix_fadvise"):  # absent on macOS
+        os.posix_fadvise(file, offset, size, os.POSIX_FADV_WILLNEED)
+
+
+def _check_within(dimension: str, indices: np.ndarray, length: int) -> None:
+    if len(indices) and not 0 <= indices.min() <= indices.max() < length:
+        raise BrewError(f"{dimension} {indices.min()} to {indices.max()} asked for; expected 0 to {length - 1}")

@@ -109,7 +109,8 @@ class TeacherBackbone:
     def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
         display = self._display(images, sensor, standardised)
         sizes = [(images.shape[2] // stride, images.shape[3] // stride) for stride in STRIDES]
-        layers = self.teacher.pyramid(display) if hasattr(self.teacher, "pyramid") else None
+        own = getattr(self.teacher, "pyramid", None)
+        layers = own(display) if own else None
         if layers is None:
             features = self.teacher(display)
             layers = [features.middle, features.middle, features.late, features.late]

@@ -33,7 +33,8 @@ def coding_rate(
         still scales it, as the released code does by default; right as it stands where N = 1.
 
     float32 means that matrix products must not be rounded to TF32 either (torch's default).
-    Raises BrewError where the factorisation fails. In bfloat16 it does: see tests/losses/test_coding_rate.py.
+    Raises BrewError where the factorisation fails; on an accelerator, which this does not wait for, the rate is NaN
+    instead. In bfloat16 it does fail: see tests/losses/test_coding_rate.py.
     """
     if not eps > 0:
         raise BrewError(f"eps is {eps}; expected a number above 0. The paper's command sets 0.05")
@@ -46,9 +47,11 @@ def coding_rate(
         if covariance_reduce is not None:
             gram = covariance_reduce(gram)
         factor, info = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1], device=gram.device) + scale * gram)
-        if info.any():
-            raise _no_factor(rows)
         half = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        if info.is_cuda:  # a look at `info` would wait for the device in every step
+            half = half.masked_fill(info != 0, torch.nan)
+        elif info.any():
+            raise _no_factor(rows)
         return half if half_logdet else 2 * half
 
 

@@ -143,14 +143,16 @@ def build_student(
     trained_paths: Sequence[str] | None = None,
     *,
     stochastic_depth: float | None = None,
+    fixed_count: bool = False,
     maskable: bool = False,
     seed: int | None = None,
 ) -> Student:
     """A student with random weights.
 
     backbone: a name of TRUNKS. trained_paths: the stems that training will reach; None means all.
-    stochastic_depth: None takes the backbone's. seed: of the weights, without touching torch's generator; None draws
-    them from that one.
+    stochastic_depth: None takes the backbone's. fixed_count: it drops the same number of a batch's samples every time,
+    which spares an accelerator the dropped branches; files do not keep it, for it acts in training alone.
+    seed: of the weights, without touching torch's generator; None draws them from that one.
     """
     if backbone not in TRUNKS:
         raise BrewError(f"backbone {backbone!r} is unknown; {nearest(backbone, tuple(TRUNKS))}")
@@ -159,7 +161,9 @@ def build_student(
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        return Student(entry.build(depth), backbone, trained_paths=trained_paths, maskable=maskable)
+        trunk = entry.build(depth)
+        trunk.fixed_count = fixed_count
+        return Student(trunk, backbone, trained_paths=trained_paths, maskable=maskable)
 
 
 def save_student(path: Path | str, student: Student, metadata: Mapping[str, Any] | None = None) -> None:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew.models.features import Features
-from brew.models.stochastic_depth import drop_probabilities, survive
+from brew.models.stochastic_depth import drop_probabilities, residual
 
 _MASKED = -100.0  # torchvision's value for pairs of tokens from different regions of a shifted window
 
@@ -61,7 +61,7 @@ class WindowAttention(nn.Module):
         x = x.reshape(batch, rows, columns, self.heads, h, w, -1).permute(0, 1, 4, 2, 5, 3, 6)
         x = x.reshape(batch, rows * h, columns * w, width)
         x = x.roll(shifts, (1, 2)) if any(shifts) else x
-        return self.proj(x[:, :height, :length])
+        return self.proj(x[:, :height, :length].contiguous())  # else the bias is added in a pass of its own
 
     def _bias(
         self, h: int, w: int, rows: int, columns: int, shifts: tuple[int, int]
@@ -134,11 +134,14 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
 
     def forward(
-        self, x: Float[Tensor, "batch y x width"], drop: Float[Tensor, "batch 2"] | None = None
+        self,
+        x: Float[Tensor, "batch y x width"],
+        drop: Float[Tensor, "batch 2"] | None = None,
+        fixed_count: bool = False,
     ) -> Float[Tensor, "batch y x width"]:
         first, second = (None, None) if drop is None else drop.unbind(1)
-        x = x + survive(self.attn(self.norm1(x)), first, self.drop_probability)
-        return x + survive(self.mlp(self.norm2(x)), second, self.drop_probability)
+        x = residual(x, lambda kept: self.attn(self.norm1(kept)), first, self.drop_probability, fixed_count)
+        return residual(x, lambda kept: self.mlp(self.norm2(kept)), second, self.drop_probability, fixed_count)
 
 
 class Merging(nn.Module):
@@ -172,11 +175,14 @@ class Stage(nn.Module):
         )
 
     def forward(
-        self, x: Float[Tensor, "batch _y _x _width"], drop: Float[Tensor, "batch blocks 2"] | None = None
+        self,
+        x: Float[Tensor, "batch _y _x _width"],
+        drop: Float[Tensor, "batch blocks 2"] | None = None,
+        fixed_count: bool = False,
     ) -> Float[Tensor, "batch y x width"]:
         x = self.merging(x)
         for i, block in enumerate(self.blocks):
-            x = block(x, None if drop is None else drop[:, i])
+            x = block(x, None if drop is None else drop[:, i], fixed_count)
         return x
 
 
@@ -185,10 +191,12 @@ class Swin(nn.Module):
 
     width: of the first stage; each further stage doubles it. depths: blocks per stage.
     stochastic_depth: drop probability of the last block, rising linearly from 0 at the first.
+    fixed_count: stochastic depth drops the same number of a batch's samples every time (`residual`).
     """
 
     patch = 4
     stem_norm = True
+    fixed_count = False
 
     def __init__(
         self,
@@ -221,7 +229,7 @@ class Swin(nn.Module):
         x, maps = tokens, []
         draws = [None] * len(self.depths) if drop is None else drop.unflatten(1, (-1, 2)).split(self.depths, 1)
         for stage, each in zip(self.stages, draws, strict=True):
-            x = stage(x, each)
+            x = stage(x, each, self.fixed_count)
             maps.append(x.permute(0, 3, 1, 2))
         named = {f"stride{stride}": each for stride, each in zip(self.strides, maps, strict=True)}
         return Features(named, self.norm(x).mean((1, 2)), late=maps[-1], middle=maps[-2])

@@ -9,7 +9,7 @@ Source: paper, section 3, and the released code's choice of layers: the last one
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +251,10 @@ class _Transformer(nn.Module):
     def __init__(self, vit: Any, middle: int):
         super().__init__()
         self.vit, self.middle = vit, middle
+        rope = getattr(vit, "rope", None)
+        if rope is not None:  # timm makes DINOv3's table for each batch anew, on the host, and waits to send it
+            create = lru_cache(maxsize=8)(lambda shape, device: type(rope).get_embed(rope, shape))
+            rope.get_embed = lambda shape: create(tuple(shape), rope.periods.device)
 
     def forward(self, images: Float[Tensor, "batch 3 y x"]) -> TeacherFeatures:
         return token_features(self.vit, images, self.middle)

@@ -14,7 +14,7 @@ from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from brew.models.features import Features
-from brew.models.stochastic_depth import drop_probabilities, survive
+from brew.models.stochastic_depth import drop_probabilities, residual
 
 #: DINO resizes its table by the factor (size + .1) / grid, which moves the points where it is read a little.
 _OFFSET = 0.1
@@ -33,11 +33,14 @@ class Block(nn.Module):
         self.mlp = Mlp(width, mlp_ratio * width)
 
     def forward(
-        self, x: Float[Tensor, "batch token width"], drop: Float[Tensor, "batch 2"] | None = None
+        self,
+        x: Float[Tensor, "batch token width"],
+        drop: Float[Tensor, "batch 2"] | None = None,
+        fixed_count: bool = False,
     ) -> Float[Tensor, "batch token width"]:
         first, second = (None, None) if drop is None else drop.unbind(1)
-        x = x + survive(self.attn(self.norm1(x)), first, self.drop_probability)
-        return x + survive(self.mlp(self.norm2(x)), second, self.drop_probability)
+        x = residual(x, lambda kept: self.attn(self.norm1(kept)), first, self.drop_probability, fixed_count)
+        return residual(x, lambda kept: self.mlp(self.norm2(kept)), second, self.drop_probability, fixed_count)
 
 
 class ViT(nn.Module):
@@ -45,11 +48,13 @@ class ViT(nn.Module):
 
     patch: pixels per side of a token. grid: tokens per side that the position table was made for; other sizes read it
     resized bicubically. stochastic_depth: drop probability of the last block, rising linearly from 0 at the first.
+    fixed_count: stochastic depth drops the same number of a batch's samples every time (`residual`).
     Patches are features before the final norm, as in the released code; the pooled class token is after it.
     """
 
     strides = _STRIDES
     stem_norm = False
+    fixed_count = False
 
     def __init__(
         self,
@@ -99,7 +104,7 @@ class ViT(nn.Module):
         x = torch.cat([self.cls_token.expand(batch, -1, -1), tokens.flatten(1, 2)], 1) + self.positions(rows, columns)
         layers = []
         for i, block in enumerate(self.encoder):
-            x = block(x, None if drop is None else drop[:, 2 * i : 2 * i + 2])
+            x = block(x, None if drop is None else drop[:, 2 * i : 2 * i + 2], self.fixed_count)
             layers.append(x)
         return layers
 

@@ -4,9 +4,11 @@ Parameters are checked against the notebook's own `parameters` cell before anyth
 what it had reached under `scratch/`, outside every folder that a stage depends on, and the error names that file.
 """
 
+import csv
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,13 +24,20 @@ from brew.notebooks.cleaning import clean, scrub
 from brew.paths import ROOT
 
 #: What a notebook's process sees, so that the same code draws the same bytes and logs stay short. The number of threads
-#: decides how sums are split, and so the last bits of every weight: one, unless `BREW_THREADS` says otherwise.
+#: decides how sums are split, and so the last bits of every weight: two, unless `BREW_THREADS` says otherwise; also
+#: where a library would take fewer. They wait asleep: two runs whose threads spin would stop each other almost wholly.
 ENVIRONMENT = {
-    "OMP_NUM_THREADS": os.environ.get("BREW_THREADS", "1"),
+    "OMP_NUM_THREADS": os.environ.get("BREW_THREADS", "2"),
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OMP_DYNAMIC": "FALSE",
+    "MKL_DYNAMIC": "FALSE",
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "0",
     "TQDM_MININTERVAL": "10",
 }
+#: Names a CSV file to which every execution appends its seconds (notebook, cell, first line, seconds): what is executed
+#: into a notebook has to be the same from run to run, and so holds none.
+TIMINGS = "BREW_TIMINGS"
 _PARTIAL = Path("scratch", "partial")
 
 
@@ -71,6 +80,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], partial: Path, root: 
     if "DVC_STAGE" in os.environ:  # a notebook run by hand may outlive its terminal
         kernel.die_with_parent(signal.SIGKILL)
     (root / partial).parent.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
     with _inside(root):
         try:
             executed = papermill.execute_notebook(
@@ -90,7 +100,20 @@ def execute(notebook: Path, parameters: Mapping[str, Any], partial: Path, root: 
         except RuntimeError as error:  # nbclient's DeadKernelError, for one
             raise NotebookFailed(f"{notebook}: {error}\nas far as it got: {partial}") from error
     (root / partial).unlink()
+    if TIMINGS in os.environ:
+        _log_seconds(partial.stem, executed, time.perf_counter() - start, Path(os.environ[TIMINGS]))
     return clean(executed, root)
+
+
+def _log_seconds(name: str, executed: NotebookNode, whole: float, log: Path) -> None:
+    """Append a row per code cell, and one with an empty cell for the whole, the kernel's start and end included."""
+    rows = [
+        (name, index, cell.source.partition("\n")[0], cell.metadata.papermill["duration"])
+        for index, cell in enumerate(executed.cells)
+        if cell.cell_type == "code"
+    ]
+    with log.open("a", newline="") as file:
+        csv.writer(file).writerows([*rows, (name, "", "", round(whole, 6))])
 
 
 def read(notebook: Path, root: Path = ROOT) -> NotebookNode:

@@ -1,6 +1,7 @@
 """Checkpoints of unfinished runs: written atomically, read strictly, deleted when the run ends.
 
-All randomness is keyed and all schedules are functions of the step, so weights, optimiser and step are the whole state.
+All randomness is keyed and all schedules are functions of the step, so weights, optimiser and step are the whole state:
+nothing in it belongs to one process, and a run may go on with another number of them.
 """
 
 import os

@@ -1,13 +1,18 @@
 """The training loop, on Lightning Fabric: CPU, one accelerator, several processes.
 
-A step reads: views, teachers, student, similarities, update. Left out: what is trained (arms), what is maximised
-(objective), where data lies (feeds), how well it did (downstream).
+A step reads: views, teachers, student, similarities, update. Several processes train as one would on the same whole
+batch: equal shares of it, gradients averaged, the coding rate's covariance summed. The host waits for the device where
+a loss is checked and where the log is written, not elsewhere.
+
+Left out: what is trained (arms), what is maximised (objective), where data lies (feeds), how well it did (downstream),
+how processes are started (`brew.stages.pretrain`).
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
@@ -69,7 +74,10 @@ Rows = list[dict[str, float | int]]
 
 @runtime_checkable
 class Feed(Protocol):
-    """A source of batches: raw integers on the training device, every sample once per epoch."""
+    """A source of batches: raw integers on the training device, every sample once per epoch.
+
+    Of several processes each gets another share of every batch, all shares of one size.
+    """
 
     @property
     def name(self) -> str: ...
@@ -96,31 +104,39 @@ def pretrain(
     optimisation: Optimisation,
     unfinished: Path,
     fabric: Fabric,
+    keep: bool = False,
 ) -> Pretrained:
     """Train `student` as `arm` says, for `optimisation.steps` steps of one batch from each feed.
 
     unfinished: where the checkpoint of the run lies until it ends; a run that finds one goes on from it, to the same
-        bits on the CPU. Raises BrewError at a loss that is not finite, naming step, similarities and gradient norm.
+        bits on the CPU, and with any number of processes. Process 0 writes it, all of them read it.
+    keep: leave the checkpoint of the last step there; a run that finds it has nothing left to do but return.
+
+    Raises BrewError at a loss that is not finite, naming step, similarities and gradient norm, and where processes do
+    not find the same checkpoint.
     """
     o = optimisation
+    _freeze_unreached(student, arm)
     with torch.random.fork_rng(devices=[]):  # the heads' weights are keyed too
         torch.manual_seed(draws.key(o.seed, "heads"))
         learner = Learner(student, arm, teachers, o.width, o.hidden).to(fabric.device)
     own_teacher = cast(SelfProjector, moving_average_of(learner.own))
-    optimiser = torch.optim.AdamW(parameter_groups(learner), lr=0.0, foreach=True)
+    optimiser = torch.optim.AdamW(parameter_groups(learner), lr=0.0, fused=True)
     step, history = _resume(unfinished, learner, own_teacher, optimiser)
+    _agree(fabric, step, unfinished)
     streams = [_stream(feed, step) for feed in feeds]
     model, optimiser = fabric.setup(learner, optimiser)
-    log, saved = Log(history), time.monotonic()
+    log, saved = Log(history, partial(fabric.all_reduce, reduce_op="mean")), time.monotonic()
 
     progress = tqdm(total=o.steps, initial=step, desc=arm.name, disable=not fabric.is_global_zero)
     while step < o.steps:
         batch, epoch = _views(feeds, streams, arm, views, o.seed)
         noise = Noise(o.seed, epoch, "student")
-        targets = _targets(own_teacher, teachers, batch, Noise(o.seed, epoch, "teacher") if o.teacher_depth else None)
+        teacher_noise = Noise(o.seed, epoch, "teacher") if o.teacher_depth else None
         rates = _schedule(optimiser, o, step)
 
         with fabric.autocast():
+            targets = _targets(own_teacher, teachers, batch, teacher_noise)
             projections = model(batch, noise)
         named, similarity = similarities(
             arm, projections, *targets, epsilon=o.epsilon, skip_same_view=o.skip_same_view,
@@ -142,6 +158,8 @@ def pretrain(
             saved = time.monotonic()
     progress.close()
     log.flush()
+    if keep and fabric.is_global_zero:
+        checkpoint.save(unfinished, _state(step, learner, own_teacher, optimiser, log.rows))
     return Pretrained(learner.own.student.eval(), log.frame())
 
 
@@ -165,8 +183,10 @@ def _views(
         # Images without a multispectral partner are the optical stem's alone, whatever the arm does with pairs.
         high_resolution = arm.high_resolution if multispectral is not None else "optical"
         as_arm = replace(settings, optical_augmentation=arm.optical_augmentation, high_resolution=high_resolution)
-        samples = batch.samples + (draws.key(feed.name) >> 32 << 32)  # sample 3 of two sources are two samples
+        # Sample 3 of two sources are two samples. On the host, where views draw their parameters.
+        samples = batch.samples.cpu() + (draws.key(feed.name) >> 32 << 32)
         views = make_views(multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm)
+        samples = samples.to(views[0].optical.device, non_blocking=True)
         seen = {"optical": samples} | ({"multispectral": samples} if multispectral is not None else {})
         parts.append(ViewBatch(views, {path: ids for path, ids in seen.items() if path in arm.paths}))
         epochs.append(epoch)
@@ -206,10 +226,29 @@ def clip(module: nn.Module, limit: float, jointly: bool) -> Tensor:
     gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients))
     norm = torch.linalg.vector_norm(norms)
-    measured = norm.expand(len(gradients)) if jointly else norms
-    scales = (limit / (measured + 1e-6)).clamp(max=1.0)
-    torch._foreach_mul_(gradients, list(scales.unbind()))
+    scales = (limit / ((norm if jointly else norms) + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_(gradients, scales if jointly else list(scales.unbind()))
     return norm
+
+
+def _freeze_unreached(student: nn.Module, arm: Arm) -> None:
+    """Stems that the arm does not train are left out: several processes would wait for their gradients for ever."""
+    for name, parameter in student.named_parameters():
+        module, _, rest = name.partition(".")
+        if module == "stems" and rest.partition(".")[0] not in arm.paths:
+            parameter.requires_grad_(False)
+
+
+def _agree(fabric: Fabric, step: int, unfinished: Path) -> None:
+    """All processes start at one step; BrewError where some did not find the checkpoint that others found."""
+    if fabric.world_size == 1:
+        return
+    steps = cast(Tensor, fabric.all_gather(torch.tensor(step, device=fabric.device))).tolist()
+    if len(set(steps)) > 1:
+        raise BrewError(
+            f"processes start at steps {steps}; expected one step for all. {unfinished} has to lie in a folder that "
+            "every machine sees, with the same code and settings on each of them"
+        )
 
 
 def _reduce(fabric: Fabric, covariance: str) -> Callable[[Tensor], Tensor] | None:
@@ -222,23 +261,27 @@ def _reduce(fabric: Fabric, covariance: str) -> Callable[[Tensor], Tensor] | Non
 
 
 class Log:
-    """One row per step, kept on the device until `flush`, so that logging does not make the device wait."""
+    """One row per step, kept on the device until `flush`, so that logging does not make the host wait.
 
-    def __init__(self, rows: Rows):
-        self.rows = rows
-        self._pending: list[tuple[int, dict[str, Tensor], dict[str, float]]] = []
+    rows: of earlier steps. reduce: of a step's tensors over processes; theirs are means over equal shares.
+    """
+
+    def __init__(self, rows: Rows, reduce: Callable[[Tensor], Any] = lambda values: values):
+        self.rows, self._reduce = rows, reduce
+        self._pending: list[tuple[int, tuple[str, ...], Tensor, dict[str, float]]] = []
 
     def add(self, step: int, tensors: dict[str, Tensor], numbers: dict[str, float], every: int = 20) -> None:
-        self._pending.append((step, {name: value.detach() for name, value in tensors.items()}, numbers))
+        values = self._reduce(torch.stack([value.detach().float() for value in tensors.values()]))
+        self._pending.append((step, tuple(tensors), values, numbers))
         if len(self._pending) >= every:
             self.flush()
 
     def flush(self) -> None:
         if not self._pending:
             return
-        table = torch.stack([torch.stack([v.float() for v in tensors.values()]) for _, tensors, _ in self._pending])
-        for (step, tensors, numbers), values in zip(self._pending, table.tolist(), strict=True):
-            row = {"step": step} | dict(zip(tensors, values, strict=True)) | numbers
+        table = torch.stack([values for _, _, values, _ in self._pending]).tolist()
+        for (step, names, _, numbers), values in zip(self._pending, table, strict=True):
+            row = {"step": step} | dict(zip(names, values, strict=True)) | numbers
             if not all(math.isfinite(value) for value in row.values()):
                 raise BrewError(
                     f"training left the finite numbers at step {step}: {_numbers(row)}; expected finite losses. "

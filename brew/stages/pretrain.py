@@ -1,29 +1,54 @@
-"""Stage `pretrain`: one arm's student and its history."""
+"""Stage `pretrain`: one arm's student and its history.
 
+The notebook trains in one process. A run over several is started from the shell, by torchrun or SLURM:
+
+    torchrun --nproc-per-node 8 -m brew.stages.pretrain --scale SCALE --arm ARM
+
+It leaves the checkpoint of its last step, with which the notebook has nothing left to train; see
+docs/running-in-parallel.md.
+"""
+
+import argparse
+import ctypes
 import dataclasses
 import hashlib
 import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 from matplotlib.figure import Figure
 
 from brew import settings
 from brew.data.batches import Batches
+from brew.errors import BrewError
 from brew.models.student import build_student, save_student
-from brew.models.teachers import TeacherUnavailable
+from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.paths import ROOT, SCRATCH
 from brew.pretraining.arms import ARMS, Arm, arm
-from brew.pretraining.loop import pretrain
+from brew.pretraining.loop import Pretrained, pretrain
 from brew.reporting.provenance import sha256
 from brew.reporting.style import colour, save
-from brew.stages import Stage
+from brew.stages import Stage, begin
 from brew.stages.optical_teacher import ready_teacher
 from brew.stages.settings import FeedSettings, Pretraining
 
 #: What an unfinished run depends on beside its settings: a checkpoint of other code would go on with the wrong method.
 _CODE = ("data", "losses", "models", "pretraining", "views", "draws.py", "sensors.py")
+_HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def plan(stage: Stage, name: str) -> tuple[Arm, Pretraining]:
@@ -69,17 +94,39 @@ def train(stage: Stage, name: str) -> pd.DataFrame:
     """
     folder = stage.layout.write(f"pretrain/{name}")
     chosen, numbers = plan(stage, name)
+    fabric = _fabric(numbers)
+    unfinished = _unfinished(stage, chosen, numbers, fabric)
     try:
-        teachers = {entry: ready_teacher(stage) for entry in chosen.teachers}
+        run = _train(stage, chosen, numbers, unfinished, fabric)
     except TeacherUnavailable as absent:
         (folder / "not-run.txt").write_text(f"{absent}\n")
         return pd.DataFrame()
-    fabric = Fabric(
-        accelerator="auto", devices=numbers.devices, num_nodes=numbers.nodes, strategy=numbers.strategy,
+    o = numbers.optimisation
+    provenance = {"arm": name, "scale": stage.settings.scale.name, "steps": o.steps, "seed": o.seed}
+    save_student(folder / "student.pt", run.student.cpu(), provenance)
+    run.history.round(6).to_csv(folder / "history.csv", index=False)
+    unfinished.unlink(missing_ok=True)
+    return run.history
+
+
+def _fabric(numbers: Pretraining, devices: int = 1, nodes: int = 1, patience_s: float = 600.0) -> Fabric:
+    """One process, or data parallelism over `devices` processes on each of `nodes` machines.
+
+    patience_s: how long a process waits for another one before it gives up.
+    Buffers are constants of the trunks: no process has to send them to the others.
+    """
+    parallel = DDPStrategy(timeout=timedelta(seconds=patience_s), broadcast_buffers=False, gradient_as_bucket_view=True)
+    return Fabric(
+        accelerator="auto", devices=devices, num_nodes=nodes, strategy=parallel if devices * nodes > 1 else "auto",
         precision=numbers.precision,  # type: ignore[arg-type]
     )  # fmt: skip
-    fabric.launch()
-    teachers = {entry: teacher.to(fabric.device) for entry, teacher in teachers.items()}
+
+
+def _train(
+    stage: Stage, chosen: Arm, numbers: Pretraining, unfinished: Path, fabric: Fabric, keep: bool = False
+) -> Pretrained:
+    """Train this process's share; TeacherUnavailable where the arm's teacher is absent."""
+    teachers = {entry: _on_device(ready_teacher(stage), numbers, fabric) for entry in chosen.teachers}
     o = numbers.optimisation
     feeds = [
         Batches(feed.source, stage.layout.store(feed.source), feed.variables, feed.splits, feed.batch, o.seed,
@@ -87,22 +134,27 @@ def train(stage: Stage, name: str) -> pd.DataFrame:
         for feed in usable(chosen, numbers.feeds)
     ]  # fmt: skip
     student = build_student(numbers.backbone, chosen.paths, seed=o.seed)
-    unfinished = SCRATCH / "unfinished" / f"{stage.settings.scale.name}-{name}-{_key(stage, chosen, numbers)}.pt"
-    run = pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric)
-    provenance = {"arm": name, "scale": stage.settings.scale.name, "steps": o.steps, "seed": o.seed}
-    if fabric.is_global_zero:
-        save_student(folder / "student.pt", run.student.cpu(), provenance)
-        run.history.round(6).to_csv(folder / "history.csv", index=False)
-        unfinished.unlink(missing_ok=True)
-    return run.history
+    return pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric, keep)
 
 
-def _key(stage: Stage, chosen: Arm, numbers: Pretraining) -> str:
-    """What an unfinished run may be continued by: the same arm, numbers, data and code."""
+def _on_device(teacher: OpticalTeacher, numbers: Pretraining, fabric: Fabric) -> OpticalTeacher:
+    """On an accelerator a frozen network's weights are kept as autocast would round them at every step."""
+    if fabric.device.type == "cuda" and numbers.precision in _HALF:
+        teacher.network.to(_HALF[numbers.precision])
+    return teacher.to(fabric.device)
+
+
+def _unfinished(stage: Stage, chosen: Arm, numbers: Pretraining, fabric: Fabric) -> Path:
+    """The run's checkpoint; its name is what may continue it: the same arm, numbers, data and code.
+
+    The number of processes belongs to them only where the coding rate depends on it.
+    """
     sources = stage.layout.read("data") / "sources.csv"
     code = {part: sha256(ROOT / "brew" / part) for part in _CODE}
-    key = [dataclasses.asdict(chosen), dataclasses.asdict(numbers), sources.read_text(), code]
-    return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    processes = fabric.world_size if numbers.optimisation.covariance == "local" else None
+    key = [dataclasses.asdict(chosen), dataclasses.asdict(numbers), processes, sources.read_text(), code]
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return SCRATCH / "unfinished" / f"{stage.settings.scale.name}-{chosen.name}-{digest}.pt"
 
 
 def curves(stage: Stage, name: str) -> Figure:
@@ -127,3 +179,73 @@ def curves(stage: Stage, name: str) -> Figure:
     caption = f"Training of {name}: every similarity by name, per step (grey) and smoothed over 2 % of the steps."
     save(figure, folder / f"training-{name}.png", caption)
     return figure
+
+
+def launched() -> tuple[int, int]:
+    """Processes per machine, and machines, as torchrun or SLURM started them; (1, 1) where neither did."""
+    if TorchElasticEnvironment.detect():
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        return local, int(os.environ["WORLD_SIZE"]) // local
+    if SLURMEnvironment.detect():
+        nodes = int(os.environ["SLURM_NNODES"])
+        return int(os.environ["SLURM_NTASKS"]) // nodes, nodes
+    return 1, 1
+
+
+@contextmanager
+def _one_of(processes: int, unfinished: Path) -> Iterator[None]:
+    """Ends with the launcher, and turns the loss of another process into a BrewError that says what is left."""
+    if processes == 1:
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise BrewError("the launcher ended this process, as it does when another one has failed")
+
+    signal.signal(signal.SIGTERM, stop)
+    if sys.platform == "linux":  # a launcher that is killed cannot end its processes
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # 1: PR_SET_PDEATHSIG
+    try:
+        yield
+    except (BrewError, RuntimeError) as error:
+        if not isinstance(error, BrewError):
+            traceback.print_exc()
+        left = f"{unfinished} holds the last checkpoint" if unfinished.exists() else "no checkpoint was written yet"
+        rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID")
+        raise BrewError(
+            f"process {rank} of {processes}: {str(error).splitlines()[0]}; expected all processes until the last step. "
+            "Which one ended first, and how, the launcher says (signal 9 is often a lack of memory). "
+            f"{left}; the same command goes on from there, with any number of processes"
+        ) from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train one arm from the shell, and leave the checkpoint of its last step where the notebook's stage finds it."""
+    parser = argparse.ArgumentParser(prog="python -m brew.stages.pretrain", description=main.__doc__)
+    parser.add_argument("--scale", required=True)
+    parser.add_argument("--arm", required=True)
+    parser.add_argument(
+        "--patience", type=float, default=600.0, metavar="S", help="seconds that a process waits for another one (600)"
+    )
+    given = parser.parse_args(arguments)
+    devices, nodes = launched()
+    if devices * nodes == 1:  # as in the notebook, so that the bits are the same
+        torch.set_num_threads(int(os.environ.get("BREW_THREADS", "2")))
+    try:
+        stage = begin(given.scale)
+        chosen, numbers = plan(stage, given.arm)
+        fabric = _fabric(numbers, devices, nodes, given.patience)
+        unfinished = _unfinished(stage, chosen, numbers, fabric)
+        with _one_of(devices * nodes, unfinished):
+            fabric.launch()
+            _train(stage, chosen, numbers, unfinished, fabric, keep=True)
+    except BrewError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if fabric.is_global_zero:
+        print(f"{unfinished} holds the last step; `make repro SCALE={given.scale}` takes it from there")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -47,16 +47,17 @@ class FeedSettings:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """The section `pretraining`. backbone: of TRUNKS. feeds: an arm takes those that have an image for its stems."""
+    """The section `pretraining`. backbone: of TRUNKS. feeds: an arm takes those that have an image for its stems.
+
+    precision: of Lightning Fabric. Over how many processes a run is spread is no parameter: torchrun or SLURM says it
+    (docs/running-in-parallel.md).
+    """
 
     backbone: str
     feeds: tuple[FeedSettings, ...]
     optimisation: Optimisation
     views: ViewSettings
     precision: str = "32-true"
-    devices: int = 1
-    nodes: int = 1
-    strategy: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -120,10 +120,10 @@ def resize_weights(
     """
     stretch = max(1.0, length.max().item() / size)
     taps = torch.arange(2 * math.ceil(2 * stretch) + 1, device=device)
-    begin, extent = start[:, None, None].to(device), length[:, None, None].to(device)
+    begin, extent = (each[:, None, None].to(device, non_blocking=True) for each in (start, length))
     position = torch.arange(size, device=device, dtype=torch.float64).expand(len(start), size)
     if mirror is not None:
-        position = torch.where(mirror[:, None].to(device), size - 1 - position, position)
+        position = torch.where(mirror[:, None].to(device, non_blocking=True), size - 1 - position, position)
     scale = extent.double() / size
     reach = scale.clamp(min=1)
     centre = scale * (position[:, :, None] + 0.5)  # within the crop

@@ -90,8 +90,8 @@ def augment(
     def change(chosen: Tensor, operation: Callable[..., Tensor], *arguments: Tensor) -> None:
         rows = chosen.nonzero()[:, 0]
         if len(rows):
-            there = rows.to(images.device)
-            own = (argument[rows].to(images.device) for argument in arguments)
+            there = rows.to(images.device, non_blocking=True)
+            own = (argument[rows].to(images.device, non_blocking=True) for argument in arguments)
             images.index_copy_(0, there, operation(images.index_select(0, there), *own))
 
     change(colour.jitter | colour.solarise, lambda chosen: chosen.clamp_(0, 1))
@@ -142,7 +142,7 @@ def hue(images: Float32[Tensor, "batch 3 y x"], turns: Float32[Tensor, " batch"]
         torch.where(value == green, (blue - red) * per_chroma + 2, (red - green) * per_chroma + 4),
     )
     angle = angle + 6 * turns[:, None, None]
-    phase = angle[:, None] + torch.tensor([5.0, 3.0, 1.0], device=images.device)[:, None, None]
+    phase = angle[:, None] + torch.arange(5.0, 0.0, -2.0, device=images.device)[:, None, None]
     phase = phase - 6 * (phase / 6).floor()
     return value[:, None] - chroma[:, None] * torch.minimum(phase, 4 - phase).clamp_(0, 1)
 

@@ -203,7 +203,7 @@ class _Batch:
             high = torch.arange(size)
         else:
             high = has_optical.cpu().nonzero()[:, 0]
-        there = high.to(device)
+        there = high.to(device, non_blocking=True)
         some = optical if optical is None or len(high) == size else optical.index_select(0, there)
         return cls(
             multispectral=None if multispectral is None else rows_first(multispectral),
@@ -323,7 +323,7 @@ def _on_grid_of(bands: Tensor, optical: Tensor) -> Tensor:
 
 def _statistics(sensor: Sensor, white: float, device: torch.device) -> Float32[Tensor, "2 channel"]:
     """Mean and standard deviation of each band, in units of `white`."""
-    return torch.tensor([sensor.mean, sensor.std], device=device) / white
+    return torch.tensor([sensor.mean, sensor.std]).to(device, non_blocking=True) / white
 
 
 def _optical_statistics(batch: _Batch) -> Float32[Tensor, "batch 2 3"]:

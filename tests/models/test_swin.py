@@ -11,7 +11,7 @@ from torchvision.models.swin_transformer import ShiftedWindowAttention, SwinTran
 from torchvision.ops import StochasticDepth
 
 from brew.models.features import Features
-from brew.models.stochastic_depth import drop_probabilities, survive
+from brew.models.stochastic_depth import drop_probabilities, residual
 from brew.models.swin import Merging, Swin, WindowAttention
 
 WIDTH, DEPTHS, HEADS = 8, (1, 2, 2, 1), (1, 2, 4, 8)
@@ -118,12 +118,57 @@ def test_stochastic_depth_s_schedule_is_torchvision_s() -> None:
 
 
 def test_a_branch_survives_where_its_draw_reaches_the_probability() -> None:
-    branch = torch.ones(4, 2, 3)
-    kept = survive(branch, torch.tensor([0.0, 0.2499, 0.25, 0.99]), 0.25)
-    torch.testing.assert_close(kept, torch.tensor([0.0, 0.0, 4 / 3, 4 / 3])[:, None, None].expand(4, 2, 3))
-    assert survive(branch, None, 0.25) is branch
-    draws = torch.rand(20_000, generator=torch.Generator().manual_seed(0))
-    assert survive(torch.ones(20_000, 1), draws, 0.4).mean().item() == pytest.approx(1, abs=0.02)
+    x = torch.arange(4.0)[:, None, None].expand(4, 2, 3)
+    added = residual(x, torch.ones_like, torch.tensor([0.0, 0.2499, 0.25, 0.99]), 0.25) - x
+    torch.testing.assert_close(added, torch.tensor([0.0, 0.0, 4 / 3, 4 / 3])[:, None, None].expand(4, 2, 3))
+    torch.testing.assert_close(residual(x, torch.ones_like, None, 0.25), x + 1)
+    zeros, draws = torch.zeros(20_000, 1), torch.rand(20_000, generator=torch.Generator().manual_seed(0))
+    assert residual(zeros, torch.ones_like, draws, 0.4).mean().item() == pytest.approx(1, abs=0.02)
+
+
+@settings(max_examples=50, deadline=None)
+@given(batch=st.integers(1, 9), probability=st.floats(0.01, 0.99), seed=st.integers(0, 2**32))
+def test_leaving_branches_out_is_exact(batch: int, probability: float, seed: int) -> None:
+    """Output and gradients equal those of computing every branch and multiplying it by zero or its inverse odds."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    branch = nn.Sequential(nn.Linear(3, 5), nn.GELU(), nn.Linear(5, 3)).double()
+    x = torch.randn(batch, 4, 3, dtype=torch.float64, generator=generator).requires_grad_()
+    draw = torch.rand(batch, generator=generator)
+    scale = (draw >= probability).double() / (1 - probability)
+    found, expected = residual(x, branch, draw, probability), x + branch(x) * scale[:, None, None]
+    torch.testing.assert_close(found, expected)
+    inputs = [x, *branch.parameters()]
+    gradients = (torch.autograd.grad(each.square().sum(), inputs) for each in (found, expected))
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(("probability", "survivors"), [(0.2, 8), (0.5, 5), (0.26, 7), (0.99, 1)])
+def test_a_fixed_count_keeps_the_highest_draws_and_the_mean(probability: float, survivors: int) -> None:
+    x, draw = torch.zeros(10, 2), torch.rand(10, generator=torch.Generator().manual_seed(6))
+    computed: list[int] = []
+
+    def branch(kept: Tensor) -> Tensor:
+        computed.append(len(kept))
+        return torch.ones_like(kept)
+
+    y = residual(x, branch, draw, probability, fixed_count=True)
+    assert computed == [survivors]
+    assert torch.equal(y[:, 0] > 0, draw >= draw.sort(descending=True).values[survivors - 1])
+    torch.testing.assert_close(y.mean(0), torch.ones(2))
+
+
+def test_a_trunk_drops_a_fixed_count_where_told() -> None:
+    swin = Swin(WIDTH, DEPTHS, HEADS, 4, 0.5).double()
+    swin.fixed_count = True
+    tokens = torch.randn(4, 6, 6, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
+    drop = torch.full((4, 2 * swin.blocks), 0.99, dtype=torch.float64)  # which Bernoulli's reading would all keep
+    drop[0] = 0.98
+    pooled = swin(tokens, drop).pooled
+    alone = swin(tokens[1:], drop[1:] + torch.arange(3)[:, None] / 1000).pooled
+    swin.fixed_count = False
+    assert not torch.allclose(pooled[0], swin(tokens, drop).pooled[0])
+    assert torch.isfinite(alone).all()
 
 
 def test_what_is_dropped_depends_on_a_sample_s_own_draws_alone() -> None:
