@@ -65,8 +65,11 @@ teacher: $(READY)  ## train the miniature's optical teacher again
 verify: $(READY)  ## regenerate in a scratch clone and compare every score with the committed one
 	@$(PYTHON) -m brew.stages.verify $(SCALE)
 
+bench: $(READY)  ## measure speed on a quiet machine and write docs/performance.md
+	@$(PYTHON) -m benchmarks.all
+
 clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test lint lab lock teacher verify clean
+.PHONY: help setup repro test lint lab lock teacher verify bench clean
