@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from brew.errors import BrewError
+from brew.models.student import build_student
 from brew.pretraining import checkpoint
 from brew.pretraining.loop import Log, clip, parameter_groups
 
@@ -47,6 +48,13 @@ def test_an_interrupted_run_resumes_to_the_same_bits(short_run, scenes, tmp_path
     pd.testing.assert_frame_equal(whole.history, resumed.history)
 
 
+def test_a_stem_that_the_arm_does_not_train_stays_and_has_no_gradient(short_run):
+    before = build_student("swin-nano", ("multispectral",), seed=0).stems["optical"].state_dict()
+    stem = short_run("ms-only", steps=2).student.stems["optical"]
+    assert same_weights(stem.state_dict(), before)
+    assert not any(parameter.requires_grad for parameter in stem.parameters())
+
+
 def test_another_seed_gives_another_run(short_run):
     one, other = short_run("ms-only", steps=3), short_run("ms-only", steps=3, seed=1)
     assert not same_weights(one.student.state_dict(), other.student.state_dict())
@@ -64,6 +72,13 @@ def test_a_logged_loss_that_is_not_finite_names_step_and_where_to_look():
     with pytest.raises(BrewError, match=r"at step 3: .*loss nan.*Last sound step: step 2.*Look at the learning rate"):
         log.flush()
     assert [row["step"] for row in log.rows] == [2]
+
+
+def test_a_row_of_the_log_is_reduced_before_it_is_read():
+    log = Log([], reduce=lambda values: values / 2)
+    log.add(0, {"loss": torch.tensor(3.0), "norm": torch.tensor(1.0, dtype=torch.float64)}, {"learning rate": 1e-3})
+    log.flush()
+    assert log.rows == [{"step": 0, "loss": 1.5, "norm": 0.5, "learning rate": 1e-3}]
 
 
 def test_the_same_view_pairs_of_class_tokens_are_a_parameter(short_run):
