@@ -12,6 +12,7 @@ from torchvision.ops import StochasticDepth
 
 from brew.models.features import Features
 from brew.models.stochastic_depth import drop_probabilities, residual
+from brew.models.student import build_student
 from brew.models.swin import Merging, Swin, WindowAttention
 
 WIDTH, DEPTHS, HEADS = 8, (1, 2, 2, 1), (1, 2, 4, 8)
@@ -158,17 +159,17 @@ def test_a_fixed_count_keeps_the_highest_draws_and_the_mean(probability: float, 
     torch.testing.assert_close(y.mean(0), torch.ones(2))
 
 
-def test_a_trunk_drops_a_fixed_count_where_told() -> None:
-    swin = Swin(WIDTH, DEPTHS, HEADS, 4, 0.5).double()
-    swin.fixed_count = True
-    tokens = torch.randn(4, 6, 6, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
-    drop = torch.full((4, 2 * swin.blocks), 0.99, dtype=torch.float64)  # which Bernoulli's reading would all keep
-    drop[0] = 0.98
-    pooled = swin(tokens, drop).pooled
-    alone = swin(tokens[1:], drop[1:] + torch.arange(3)[:, None] / 1000).pooled
-    swin.fixed_count = False
-    assert not torch.allclose(pooled[0], swin(tokens, drop).pooled[0])
-    assert torch.isfinite(alone).all()
+@pytest.mark.parametrize("backbone", ["swin-micro", "vit-micro"])
+def test_a_student_drops_a_fixed_count_where_told(backbone: str) -> None:
+    """Of samples that Bernoulli's draws would all keep, those with the lowest draws lose branches."""
+    each_alone, by_count = (
+        build_student(backbone, stochastic_depth=0.5, fixed_count=fixed, seed=0) for fixed in (False, True)
+    )
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(7))
+    drop = torch.tensor([0.98, 0.99, 0.99, 0.99])[:, None].expand(-1, 2 * by_count.trunk.blocks)
+    kept, dropped = (student.encode(images, "optical", drop).pooled for student in (each_alone, by_count))
+    assert not torch.allclose(kept[0], dropped[0])
+    torch.testing.assert_close(by_count.encode(images, "optical").pooled, each_alone.encode(images, "optical").pooled)
 
 
 def test_what_is_dropped_depends_on_a_sample_s_own_draws_alone() -> None:

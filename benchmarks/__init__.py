@@ -1,0 +1,1 @@
+"""Speed measurements that anyone can run: `python -m benchmarks.<name>`, or `make bench` for all of them."""
