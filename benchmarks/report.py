@@ -33,6 +33,7 @@ class Bar:
 
 BARS = (
     Bar("1. Reading", "warm at least 800 samples/s/core; cold at least 80 % of `dd`", ("reading",)),
+    Bar("1. Reading, batching and views", "ratio on the CPU, against HDF5, transforms and collation", ("feeding",)),
     Bar("2. Views", "ratio at least 1.5 on the CPU", ("views",)),
     Bar(
         "3. Arithmetic per image",
@@ -56,7 +57,8 @@ _HEAD = """# Performance
 
 Written by `python -m benchmarks.report` from `benchmarks/results/`; `make bench` measures anew. Medians, with the
 smallest and largest of all rounds in brackets. The ratio is taken per round, both ways in turn in one process: above 1,
-brew is faster. Ratios compare across machines, rates do not. What a script measures is said at its top.
+brew is faster; of counts (arithmetic, memory) it is ours over the conventional, below 1 better. Ratios compare
+across machines, rates do not. What a script measures is said at its top.
 
 | what | bar | ours | conventional | ratio | rounds | settings | machine |
 |---|---|---|---|---|---|---|---|

@@ -7,11 +7,16 @@ Bands of 20 m and 60 m are brought to the scene's 10 m grid bilinearly where the
 same corner; edges are extended. Nothing else is resampled or reprojected: a band with another coordinate system, corner
 or extent is an error that names file and band.
 
+One process reads all scenes here, twice: once to check them, so that bad input ends before anything is written.
+`brew.data.building` reads thousands on many processes, from the same functions and with the same result.
+
 Left out: several dates of one place (a store's second dimension has length one here), masks of clouds.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +45,8 @@ _COLUMNS = ("file", "band", "index", "scene", "split")
 _SPLITS = ("pretrain", "train", "validation", "test")
 #: Corners of two grids agree when they differ by less than this share of a pixel.
 _TOLERANCE = 1e-3
+#: Tiles that are cut at a time, so that a large scene is not in memory twice.
+_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class GeotiffSettings:
     stride: int = 96
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BandFile:
     """Where one band of one scene lies. band: Sentinel-2 name such as "B8A". index: in the file, from 1."""
 
@@ -74,7 +81,7 @@ class BandFile:
 class Scene:
     """One scene on its 10 m grid. values: (10, y, x) uint16 in the order of ``SENSORS["sentinel2"]``.
 
-    crs: WKT, empty where the files carry none. transform: GDAL's six numbers.
+    crs: WKT, empty where the files carry none. transform: GDAL's six numbers. hash: of `values`, `content_hash`.
     """
 
     name: str
@@ -82,6 +89,36 @@ class Scene:
     values: np.ndarray
     crs: str
     transform: tuple[float, ...]
+    hash: str
+
+    @property
+    def grid(self) -> dict[str, Any]:
+        """Where the scene lies: coordinate system, transform and shape (y, x), as the store's attributes keep it."""
+        return {"crs": self.crs, "transform": list(self.transform), "shape": list(self.values.shape[1:])}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one band of a scene.
+
+    file: that holds the band; the folder where it should be if it is missing. band: its name, empty if unknown.
+    """
+
+    scene: str
+    file: str
+    band: str
+    error: str
+
+
+class SceneError(BrewError):
+    """A scene that cannot be used. problems: all that is wrong with it; the message is the first of them."""
+
+    def __init__(self, problems: Sequence[Problem]):
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return self.problems[0].error
 
 
 def list_bands(settings: GeotiffSettings) -> dict[str, dict[str, BandFile]]:
@@ -89,59 +126,113 @@ def list_bands(settings: GeotiffSettings) -> dict[str, dict[str, BandFile]]:
 
     Raises BrewError where a band is missing or doubled, has no known name, or a scene stands in two splits.
     """
-    folder = Path(settings.folder)
-    if settings.split not in _SPLITS:
-        raise BrewError(f"split {settings.split!r} is unknown; {nearest(settings.split, _SPLITS)}")
-    files = list(_from_table(folder, settings) if settings.table else _from_files(folder, settings))
-    if not files:
-        raise BrewError(f"{folder} holds no GeoTIFF (*.tif, *.tiff); expected Sentinel-2 bands there. Check `folder`")
-    scenes: dict[str, dict[str, BandFile]] = {}
+    if settings.table:
+        files = list(bands_of_table(settings))
+    else:
+        files = [band for path in raster_files(settings) for band in bands_of_file(path, settings)]
+    return {name: scene_bands(members) for name, members in by_scene(files).items()}
+
+
+def by_scene(files: Iterable[BandFile]) -> dict[str, list[BandFile]]:
+    """The files of each scene, scenes in the order of their names."""
+    scenes: dict[str, list[BandFile]] = defaultdict(list)
     for file in files:
-        bands = scenes.setdefault(file.scene, {})
-        if file.band in bands:
-            raise BrewError(
-                f"{file.path}, band {file.band}: doubled, {bands[file.band].path} holds it too in scene "
-                f"{file.scene!r}; expected it once. Remove one, or tell the scenes apart in a table"
-            )
-        bands[file.band] = file
-    members: dict[str, set[str]] = {}
+        scenes[file.scene].append(file)
+    return {name: scenes[name] for name in sorted(scenes)}
+
+
+def scene_bands(files: Sequence[BandFile]) -> dict[str, BandFile]:
+    """The ten bands that brew uses, by name and in their order, of one scene's files.
+
+    Raises SceneError where one is missing or doubled, or the scene stands in two splits.
+    """
+    name, problems = files[0].scene, []
+    bands: dict[str, BandFile] = {}
     for file in files:
-        members.setdefault(file.split, set()).add(file.scene)
-    check_disjoint(members, "scene")
-    for name, bands in scenes.items():
-        missing = [band for band in _BANDS if band not in bands]
-        if missing:
-            place = next(iter(bands.values())).path.parent
-            raise BrewError(
-                f"{place}, scene {name!r}: band {', '.join(missing)} missing; found {', '.join(sorted(bands))}. "
-                "Add the files, or name their bands in a table"
+        first = bands.setdefault(file.band, file)
+        if first is not file:
+            error = (
+                f"{file.path}, band {file.band}: doubled, {first.path} holds it too in scene {name!r}; expected it "
+                "once. Remove one, or tell the scenes apart in a table"
             )
-    return {name: {band: scenes[name][band] for band in _BANDS} for name in sorted(scenes)}
+            problems.append(Problem(name, str(file.path), file.band, error))
+    with _noted(problems, name, files[0].path):
+        check_disjoint({split: [name] for split in sorted({file.split for file in files})}, "scene")
+    place = files[0].path.parent
+    missing = [band for band in _BANDS if band not in bands]
+    if missing:
+        error = (
+            f"{place}, scene {name!r}: band {', '.join(missing)} missing; found {', '.join(sorted(bands))}. "
+            "Add the files, or name their bands in a table"
+        )
+        problems += [Problem(name, str(place), band, error) for band in missing]
+    _refuse(problems)
+    return {band: bands[band] for band in _BANDS}
 
 
 def read_scene(bands: Mapping[str, BandFile]) -> Scene:
-    """All bands of a scene on the grid of its 10 m bands; BrewError naming file and band where something is wrong."""
-    rasters = {}
-    for band, file in bands.items():
-        rasters[band] = read_band(file.path, file.index)
-        check_digital_numbers(rasters[band].values, file.path, band)
-    grid, first = rasters[_BANDS[0]], bands[_BANDS[0]]
-    values = [_on_grid(raster, grid, bands[band]) for band, raster in rasters.items()]
-    return Scene(first.scene, first.split, np.stack(values), grid.crs, tuple(grid.transform.to_gdal()))
+    """All bands of a scene on the grid of its 10 m bands; SceneError naming every file and band that is wrong."""
+    problems: list[Problem] = []
+    first, values = bands[_BANDS[0]], np.empty(0, np.uint16)
+    grid: Raster | None = None
+    for layer, (band, file) in enumerate(bands.items()):
+        with _noted(problems, file.scene, file.path, band):
+            raster = read_band(file.path, file.index)
+            check_digital_numbers(raster.values, file.path, band)
+            if file is first:
+                grid, values = raster, np.empty((len(bands), *raster.values.shape), np.uint16)
+            if grid is not None:  # else the first band is at fault, and the others are checked by themselves
+                values[layer] = _on_grid(raster, grid, file)
+    _refuse(problems)
+    assert grid is not None  # a scene without its first band has a problem
+    return Scene(first.scene, first.split, values, grid.crs, tuple(grid.transform.to_gdal()), content_hash(values))
+
+
+def read_checked_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings) -> Scene:
+    """`read_scene`, and SceneError too where the scene is smaller than a tile or one of its tiles is all black."""
+    scene = read_scene(bands)
+    problems: list[Problem] = []
+    first = bands[_BANDS[0]]
+    with _noted(problems, scene.name, first.path):
+        corners = _corners(scene.values.shape[1:], settings, first.path)
+        for band, values in zip(_BANDS, scene.values, strict=True):
+            with _noted(problems, scene.name, bands[band].path, band):
+                check_tiles(values, bands[band].path, band, corners, settings.tile)
+    _refuse(problems)
+    return scene
+
+
+@contextmanager
+def _noted(problems: list[Problem], scene: str, path: Path, band: str = "") -> Iterator[None]:
+    """Keep a BrewError as a problem of the scene and go on, so that a reader learns of all of them at once."""
+    try:
+        yield
+    except BrewError as error:
+        problems.append(Problem(scene, str(path), band, str(error)))
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise SceneError(problems)
 
 
 def build(path: Path, settings: GeotiffSettings) -> None:
     """Read every scene, check it, then write the store of tiles at `path`."""
     scenes = list_bands(settings)
-    counts, grids = 0, {}
-    for name, bands in scenes.items():  # bad input ends here, before anything is written
-        scene = read_scene(bands)
-        corners = _corners(scene, bands, settings)
-        for band, values in zip(_BANDS, scene.values, strict=True):
-            check_tiles(values, bands[band].path, band, corners, settings.tile)
-        counts += len(corners)
-        grids[name] = {"crs": scene.crs, "transform": list(scene.transform), "shape": list(scene.values.shape[1:])}
-    tile = settings.tile
+    # Bad input ends here, before anything is written.
+    grids = {name: read_checked_scene(bands, settings).grid for name, bands in scenes.items()}
+    write_tiles(path, settings, grids, (read_scene(bands) for bands in scenes.values()))
+
+
+def write_tiles(
+    path: Path, settings: GeotiffSettings, grids: Mapping[str, Mapping[str, Any]], scenes: Iterable[Scene]
+) -> None:
+    """Write the store of tiles at `path`; memory holds one scene.
+
+    grids: of every scene (`Scene.grid`) by name. scenes: in the order of `grids`.
+    """
+    tile, folder = settings.tile, Path(settings.folder)
+    samples = sum(len(_corners(grid["shape"], settings, folder / name)) for name, grid in grids.items())
     variables = {
         "multispectral": Variable(("sample", "time", "band", "y", "x"), (1, len(_BANDS), tile, tile), "uint16"),
         "split": Variable(("sample",), (), "text"),
@@ -150,28 +241,31 @@ def build(path: Path, settings: GeotiffSettings) -> None:
         "row": Variable(("sample",), (), "int32"),
         "column": Variable(("sample",), (), "int32"),
     }
-    attributes = {"source": f"GeoTIFFs in {Path(settings.folder).name}", "licence": settings.licence, "scenes": grids}
-    blocks = (_tiles(read_scene(bands), bands, settings) for bands in scenes.values())
-    write_store(path, counts, variables, blocks, attributes)
+    attributes = {"source": f"GeoTIFFs in {folder.name}", "licence": settings.licence, "scenes": dict(grids)}
+    blocks = (block for scene in scenes for block in _tiles(scene, settings))
+    write_store(path, samples, variables, blocks, attributes)
 
 
-def _corners(scene: Scene, bands: Mapping[str, BandFile], settings: GeotiffSettings) -> list[tuple[int, int]]:
+def _corners(shape: Sequence[int], settings: GeotiffSettings, path: Path) -> list[tuple[int, int]]:
     try:
-        return tile_corners(scene.values.shape[1], scene.values.shape[2], settings.tile, settings.stride)
+        return tile_corners(shape[0], shape[1], settings.tile, settings.stride)
     except BrewError as error:
-        raise BrewError(f"{bands[_BANDS[0]].path}: {error}") from error
+        raise BrewError(f"{path}: {error}") from error
 
 
-def _tiles(scene: Scene, bands: Mapping[str, BandFile], settings: GeotiffSettings) -> dict[str, np.ndarray]:
-    corners, tile = _corners(scene, bands, settings), settings.tile
-    return {
-        "multispectral": np.stack([scene.values[:, y : y + tile, x : x + tile] for y, x in corners])[:, None],
-        "split": np.full(len(corners), scene.split, dtype=object),
-        "origin": np.full(len(corners), scene.name, dtype=object),
-        "hash": np.full(len(corners), content_hash(scene.values), dtype=object),
-        "row": np.array([y for y, _ in corners], dtype=np.int32),
-        "column": np.array([x for _, x in corners], dtype=np.int32),
-    }
+def _tiles(scene: Scene, settings: GeotiffSettings) -> Iterator[dict[str, np.ndarray]]:
+    (height, width), tile = scene.values.shape[1:], settings.tile
+    every = tile_corners(height, width, tile, settings.stride)
+    for start in range(0, len(every), _BLOCK):
+        corners = every[start : start + _BLOCK]
+        yield {
+            "multispectral": np.stack([scene.values[:, y : y + tile, x : x + tile] for y, x in corners])[:, None],
+            "split": np.full(len(corners), scene.split, dtype=object),
+            "origin": np.full(len(corners), scene.name, dtype=object),
+            "hash": np.full(len(corners), scene.hash, dtype=object),
+            "row": np.array([y for y, _ in corners], dtype=np.int32),
+            "column": np.array([x for _, x in corners], dtype=np.int32),
+        }
 
 
 def _on_grid(raster: Raster, grid: Raster, file: BandFile) -> np.ndarray:
@@ -211,26 +305,44 @@ def _bilinear(values: np.ndarray, ratio: int) -> np.ndarray:
     return finer[0, 0].round().numpy().astype(np.uint16)
 
 
-def _from_files(folder: Path, settings: GeotiffSettings) -> Iterator[BandFile]:
-    """Bands named by their files: the scene is the file itself, or the folder where a file holds one band."""
-    for path in _rasters(folder):
-        names = raster_descriptions(path)
-        alone = len(names) == 1
-        scene = (path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix()
-        for index, description in enumerate(names, start=1):
-            said = description or (path.stem.rsplit("_", 1)[-1] if alone else "")
-            band = _band(said)
-            if band is None:
-                raise BrewError(
-                    f"{path}, band number {index}: found {said or 'no description'!r}; expected the name of a "
-                    "Sentinel-2 band. Describe the bands in the file, or list them in a table: "
-                    f"{', '.join(_COLUMNS)}"
-                )
-            yield BandFile(path, band, index, folder.name if scene == "." else scene, settings.split)
+def raster_files(settings: GeotiffSettings) -> list[Path]:
+    """Every GeoTIFF in the folder and its subfolders, sorted; BrewError where there is none."""
+    _check_split(settings)
+    folder = Path(settings.folder)
+    if not folder.is_dir():
+        raise BrewError(f"{folder} does not exist; expected a folder of GeoTIFFs. Check `folder`")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".tif", ".tiff"))
+    if not files:
+        raise BrewError(f"{folder} holds no GeoTIFF (*.tif, *.tiff); expected Sentinel-2 bands there. Check `folder`")
+    return files
 
 
-def _from_table(folder: Path, settings: GeotiffSettings) -> Iterator[BandFile]:
-    """Bands named by a table."""
+def bands_of_file(path: Path, settings: GeotiffSettings) -> list[BandFile]:
+    """What a file says it holds; the scene is the file itself, or its folder where it holds one band.
+
+    Reads the header alone. Raises BrewError where it is damaged or a band has no known name.
+    """
+    folder, names = Path(settings.folder), raster_descriptions(path)
+    alone = len(names) == 1
+    scene = (path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix()
+    bands = []
+    for index, description in enumerate(names, start=1):
+        said = description or (path.stem.rsplit("_", 1)[-1] if alone else "")
+        band = _band(said)
+        if band is None:
+            raise BrewError(
+                f"{path}, band number {index}: found {said or 'no description'!r}; expected the name of a "
+                "Sentinel-2 band. Describe the bands in the file, or list them in a table: "
+                f"{', '.join(_COLUMNS)}"
+            )
+        bands.append(BandFile(path, band, index, folder.name if scene == "." else scene, settings.split))
+    return bands
+
+
+def bands_of_table(settings: GeotiffSettings) -> Iterator[BandFile]:
+    """Bands as the table of the settings names them; BrewError where a row is wrong. No image is opened."""
+    _check_split(settings)
+    folder = Path(settings.folder)
     table = folder / str(settings.table)
     for number, row in enumerate(_rows(table), start=1):
         unknown = [key for key in row if key not in _COLUMNS]
@@ -255,22 +367,24 @@ def _from_table(folder: Path, settings: GeotiffSettings) -> Iterator[BandFile]:
         yield BandFile(path, band, index, folder.name if scene == "." else scene, split)
 
 
+def _check_split(settings: GeotiffSettings) -> None:
+    if settings.split not in _SPLITS:
+        raise BrewError(f"split {settings.split!r} is unknown; {nearest(settings.split, _SPLITS)}")
+
+
 def _rows(table: Path) -> list[dict[str, Any]]:
     if not table.is_file():
         raise BrewError(f"{table} does not exist; expected a table of bands there. Check `table`")
     if table.suffix == ".csv":
         with table.open(newline="") as stream:
-            return list(csv.DictReader(stream))
-    rows = yaml.safe_load(table.read_text())
+            rows: Any = list(csv.DictReader(stream))
+    else:
+        rows = yaml.safe_load(table.read_text())
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BrewError(f"{table} holds {type(rows).__name__}; expected a list of rows with {', '.join(_COLUMNS)}")
+    if not rows:
+        raise BrewError(f"{table} lists no band; expected rows of {', '.join(_COLUMNS)}. Correct the table")
     return rows
-
-
-def _rasters(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise BrewError(f"{folder} does not exist; expected a folder of GeoTIFFs. Check `folder`")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".tif", ".tiff"))
 
 
 def _band(name: str) -> str | None:

@@ -8,12 +8,14 @@ Left out: augmentation, and fine-tuning.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64, Integer
 from sklearn.linear_model import LogisticRegression
 
+from brew.downstream.logistic import fit_path
 from brew.downstream.metrics import check_labels, confusion, f1_multilabel_micro, metric
 from brew.downstream.splits import Split
 from brew.errors import BrewError
@@ -23,6 +25,8 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 NEIGHBOURS = (1, 5, 10, 20)
 #: Weight of a neighbour is exp(cosine / .07), as in DINO's evaluation (Caron et al. 2021; Wu et al. 2018).
 _TEMPERATURE = 0.07
+#: Queries compared with all training samples at a time: 40 MB of similarities for 20,000 of them.
+_BLOCK = 256
 
 Features = Float[np.ndarray, "_sample width"]
 
@@ -62,6 +66,12 @@ def _check(features: Features, labels: Integer[np.ndarray, "..."], split: Split,
     check_labels(labels, classes, "labels")
 
 
+def _check_multilabel(features: Features, labels: Integer[np.ndarray, "..."], split: Split) -> None:
+    if labels.ndim != 2:
+        raise BrewError(f"labels of shape {labels.shape}; expected (sample, label) with 0 or 1")
+    _check(features, labels, split, 2)
+
+
 def neighbours(
     features: Features,
     labels: Int64[np.ndarray, " _sample"],
@@ -73,33 +83,98 @@ def neighbours(
 ) -> ClassificationResult:
     """k nearest training samples by cosine, votes weighted by similarity; k chosen on validation by `score`."""
     _check(features, labels, split, classes)
+    votes = np.eye(classes)[labels[split.train]]
+    validation, test = _nearest(features, split, max(grid))
+
+    def predict(nearest: _Nearest, count: int) -> Int64[np.ndarray, " query"]:
+        return nearest.votes(votes, count).argmax(1)
+
+    def counted(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        return confusion(truth, predicted, classes)
+
+    return _chosen(grid, labels, split, partial(predict, validation), partial(predict, test), counted, metric(score))
+
+
+def neighbours_multilabel(
+    features: Features,
+    labels: Integer[np.ndarray, "..."],
+    split: Split,
+    *,
+    grid: tuple[int, ...] = NEIGHBOURS,
+) -> ClassificationResult:
+    """As `neighbours`; a label is present with over half of the votes' weight. One k for all labels, by micro F1."""
+    _check_multilabel(features, labels, split)
+    for_and_against = 2.0 * labels[split.train] - 1
+    validation, test = _nearest(features, split, max(grid))
+
+    def predict(nearest: _Nearest, count: int) -> Int64[np.ndarray, "query label"]:
+        return (nearest.votes(for_and_against, count) > 0).astype(np.int64)
+
+    choices = partial(predict, validation), partial(predict, test)
+    return _chosen(grid, labels, split, *choices, _counted_per_label, f1_multilabel_micro)
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """Each query's nearest training samples, nearest first, and the weights of their votes."""
+
+    samples: Int64[np.ndarray, "query neighbour"]
+    weights: Float[np.ndarray, "query neighbour"]
+
+    def votes(self, votes: Float[np.ndarray, "train class"], count: int) -> Float[np.ndarray, "query class"]:
+        """Weighted sum of the first `count` neighbours' votes."""
+        return (self.weights[:, :count, None] * votes[self.samples[:, :count]]).sum(1)
+
+
+def _nearest(features: Features, split: Split, count: int) -> tuple[_Nearest, _Nearest]:
+    """The `count` nearest training samples of every validation and every test sample."""
     train, validation, test = (_unit(part) for part in _standardised(features, split))
-    votes_of = np.eye(classes)[labels[split.train]]
 
-    def vote(queries: Features, count: int) -> Int64[np.ndarray, " query"]:
-        similarity = queries @ train.T
-        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
-        weight = np.exp((np.take_along_axis(similarity, nearest, 1) - 1) / _TEMPERATURE)
-        return (weight[..., None] * votes_of[nearest]).sum(1).argmax(1)
+    def nearest(queries: Features) -> _Nearest:
+        samples, similarities = [], []
+        for start in range(0, len(queries), _BLOCK):
+            similarity = queries[start : start + _BLOCK] @ train.T
+            samples.append(_largest(similarity, count))
+            similarities.append(np.take_along_axis(similarity, samples[-1], 1))
+        return _Nearest(np.concatenate(samples), np.exp((np.concatenate(similarities) - 1) / _TEMPERATURE))
 
-    def validated(count: int) -> float:
-        counts = confusion(labels[split.validation], vote(validation, count), classes)
-        return float(metric(score)(counts.sum(0)))
-
-    chosen, best = _choose(grid, validated)
-    predicted = vote(test, int(chosen))
-    return ClassificationResult(split.test, confusion(labels[split.test], predicted, classes), predicted, chosen, best)
+    return nearest(validation), nearest(test)
 
 
 def _unit(features: Features) -> Features:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def _choose(grid: Sequence[int | float], validated: Callable[[Any], float]) -> tuple[float, float]:
-    """The first grid value of highest validation score, and that score."""
-    scores = [validated(value) for value in grid]
+def _largest(values: Float[np.ndarray, "row column"], count: int) -> Int64[np.ndarray, "row largest"]:
+    """Columns of each row's `count` largest values (all, where there are fewer), falling; equal ones by column.
+
+    The head of a stable sort, without sorting the rest.
+    """
+    count = min(count, values.shape[1])
+    least = np.partition(values, -count, axis=1)[:, -count]
+    heads = []
+    for row, bound in zip(values, least, strict=True):
+        candidates = np.flatnonzero(row >= bound)  # more than `count` where values equal the bound
+        heads.append(candidates[np.argsort(-row[candidates], kind="stable")[:count]])
+    return np.stack(heads)
+
+
+def _chosen(
+    grid: Sequence[int | float],
+    labels: Integer[np.ndarray, "sample ..."],
+    split: Split,
+    validated: Callable[[Any], np.ndarray],
+    tested: Callable[[Any], np.ndarray],
+    counted: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    score: Callable[[np.ndarray], np.ndarray],
+) -> ClassificationResult:
+    """Test the first grid value of highest validation score. validated, tested: a grid value's predictions."""
+    truth = labels[split.validation]
+    scores = [float(score(counted(truth, validated(value)).sum(0))) for value in grid]
     best = int(np.argmax(scores))
-    return float(grid[best]), scores[best]
+    predicted = tested(grid[best])
+    counts = counted(labels[split.test], predicted)
+    return ClassificationResult(split.test, counts, predicted, float(grid[best]), scores[best])
 
 
 def linear_probe(
@@ -116,19 +191,19 @@ def linear_probe(
     train, validation, test = _standardised(features, split)
     if len(np.unique(labels[split.train])) < 2:
         raise BrewError("training labels of one class; a linear probe needs at least two: enlarge the training split")
-    models = {strength: _regression(strength).fit(train, labels[split.train]) for strength in strengths}
+    models = {
+        strength: LogisticRegression(C=strength, solver="lbfgs", max_iter=1000).fit(train, labels[split.train])
+        for strength in strengths
+    }
 
-    def validated(strength: float) -> float:
-        counts = confusion(labels[split.validation], models[strength].predict(validation), classes)
-        return float(metric(score)(counts.sum(0)))
+    def predict(queries: Features, strength: float) -> Int64[np.ndarray, " query"]:
+        return models[strength].predict(queries).astype(np.int64)
 
-    chosen, best = _choose(strengths, validated)
-    predicted = models[chosen].predict(test).astype(np.int64)
-    return ClassificationResult(split.test, confusion(labels[split.test], predicted, classes), predicted, chosen, best)
+    def counted(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        return confusion(truth, predicted, classes)
 
-
-def _regression(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, solver="lbfgs", max_iter=1000)
+    choices = partial(predict, validation), partial(predict, test)
+    return _chosen(strengths, labels, split, *choices, counted, metric(score))
 
 
 def linear_probe_multilabel(
@@ -142,29 +217,18 @@ def linear_probe_multilabel(
 
     A label that every or no training sample has is predicted as in training.
     """
-    if labels.ndim != 2:
-        raise BrewError(f"labels of shape {labels.shape}; expected (sample, label) with 0 or 1")
-    _check(features, labels, split, 2)
+    _check_multilabel(features, labels, split)
     train, validation, test = _standardised(features, split)
-    models = {strength: [_one(strength, train, column) for column in labels[split.train].T] for strength in strengths}
+    models = fit_path(train, labels[split.train], strengths)
 
-    def predict(strength: float, queries: Features) -> Integer[np.ndarray, "query label"]:
-        return np.stack([model(queries) for model in models[strength]], axis=1).astype(np.int64)
+    def predict(queries: Features, strength: float) -> Int64[np.ndarray, "query label"]:
+        return (models[strength].log_odds(queries) > 0).astype(np.int64)
 
-    def counted(truth: np.ndarray, predicted: np.ndarray) -> Integer[np.ndarray, "query label 2 2"]:
-        return confusion(truth.reshape(-1, 1), predicted.reshape(-1, 1), 2).reshape(*truth.shape, 2, 2)
-
-    def validated(strength: float) -> float:
-        return float(f1_multilabel_micro(counted(labels[split.validation], predict(strength, validation)).sum(0)))
-
-    chosen, best = _choose(strengths, validated)
-    predicted = predict(chosen, test)
-    return ClassificationResult(split.test, counted(labels[split.test], predicted), predicted, chosen, best)
+    choices = partial(predict, validation), partial(predict, test)
+    return _chosen(strengths, labels, split, *choices, _counted_per_label, f1_multilabel_micro)
 
 
-def _one(strength: float, features: Features, present: np.ndarray) -> Callable[[Features], np.ndarray]:
-    """A function features -> 0/1 for one label."""
-    values = np.unique(present)
-    if len(values) == 1:
-        return lambda queries: np.full(len(queries), values[0])
-    return _regression(strength).fit(features, present).predict
+def _counted_per_label(
+    truth: Integer[np.ndarray, "query label"], predicted: Integer[np.ndarray, "query label"]
+) -> Integer[np.ndarray, "query label 2 2"]:
+    return confusion(truth.reshape(-1, 1), predicted.reshape(-1, 1), 2).reshape(*truth.shape, 2, 2)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rasterio.transform import Affine
 
 from brew.data import geotiff
-from brew.data.geotiff import GeotiffSettings, list_bands, read_scene
+from brew.data.geotiff import GeotiffSettings, SceneError, list_bands, read_scene
 from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.sensors import SENSORS
@@ -268,6 +268,28 @@ def test_a_wrong_table(tmp_path, change, match):
     rows[0] |= change
     (folder / "bands.yaml").write_text(yaml.safe_dump(rows))
     refused(folder, match, table="bands.yaml")
+
+
+def test_a_table_without_rows(tmp_path):
+    folder = stacked(tmp_path)
+    (folder / "bands.csv").write_text("file,band\n")
+    refused(folder, r"bands\.csv lists no band; expected rows of file, band", table="bands.csv")
+
+
+def test_everything_that_is_wrong_with_a_scene_is_known(tmp_path):
+    folder = scene(tmp_path / "in")
+    write(broken(folder, "B4"), image("B4").astype(np.int32))  # whose grid the others are compared with
+    write(broken(folder, "B11"), np.zeros_like(image("B11")), 20)
+    with pytest.raises(SceneError, match=r"B04\.tif, band B4: type int32") as caught:
+        read_scene(list_bands(settings(folder))["place"])
+    found = [(problem.scene, Path(problem.file).name, problem.band) for problem in caught.value.problems]
+    assert found == [("place", "T32TNS_B04.tif", "B4"), ("place", "T32TNS_B11.tif", "B11")]
+
+
+def test_a_large_scene_is_cut_block_by_block(tmp_path, monkeypatch):
+    whole = build(scene(tmp_path / "in")).load()
+    monkeypatch.setattr(geotiff, "_BLOCK", 3)
+    assert build(tmp_path / "in").load().identical(whole)
 
 
 def test_a_scene_smaller_than_a_tile(tmp_path):

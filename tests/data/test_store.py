@@ -85,8 +85,8 @@ def test_plain_xarray_opens_a_store_too(tmp_path):
 
 
 @given(order=st.lists(st.integers(0, SAMPLES - 1), min_size=1, max_size=20))
-def test_mapped_reading_equals_xarray(tmp_path_factory, order):
-    path = tmp_path_factory.getbasetemp() / "mapped.zarr"
+def test_reading_by_offset_equals_xarray(tmp_path_factory, order):
+    path = tmp_path_factory.getbasetemp() / "offset.zarr"
     values = arrays() if path.exists() else write(path)
     times = np.array(order) % 2
     assert (ArrayReader(path, "multispectral").read(order) == values["multispectral"][order]).all()
@@ -204,6 +204,37 @@ def test_unknown_variable_names_the_nearest(tmp_path):
     write(tmp_path / "a.zarr")
     with pytest.raises(BrewError, match="did you mean 'optical'"):
         ArrayReader(tmp_path / "a.zarr", "opticl")
+
+
+@pytest.mark.parametrize(
+    ("samples", "time", "message"),
+    [([0, SAMPLES], None, "sample 0 to 11 asked for"), ([-1], None, "sample -1"), ([0], [2], "time 2")],
+)
+def test_samples_outside_are_errors(tmp_path, samples, time, message):
+    write(tmp_path / "a.zarr")
+    with pytest.raises(BrewError, match=message):
+        ArrayReader(tmp_path / "a.zarr", "multispectral").read(samples, None if time is None else np.array(time))
+
+
+def test_a_file_cut_off_while_it_is_read_is_an_error(tmp_path):
+    write(tmp_path / "a.zarr")
+    reader = ArrayReader(tmp_path / "a.zarr", "multispectral")
+    (file,) = (tmp_path / "a.zarr" / "multispectral" / "c").rglob("0/0/0/0/0")
+    os.truncate(file, file.stat().st_size - 1)
+    with pytest.raises(BrewError, match=r"holds \d+ bytes from \d+ on; expected \d+. Build the store again"):
+        reader.read(range(SAMPLES))
+
+
+def test_a_reader_holds_no_file_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_CHUNK_BYTES", 2560)  # one multispectral sample
+    monkeypatch.setattr(store, "_WINDOW", 2)
+    values = write(tmp_path / "a.zarr")
+    opened, closed = [], []
+    monkeypatch.setattr(store.os, "open", lambda *given, found=os.open: opened.append(found(*given)) or opened[-1])
+    monkeypatch.setattr(store.os, "close", lambda file, found=os.close: closed.append(file) or found(file))
+    order = np.arange(SAMPLES)[::-1]
+    assert (ArrayReader(tmp_path / "a.zarr", "multispectral").read(order) == values["multispectral"][order]).all()
+    assert len(opened) >= SAMPLES and sorted(opened) == sorted(closed)
 
 
 def test_image_hashes_are_those_of_the_splits(tmp_path):

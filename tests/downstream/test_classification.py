@@ -5,13 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brew.downstream.classification import linear_probe, linear_probe_multilabel, neighbours
+from brew.downstream import classification
+from brew.downstream.classification import linear_probe, linear_probe_multilabel, neighbours, neighbours_multilabel
 from brew.downstream.metrics import accuracy, f1_multilabel_micro
 from brew.errors import BrewError
 
 from .conftest import thirds
 
 PROBES = {"neighbours": neighbours, "linear": linear_probe}
+MULTILABEL = {"neighbours": neighbours_multilabel, "linear": linear_probe_multilabel}
 
 
 def _clusters(count: int = 90, width: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -61,16 +63,69 @@ def test_nearest_neighbour_of_a_training_sample_is_itself():
     assert (result.predicted == labels[:30]).all()
 
 
-def test_many_labels():
+@given(
+    values=st.integers(1, 30).flatmap(
+        lambda width: st.lists(st.lists(st.integers(0, 4), min_size=width, max_size=width), min_size=1, max_size=4)
+    ),
+    count=st.integers(1, 32),
+)
+def test_the_largest_are_the_head_of_a_stable_sort(values, count):
+    rows = np.array(values, dtype=np.float64)
+    expected = np.argsort(-rows, axis=1, kind="stable")[:, :count]
+    np.testing.assert_array_equal(classification._largest(rows, count), expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), block=st.integers(1, 40), grid=st.sampled_from([(1, 5, 10, 20), (3,), (1, 100)]))
+def test_neighbours_are_those_of_a_full_sort(seed, block, grid):
+    """Every k alone, on one full matrix of similarities."""
+    features, labels = _clusters(90, 5, seed)
+    features += np.random.default_rng(seed).normal(0, 1.5, features.shape).astype("f4")
+    train, validation, test = np.split((features - features[:30].mean(0)) / features[:30].std(0), 3)
+
+    def plain(queries: np.ndarray, count: int) -> np.ndarray:
+        similarity = _unit(queries.astype("f8")) @ _unit(train.astype("f8")).T
+        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
+        weight = np.exp((np.take_along_axis(similarity, nearest, 1) - 1) / 0.07)
+        return (weight[..., None] * np.eye(3)[labels[:30][nearest]]).sum(1).argmax(1)
+
+    scores = [(plain(validation, count) == labels[30:60]).mean() for count in grid]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classification, "_BLOCK", block)
+        result = neighbours(features, labels, 3, thirds(90), grid=grid)
+    assert result.chosen == grid[int(np.argmax(scores))]
+    assert result.validation == pytest.approx(max(scores))
+    np.testing.assert_array_equal(result.predicted, plain(test, int(result.chosen)))
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+def test_neighbours_of_classes_as_labels_agree_with_neighbours_of_classes():
+    """With one neighbour, and of two classes, the majority is the class."""
+    features, labels = _clusters()
+    one = neighbours(features, labels, 3, thirds(90), grid=(1,))
+    many = neighbours_multilabel(features, np.eye(3, dtype=int)[labels], thirds(90), grid=(1,))
+    assert (many.predicted == np.eye(3)[one.predicted]).all()
+    two = labels % 2
+    one = neighbours(features, two, 2, thirds(90), grid=(7,))
+    many = neighbours_multilabel(features, two[:, None], thirds(90), grid=(7,))
+    assert (many.predicted[:, 0] == one.predicted).all()
+
+
+@pytest.mark.parametrize("name", sorted(MULTILABEL))
+def test_many_labels(name):
     generator = np.random.default_rng(0)
-    features = generator.normal(0, 1, (90, 6)).astype(np.float32)
-    labels = (features[:, :4] > 0).astype(int)
+    features = generator.normal(0, 1, (300, 4)).astype(np.float32)
+    labels = (features > 0).astype(int)
     labels[:, 3] = 0
-    result = linear_probe_multilabel(features, labels, thirds(90))
-    assert result.counts.shape == (30, 4, 2, 2)
+    result = MULTILABEL[name](features, labels, thirds(300))
+    assert result.counts.shape == (100, 4, 2, 2)
     assert f1_multilabel_micro(result.counts.sum(0)) > 0.85
     assert (result.predicted[:, 3] == 0).all()
-    assert result.counts.sum(0)[0, 1].sum() == labels[60:, 0].sum()
+    assert (result.predicted == result.counts.sum(-2).argmax(-1)).all()
+    assert result.counts.sum(0)[0, 1].sum() == labels[200:, 0].sum()
 
 
 def test_bad_input_is_refused():
@@ -87,3 +142,5 @@ def test_bad_input_is_refused():
         linear_probe(features, np.zeros(90, dtype=int), 3, split)
     with pytest.raises(BrewError, match="label"):
         linear_probe_multilabel(features, labels, split)
+    with pytest.raises(BrewError, match="label"):
+        neighbours_multilabel(features, labels, split)
