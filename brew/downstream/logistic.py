@@ -6,9 +6,9 @@ A label with signs s_i (1 where present, else -1) has scikit-learn's objective, 
 
 whose Hessian in w is X' D X + I / C with D = diag(p_i (1 - p_i)). The optimum is the same, the way there is another:
 
-- All labels share each pass over the features: two matrix products in float32, of which the smaller sums are float64.
-- Newton's method, the step found by conjugate gradients, each label with its own step sizes. A gradient tells how near
-  the optimum is where float32 losses no longer differ, so that no line search has to.
+- All labels share each pass over the features: two matrix products in float32; losses, weights and steps are float64.
+- Newton's method, the step found by conjugate gradients, each label with its own step sizes. The gradient
+  decides when to stop, since float32 losses no longer differ near the optimum (there L-BFGS's line search failed).
 - Features are rotated to the eigenvectors of X'X. There, with D's mean (at most 1/4) in place of D, the Hessian is
   diagonal, mean(D) e_k + 1 / C, which preconditions the conjugate gradients.
 - Strengths go from the strongest penalty to the weakest, each from the optimum of the one before.
@@ -25,7 +25,8 @@ from scipy.special import expit
 
 from brew.errors import BrewError
 
-#: Largest root mean square error of a label's log-odds, estimated as for D = mean(D) and times the root of mean(D).
+#: Largest preconditioned gradient of a label, sqrt(g' H^-1 g / samples) with H the diagonal Hessian above: about how
+#: far its log-odds are from the optimum's, root mean square, times the root of mean(D).
 TOLERANCE = 1e-4
 _NEWTON, _CONJUGATE, _HALVINGS = 100, 200, 30
 #: Relative noise of a loss summed from float32 log-odds; a step that adds no more has not made it worse.
