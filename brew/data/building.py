@@ -36,7 +36,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, wait
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 from tqdm.auto import tqdm
 
 from brew.data.geotiff import (
@@ -161,7 +161,7 @@ def in_window(
     under_way: dict[Future, _Item] = {}
     suspects: list[_Item] = []
     while True:
-        room = _PER_THREAD * max(1, sum(client.nthreads().values())) - len(under_way)
+        room = _PER_THREAD * max(1, _threads(client)) - len(under_way)
         under_way |= {client.submit(work, item, pure=False): item for item in islice(waiting, max(0, room))}
         if not under_way:
             break
@@ -174,6 +174,13 @@ def in_window(
     # Dask blames all that a dying worker had been given. Each is tried alone: one that kills again is at fault.
     for item in suspects:
         yield item, _result(client, client.submit(work, item, pure=False))
+
+
+def _threads(client: Client) -> int:
+    try:
+        return sum(client.nthreads().values())
+    except OSError as error:  # after a while of asking again; elsewhere Dask says so itself
+        raise CommClosedError(str(error)) from error
 
 
 def _ended(client: Client, futures: Iterable[Future]) -> set[Future]:
@@ -201,7 +208,7 @@ def _check_alive(client: Client) -> None:
     """BrewError where the cluster has no worker any more: Dask would wait for one, however long."""
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
-    except TimeoutError as error:
+    except OSError as error:
         raise BrewError(
             f"the cluster has had no worker for {_PATIENCE} s; expected at least one. Look at the workers' logs and "
             "run again: what was read is kept"
