@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -92,22 +91,31 @@ def test_a_changed_arm_runs_alone(clone: Path, first: str) -> None:
 
 
 def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> None:
-    lock = clone / "scales" / "tiny" / "dvc.lock"
-    undisturbed = lock.read_text()
-    shutil.rmtree(clone / ".dvc" / "cache" / "runs")  # else DVC would remember the result instead of training
-    command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", f"{_PIPELINE}:pretrain@deo"]
-    with subprocess.Popen(command, cwd=clone, env=environment(), stdout=subprocess.DEVNULL) as running:
-        family = psutil.Process(running.pid)
-        wait_until(lambda: any((clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")), "the first checkpoint")
-        children = family.children(recursive=True)
-        running.kill()
-    assert children, "the notebook runs in processes of its own"
-    wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children), "no orphans")
-    (unfinished,) = (clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")
-    assert 1 <= checkpoint.load(unfinished)["step"] < 6
-    assert "pretrain@deo" in ran(dvc(clone, "repro", _PIPELINE))
-    assert not unfinished.exists()
-    assert lock.read_text() == undisturbed
+    target = f"{_PIPELINE}:pretrain@deo"
+    lock, parameters = (clone / "scales" / "tiny" / name for name in ("dvc.lock", "params.yaml"))
+    before = lock.read_text(), parameters.read_text()
+    # An arm that DVC has no result of, or it would take that one.
+    parameters.write_text(before[1].replace("deo: {}", "deo: {clip: 2.0}"))
+    try:
+        command = [sys.executable, "-m", "dvc", "repro", "--single-item", target]
+        with subprocess.Popen(command, cwd=clone, env=environment(), stdout=subprocess.DEVNULL) as running:
+            family = psutil.Process(running.pid)
+            wait_until(lambda: any((clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")), "the first checkpoint")
+            children = family.children(recursive=True)
+            running.kill()
+        assert children, "the notebook runs in processes of its own"
+        wait_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in children), "no orphans")
+        (unfinished,) = (clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")
+        assert 1 <= checkpoint.load(unfinished)["step"] < 6
+        assert ran(dvc(clone, "repro", "--single-item", target)) == ["pretrain@deo"]
+        assert not unfinished.exists()
+        resumed = lock.read_text()
+        assert resumed != before[0]
+        assert ran(dvc(clone, "repro", "--single-item", "--force", target)) == ["pretrain@deo"]
+        assert lock.read_text() == resumed, "undisturbed, the same arm gives other bytes"
+    finally:
+        lock.write_text(before[0])
+        parameters.write_text(before[1])
 
 
 def test_the_tree_stays_clean_but_for_the_lock_and_the_report(clone: Path, first: str) -> None:

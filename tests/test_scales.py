@@ -114,7 +114,7 @@ def test_sync_writes_what_is_stale_and_only_that(tree: Path) -> None:
 def test_every_scale_of_the_tree_is_current() -> None:
     assert scales.stale() == (), "run `python -m brew.scales sync`"
     root = scales.parameters(scales.MINIATURE)["scale"]
-    assert root == {"name": "miniature", "root": ".", "parameters": "params.yaml"}
+    assert root == {"name": "miniature", "root": ".", "parameters": "params.yaml", "report": "reports/index.html"}
 
 
 def test_the_command_line_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
