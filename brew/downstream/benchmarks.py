@@ -15,6 +15,21 @@ Task = Literal["segmentation", "change", "classification"]
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """How the authors ran a benchmark. size: pixels of the input. loss: by its usual name. batch: effective.
+
+    low_data: the part of the training labels in the low-data table, as published; None where it is not part of it.
+    """
+
+    size: int
+    loss: str
+    learning_rate: float
+    epochs: int = 50
+    batch: int = 64
+    low_data: str | None = None
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """One benchmark.
 
@@ -23,6 +38,8 @@ class Benchmark:
     metric: the primary one, of METRICS; validation maximises it. ignore: a label that neither trains nor counts.
     tiles: the samples are tiles of larger scenes, whose statistics standardise them and which are stitched again.
     left_out: test scenes without which scores are given once more.
+    multilabel: labels are (sample, class) of 0 and 1.
+    protocol: the authors', for the paper's thirteen. errata: known errors of the data set that its reader mends.
     summary: what it asks for, in one clause.
     """
 
@@ -38,6 +55,14 @@ class Benchmark:
     ignore: int | None = None
     tiles: bool = False
     left_out: tuple[str, ...] = ()
+    multilabel: bool = False
+    protocol: Protocol | None = None
+    errata: str = ""
+
+    @property
+    def modality(self) -> Literal["optical", "multispectral"]:
+        """Which of the paper's two groups it belongs to."""
+        return "optical" if self.sensor == "rgb" else "multispectral"
 
 
 _CHANGE = ("no change", "change")

@@ -1,7 +1,8 @@
 """Scores as tidy rows, with the counts that they come from beside them.
 
-One row per benchmark, task, metric, arm, seed and subset. Files are the same bytes whatever the order of writing: rows
-are sorted, a row of the same identity is replaced, numbers have ten significant digits, and no time is recorded.
+One row per benchmark, task, metric, arm, seed, share of the training labels and subset. Files are the same bytes
+whatever the order of writing: rows are sorted, a row of the same identity is replaced, numbers have ten significant
+digits, and no time is recorded.
 Counts per test sample go to one NPZ per arm, from which every interval can be computed again.
 """
 
@@ -11,7 +12,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -24,15 +25,19 @@ from brew.errors import BrewError
 
 @dataclass(frozen=True)
 class Score:
-    """One number. subset: which test samples ("all", or what is left out); unit: what was resampled for [low, high].
+    """One number. labels: the share of the training labels that was used, 1 for all.
 
-    n: how many units; settings: hash of what the number depends on (`cells.digest`). low and high are NaN without one.
+    subset: which test samples ("all", or what is left out); unit: what was resampled for [low, high]; n: how many of
+    them. low and high are NaN without one.
+    settings, model, data, environment: hashes of the numbers of its evaluation (`cells.digest`), of the backbone, of
+    the store and of the lock of all packages.
     """
 
     benchmark: str
     task: str
     arm: str
     seed: int
+    labels: float
     metric: str
     subset: str
     value: float
@@ -41,10 +46,13 @@ class Score:
     unit: str
     n: int
     settings: str
+    model: str
+    data: str
+    environment: str
 
     @property
-    def identity(self) -> tuple[str, str, str, int, str, str]:
-        return self.benchmark, self.task, self.arm, self.seed, self.metric, self.subset
+    def identity(self) -> tuple[str, str, str, int, float, str, str]:
+        return self.benchmark, self.task, self.arm, self.seed, self.labels, self.metric, self.subset
 
 
 _COLUMNS = tuple(column.name for column in fields(Score))
@@ -53,18 +61,22 @@ _TYPES = {column.name: column.type for column in fields(Score)}
 
 @dataclass(frozen=True)
 class Run:
-    """What all rows of one evaluation share. settings: hash of what its numbers depend on (`cells.digest`)."""
+    """What all rows of one evaluation share: the fields of `Score` of those names."""
 
     benchmark: str
     task: str
     arm: str
     seed: int
     settings: str
+    labels: float = 1.0
+    model: str = ""
+    data: str = ""
+    environment: str = ""
 
     def score(self, metric: str, subset: str, interval: Interval, unit: str) -> Score:
         return Score(
-            benchmark=self.benchmark, task=self.task, arm=self.arm, seed=self.seed, metric=metric, subset=subset,
-            value=interval.value, low=interval.low, high=interval.high, unit=unit, n=interval.n, settings=self.settings,
+            **asdict(self), metric=metric, subset=subset, value=interval.value, low=interval.low, high=interval.high,
+            unit=unit, n=interval.n,
         )  # fmt: skip
 
 

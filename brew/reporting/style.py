@@ -7,20 +7,43 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
-#: Backbones in the order in which tables and figures show them, each with its label. Colours follow this order.
-BACKBONES: dict[str, str] = {
+#: Arms and references in the order in which tables and figures show them, each with its label.
+_STUDIED: dict[str, str] = {
     "random": "random trunk",
     "ms-only": "MS self-distillation only",
-    "deo": "DEO (both teachers)",
+    "ms-only-matched": "MS only, compute-matched",
     "ms+optical-path": "MS + optical self-distillation",
+    "deo": "DEO (both teachers)",
+    "masked": "masked image modelling",
+    "masked+distillation": "masked + both teachers",
     "teacher": "optical teacher itself",
     "cva": "change vector analysis",
     "fc-siam-diff": "FC-Siam-diff (supervised)",
-    "statistics": "per-band statistics",
+    "band-statistics": "per-band statistics",
 }
-# Wong's colour-blind-safe palette as seaborn ships it; grey for what learns nothing.
-_PALETTE = sns.color_palette("colorblind", len(BACKBONES)).as_hex()
-COLOURS: dict[str, str] = dict(zip(BACKBONES, _PALETTE, strict=True)) | {"random": "#7f7f7f"}
+#: Backbones of others, in one row of colours of their own.
+_FOREIGN: dict[str, str] = {
+    "imagenet": "EfficientNet-Lite0 (ImageNet)",
+    "deo-swin-b": "DEO Swin-B (released)",
+    "deo-vit-b": "DEO ViT-B (released)",
+    "dinov2-b": "DINOv2-B",
+    "dinov3-b": "DINOv3-B",
+    "dinov3-l-sat": "DINOv3-L satellite",
+    "scale-mae": "Scale-MAE",
+    "croma": "CROMA",
+    "dofa": "DOFA",
+    "panopticon": "Panopticon",
+    "copernicus-fm": "Copernicus-FM",
+    "ssl4eo-s12": "SSL4EO-S12",
+    "satlas": "Satlas",
+    "unet-resnet50": "U-Net, ResNet-50 (supervised)",
+}
+BACKBONES: dict[str, str] = _STUDIED | _FOREIGN
+# Wong's colour-blind-safe palette as seaborn ships it; grey for what learns nothing, and for statistics.
+_WONG = iter(sns.color_palette("colorblind", len(_STUDIED) - 2).as_hex())
+COLOURS: dict[str, str] = {
+    name: {"random": "#7f7f7f", "band-statistics": "#bdbdbd"}.get(name) or next(_WONG) for name in _STUDIED
+} | dict(zip(_FOREIGN, sns.color_palette("viridis", len(_FOREIGN)).as_hex(), strict=True))
 
 
 def label(backbone: str) -> str:
