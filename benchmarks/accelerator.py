@@ -49,7 +49,8 @@ from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherUnavailable, l
 from brew.paths import ROOT
 from brew.pretraining import loop
 from brew.pretraining.arms import arm
-from brew.pretraining.loop import Optimisation, pretrain
+from brew.pretraining.loop import pretrain
+from brew.pretraining.optimisation import Optimisation
 from brew.views import ViewSettings
 
 NAME = "accelerator"

@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional as tv
 from brew import draws
 from brew.errors import BrewError
 from brew.sensors import SENSORS
-from brew.views import View, ViewSettings, apply_views, draw_view_parameters, make_views
+from brew.views import View, ViewSettings, draw_view_parameters, make_views
 from brew.views import geometry as geo
 from brew.views import optical as opt
 
@@ -83,6 +83,16 @@ def test_sizes_of_the_paper_equal_torchvision(pixels: int, size: int) -> None:
     found = geo.crop_and_resize(geo.rows_first(images), geometry, size)
     for index, image in enumerate(images):
         torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("pixels", "size"), [(48, 96), (96, 24), (256, 96)])
+def test_sums_of_taps_equal_dense_products(monkeypatch: pytest.MonkeyPatch, pixels: int, size: int) -> None:
+    geometry = geo.draw_geometry(2, 0, torch.arange(4), "any", (pixels, pixels), (0.05, 1.0))
+    images = geo.rows_first(random(4, 3, pixels, pixels))
+    monkeypatch.setattr(geo, "_DENSE_PIXELS", pixels**2)
+    dense = geo.crop_and_resize(images, geometry, size)
+    monkeypatch.setattr(geo, "_DENSE_PIXELS", 0)
+    torch.testing.assert_close(geo.crop_and_resize(images, geometry, size), dense, atol=1e-6, rtol=0)
 
 
 def box_like_torchvision(rows: int, columns: int, area: tuple[float, float], drawn: list[float]) -> tuple[int, ...]:
@@ -175,38 +185,6 @@ def test_blur_equals_torchvision(pictures: Tensor, kernel: int, sigma: float) ->
 def test_grey_and_solarise_equal_torchvision(pictures: Tensor) -> None:
     torch.testing.assert_close(opt.greyscale(pictures), tv.rgb_to_grayscale(pictures, 3), atol=1e-6, rtol=0)
     assert torch.equal(opt.solarise(pictures, 0.5), tv.solarize(pictures, 0.5))
-
-
-def colour_like_torchvision(image: Tensor, colour: opt.Colour, index: int, kernel: int) -> Tensor:
-    operations = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
-    if colour.jitter[index] or colour.solarise[index]:
-        image = image.clamp(0, 1)
-    if colour.jitter[index]:
-        for which in colour.order[index].tolist():
-            image = operations[which](image, colour.factors[index, which].item())
-    if colour.grey[index]:
-        image = tv.rgb_to_grayscale(image, 3)
-    if colour.sigma[index] > 0:
-        image = tv.gaussian_blur(image, [kernel, kernel], [colour.sigma[index].item()] * 2)
-    return tv.solarize(image, 0.5) if colour.solarise[index] else image
-
-
-def test_whole_views_equal_torchvision() -> None:
-    native, ids = digital_numbers(24), torch.arange(24)
-    parameters = draw_view_parameters(ids, (32, 32), seed=5, epoch=1, settings=SMALL)
-    mean, std = statistics("sentinel2")
-    for view, drawn in zip(apply_views(native, None, None, parameters, SMALL), parameters, strict=True):
-        size = SMALL.global_size if view.is_global else SMALL.local_size
-        assert (view.name, view.is_global) == (drawn.name, drawn.is_global)
-        for index in range(24):
-            bands = crop_like_torchvision(native[index].float(), drawn.geometry, index, size)
-            colour = colour_like_torchvision(bands[:3] / WHITE, drawn.colour, index, SMALL.blur_kernel)
-            bands[:3] = colour * WHITE
-            expected = (bands - mean) / std
-            torch.testing.assert_close(view.multispectral[index], expected, atol=1e-4, rtol=0)
-            torch.testing.assert_close(view.optical[index], expected[:3], atol=1e-4, rtol=0)
-            if view.is_global:
-                torch.testing.assert_close(view.display[index], colour.clamp(0, 1), atol=1e-5, rtol=0)
 
 
 def test_draws_follow_the_stated_probabilities() -> None:

@@ -9,8 +9,6 @@ import math
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers.attention import Attention
-from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from brew.models.features import Features
@@ -25,6 +23,9 @@ class Block(nn.Module):
     """Attention and MLP, each on a residual branch that stochastic depth may drop for a sample."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: int, drop_probability: float):
+        from timm.layers.attention import Attention  # timm takes seconds to import, which Swin need not wait for
+        from timm.layers.mlp import Mlp
+
         super().__init__()
         self.drop_probability = drop_probability
         self.norm1 = nn.LayerNorm(width, eps=1e-6)

@@ -48,7 +48,9 @@ from brew.stages.settings import FeedSettings, Pretraining
 
 #: What an unfinished run depends on beside its settings: a checkpoint of other code would go on with the wrong method.
 _CODE = ("data", "losses", "models", "pretraining", "views", "draws.py", "sensors.py")
-_HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+#: Precisions that the loop is written for, with what frozen weights are kept in. float16 is none of them: it needs its
+#: losses scaled, and the coding rate's determinants leave its range.
+_PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
 def plan(stage: Stage, name: str) -> tuple[Arm, Pretraining]:
@@ -114,8 +116,15 @@ def _fabric(numbers: Pretraining, devices: int = 1, nodes: int = 1, patience_s: 
 
     patience_s: how long a process waits for another one before it gives up.
     Buffers are constants of the trunks: no process has to send them to the others.
+    Raises BrewError for a precision that the losses cannot bear.
     """
-    parallel = DDPStrategy(timeout=timedelta(seconds=patience_s), broadcast_buffers=False, gradient_as_bucket_view=True)
+    if numbers.precision not in _PRECISIONS:
+        raise BrewError(
+            f"pretraining.precision is {numbers.precision!r}; expected one of {', '.join(_PRECISIONS)} "
+            "(float16 would need scaled losses, and the coding rate leaves its range)"
+        )
+    patience = timedelta(seconds=patience_s)
+    parallel = DDPStrategy(timeout=patience, forward_sync_buffers=False, gradient_as_bucket_view=True)
     return Fabric(
         accelerator="auto", devices=devices, num_nodes=nodes, strategy=parallel if devices * nodes > 1 else "auto",
         precision=numbers.precision,  # type: ignore[arg-type]
@@ -133,14 +142,14 @@ def _train(
                 fabric.device, fabric.global_rank, fabric.world_size)
         for feed in usable(chosen, numbers.feeds)
     ]  # fmt: skip
-    student = build_student(numbers.backbone, chosen.paths, seed=o.seed)
+    student = build_student(numbers.backbone, chosen.paths, fixed_count=o.fixed_count, seed=o.seed)
     return pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric, keep)
 
 
 def _on_device(teacher: OpticalTeacher, numbers: Pretraining, fabric: Fabric) -> OpticalTeacher:
     """On an accelerator a frozen network's weights are kept as autocast would round them at every step."""
-    if fabric.device.type == "cuda" and numbers.precision in _HALF:
-        teacher.network.to(_HALF[numbers.precision])
+    if fabric.device.type == "cuda":
+        teacher.network.to(_PRECISIONS[numbers.precision])
     return teacher.to(fabric.device)
 
 
@@ -208,14 +217,19 @@ def _one_of(processes: int, unfinished: Path) -> Iterator[None]:
     try:
         yield
     except (BrewError, RuntimeError) as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this process ends by itself now, once it has said why
         if not isinstance(error, BrewError):
             traceback.print_exc()
-        left = f"{unfinished} holds the last checkpoint" if unfinished.exists() else "no checkpoint was written yet"
+        left = (
+            f"{unfinished} holds the last checkpoint: the same command goes on from there, with any number of processes"
+            if unfinished.exists()
+            else "no checkpoint was written yet: the same command starts anew"
+        )
         rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID")
         raise BrewError(
             f"process {rank} of {processes}: {str(error).splitlines()[0]}; expected all processes until the last step. "
-            "Which one ended first, and how, the launcher says (signal 9 is often a lack of memory). "
-            f"{left}; the same command goes on from there, with any number of processes"
+            "The launcher's last lines say how each one ended (signal 9: often a lack of memory, or it fell silent). "
+            f"{left}"
         ) from error
 
 

@@ -14,7 +14,7 @@ from brew.data.oscd import OscdSettings
 from brew.data.sources import MiniatureSettings
 from brew.downstream.change import ChangeSettings
 from brew.downstream.segmentation import SegmentationSettings
-from brew.pretraining.loop import Optimisation
+from brew.pretraining.optimisation import Optimisation
 from brew.scales import Scale
 from brew.views import ViewSettings
 

@@ -84,6 +84,8 @@ class ViewParameters:
 class View:
     """One view of every sample of a batch; K is the settings' optical_scale.
 
+    Samples from a source without multispectral images are in the optical tensors alone.
+
     multispectral: normalised as "sentinel2" (replaced bands as "rgb"); None for optical-only batches.
     optical: normalised for the student's optical stem, as "rgb" or "sentinel2-rgb", by sample.
     display: what a frozen optical teacher normalises itself, in [0, 1]; global views only.
@@ -92,8 +94,8 @@ class View:
     name: str
     is_global: bool
     multispectral: Float32[Tensor, "batch channel y x"] | None
-    optical: Float32[Tensor, "batch 3 optical_y optical_x"]
-    display: Float32[Tensor, "batch 3 optical_y optical_x"] | None
+    optical: Float32[Tensor, "optical_batch 3 optical_y optical_x"]
+    display: Float32[Tensor, "optical_batch 3 optical_y optical_x"] | None
 
 
 def make_views(
