@@ -27,13 +27,15 @@ def _of(stage: Stage, task: str) -> list[Score]:
 def primary_scores(stage: Stage) -> pd.DataFrame:
     """Mean over seeds of each primary metric, in percent, with its interval over test samples and spread over seeds.
 
+    From all training labels: fewer are a table of their own.
+
     The interval is that of the first seed: it says how sure the score is over test samples, not over seeds.
     """
     rows = [
         {"benchmark": s.benchmark, "backbone": s.arm, "seed": s.seed, "value": 100 * s.value, "low": 100 * s.low,
          "high": 100 * s.high, "unit": s.unit, "n": s.n, "metric": s.metric}
         for s in all_scores(stage)
-        if s.subset == "all" and s.metric == BENCHMARKS[s.benchmark].metric
+        if s.labels == 1 and s.subset == "all" and s.metric == BENCHMARKS[s.benchmark].metric
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
     grouped = frame.sort_values("seed").groupby(["benchmark", "backbone"], sort=False)
@@ -81,7 +83,7 @@ def _cell(row) -> str:  # type: ignore[no-untyped-def]
 
 def change_by_city(stage: Stage) -> pd.DataFrame | None:
     """F1 of OSCD for every test city, pooled with and without saclay_w, and the mean over cities; None without OSCD."""
-    scores = [score for score in _of(stage, "change") if score.benchmark == "oscd"]
+    scores = [score for score in _of(stage, "change") if score.benchmark == "oscd" and score.labels == 1]
     if not scores:
         return None
     frame = pd.DataFrame(
