@@ -4,6 +4,7 @@ A cell is one backbone on one benchmark with one seed; it is kept by the hash of
 failed or changed one runs again.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -20,6 +21,7 @@ from brew.downstream.backbones import Backbone, StudentBackbone, TeacherBackbone
 from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
 from brew.downstream.cells import Cell, CellResult, run_cells, sources_digest
 from brew.downstream.scores import Score, read_scores, write_counts, write_scores
+from brew.downstream.zoo import backbone
 from brew.models.student import build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.reporting.provenance import sha256
@@ -46,22 +48,25 @@ def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
 
 
 def entrants(stage: Stage) -> list[Entrant]:
-    """A random trunk, every arm that was run, and the optical teacher itself."""
-    backbone = stage.settings.pretraining.backbone
-    found = [Entrant("random", backbone, partial(_random, backbone))]
+    """A random trunk, every arm that was run, the optical teacher itself, and the scale's backbones of others.
+
+    A listed backbone that is the scale's teacher stands once, as the teacher; one that cannot run here is left out.
+    """
+    trunk = stage.settings.pretraining.backbone
+    found = [Entrant("random", trunk, partial(_random, trunk))]
     for arm in stage.settings.arms:
         file = stage.layout.read(f"pretrain/{arm}") / "student.pt"
         if file.exists():
             found.append(Entrant(arm, sha256(file), partial(_student, arm, file)))
-    try:
+    with contextlib.suppress(TeacherUnavailable):
         teacher = ready_teacher(stage)
-    except TeacherUnavailable:
-        return found
-    return [*found, Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher))]
+        found.append(Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher)))
+    listed = [backbone(name) for name in stage.settings.backbones if name != stage.settings.teacher]
+    return [*found, *(Entrant(entry.name, entry.identity(), entry.load) for entry in listed if not entry.needs())]
 
 
-def _random(backbone: str) -> Backbone:
-    return random_backbone("random", lambda: build_student(backbone), seed=0)
+def _random(trunk: str) -> Backbone:
+    return random_backbone("random", lambda: build_student(trunk), seed=0)
 
 
 def _student(arm: str, file: Path) -> Backbone:
