@@ -10,9 +10,10 @@ Left out: whether a claim's source is right.
 import csv
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,6 +51,11 @@ class Claim:
     source: str
 
     @property
+    def of_paper(self) -> bool:
+        """Whether it is about a number of the paper's own tables."""
+        return self.table != _CONTEXT
+
+    @property
     def ours(self) -> Model:
         return MODELS.get(self.model, Model())
 
@@ -83,7 +89,7 @@ class Claim:
     @property
     def subject(self) -> tuple[object, ...]:
         """What it is about: claims of one subject and different values contradict each other."""
-        if self.table == _CONTEXT:
+        if not self.of_paper:
             return self.table, self.model, self.dataset, self.metric
         model = self.ours.arm or self.ours.backbone or self.model
         return model, self.group or self.benchmark or self.dataset, self.kind or self.metric, self.labels
@@ -140,15 +146,13 @@ Found = Mapping[tuple[str | Group, str, float], Ours]
 
 def found_scores(summary: pd.DataFrame, averages: Iterable[tuple[Group, Ours]]) -> Found:
     """Our scores by what they answer. summary: primary rows of `summarise`, from any share of the labels."""
-    single = {
-        (row["benchmark"], row["backbone"], row["labels"]): Ours(
-            row["backbone"], row["score"], row["spread"], row["low"], row["high"],
-            f"{row['seeds']} seed{'s' * (row['seeds'] > 1)}, {row['n']} test {row['unit']}s, settings {row['settings']}",
-            row["metric"],
-        )
-        for row in summary.to_dict("records")
-    }  # fmt: skip
+    single = {(row["benchmark"], row["backbone"], row["labels"]): _ours(row) for row in summary.to_dict("records")}
     return single | {(group, ours.backbone, 1.0): ours for group, ours in averages}
+
+
+def _ours(row: Mapping[Hashable, Any]) -> Ours:
+    setting = f"seeds: {row['seeds']}, test {row['unit']}s: {row['n']}, settings: {row['settings']}"
+    return Ours(row["backbone"], row["score"], row["spread"], row["low"], row["high"], setting, row["metric"])
 
 
 def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[str, str]) -> pd.DataFrame:
@@ -199,7 +203,7 @@ def _incomparable(claim: Claim, ours: Ours | None, scale: str) -> str | None:
     """Why no score of ours can be held against the claim, or not this one."""
     if claim.status == "superseded":
         return "its own source has corrected what it was computed with"
-    if claim.table == _CONTEXT:
+    if not claim.of_paper:
         return "its protocol differs from the paper's"
     if ours is None:
         return None
@@ -237,17 +241,20 @@ def _data(claim: Claim, found: Found) -> str:
 
 def obtain(benchmark: str) -> str:
     """One line for whoever does not have the benchmark's data."""
-    return SOURCES[BENCHMARKS[benchmark].source].obtain or "nothing: it is generated"
+    source = BENCHMARKS[benchmark].source
+    if source not in SOURCES:
+        return f"the source {source}, which brew cannot read yet"
+    return SOURCES[source].obtain or "nothing: it is generated"
 
 
-def stated(claims: Sequence[Claim], backbone: str, part: str | Group, labels: float = 1.0) -> str:
-    """What the paper's own tables say of a backbone, reported numbers first and doubtful ones with a question mark.
+def stated(claims: Sequence[Claim], model: str, part: str | Group, labels: float = 1.0) -> str:
+    """What the paper's own tables say of a model, reported numbers first and doubtful ones with a question mark.
 
-    Only its tables: context comes from other protocols.
+    model: of BACKBONES, or as claims name it where brew has no counterpart.
     """
     told = [
         claim for claim in claims
-        if claim.table != _CONTEXT and claim.ours.backbone == backbone and claim.labels == labels and claim.kind
+        if claim.of_paper and model in (claim.ours.backbone, claim.model) and claim.labels == labels and claim.kind
         and part == (claim.group or claim.benchmark)
     ]  # fmt: skip
     sure = {f"{claim.value:g}" for claim in told if claim.status != "doubtful"}
