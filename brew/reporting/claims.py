@@ -156,22 +156,22 @@ def _ours(row: Mapping[Hashable, Any]) -> Ours:
 
 
 def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[str, str]) -> pd.DataFrame:
-    """One row per claim, with what this scale can say to it. weights: backbone -> what its weights need."""
+    """One row per claim, with what this scale can say to it. weights: backbone -> what they need."""
     contradicted = conflicts(claims)
     rows = []
     for claim in claims:
         ours = answer(claim, found)
         rows.append({
             "id": claim.id, "table": claim.table, "model": claim.model, "data set": claim.dataset,
-            "metric": claim.metric, "claimed": f"{claim.value:g}", "status": claim.status, "source": claim.source,
-            "conflicts with": " ".join(contradicted.get(claim.id, [])),
-            "our backbone": label(ours.backbone) if ours else "", "our metric": ours.metric if ours else "",
-            "ours": f"{ours.score:.2f}" if ours else "",
-            "deviation over seeds": "" if ours is None or math.isnan(ours.spread) else f"{ours.spread:.2f}",
-            "95 % over test": f"{ours.low:.2f} to {ours.high:.2f}" if ours else "",
-            "setting": f"scale {scale}, {ours.setting}" if ours else "",
-            "difference": f"{ours.score - claim.value:+.2f}" if ours else "",
+            "metric": claim.metric, "claimed": f"{claim.value:g}", "status": claim.status,
             "verdict": verdict(claim, ours, scale, needs(claim, found, weights)),
+            "ours": f"{ours.score:.2f}" if ours else "",
+            "95 % over test": f"{ours.low:.2f} to {ours.high:.2f}" if ours else "",
+            "deviation over seeds": "" if ours is None or math.isnan(ours.spread) else f"{ours.spread:.2f}",
+            "difference": f"{ours.score - claim.value:+.2f}" if ours else "",
+            "our backbone": label(ours.backbone) if ours else "", "our metric": ours.metric if ours else "",
+            "setting": f"scale {scale}, {ours.setting}" if ours else "",
+            "conflicts with": " ".join(contradicted.get(claim.id, [])), "source": claim.source,
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -192,7 +192,7 @@ def verdict(claim: Claim, ours: Ours | None, scale: str, needed: str) -> str:
     if against:
         return f"not comparable: {against}"
     if ours is None:
-        return f"not run: needs {needed}"
+        return f"not run: {needed}"
     inside = ours.low <= claim.value <= ours.high
     place = "inside" if inside else "outside"
     words = "reproduced" if inside else "not reproduced"
@@ -217,17 +217,19 @@ def _incomparable(claim: Claim, ours: Ours | None, scale: str) -> str | None:
 
 
 def needs(claim: Claim, found: Found, weights: Mapping[str, str]) -> str:
-    """What a run that answers the claim would need: the model, and the data."""
+    """What somebody has to do before the claim can be answered: the model, then the data."""
+    return "; ".join(part for part in (_model(claim, weights), _data(claim, found)) if part)
+
+
+def _model(claim: Claim, weights: Mapping[str, str]) -> str:
     model = claim.ours
     if model.backbone:
-        weight = weights.get(model.backbone, f"weights of {label(model.backbone)}")
-    elif model.arm:
-        weight = f"pretraining of the arm {model.arm} at scale {PAPER}"
-    elif claim.metric == "pp gain":
-        weight = "DEO and every model that the paper calls prior"
-    else:
-        weight = f"{claim.model}, which is not among brew's backbones"
-    return f"{weight}; {_data(claim, found)}"
+        return weights.get(model.backbone, f"add {label(model.backbone)} to BACKBONES")
+    if model.arm:
+        return f"pretrain the arm {model.arm} at scale {PAPER}"
+    if claim.kind is None:
+        return "run DEO and every model that the paper calls prior"
+    return f"add {claim.model} to BACKBONES"
 
 
 def _data(claim: Claim, found: Found) -> str:
@@ -235,8 +237,8 @@ def _data(claim: Claim, found: Found) -> str:
     backbone = claim.ours.backbone or claim.ours.arm
     absent = [name for name in names if (name, backbone, claim.labels) not in found]
     if claim.group:
-        return f"the parts of the average: {', '.join(absent)}"
-    return "; ".join(f"{name} ({obtain(name)})" for name in absent) or claim.dataset
+        return f"score the parts of the average: {', '.join(absent)}" if absent else ""
+    return "; ".join(f"obtain {name}: {obtain(name)}" for name in absent)
 
 
 def obtain(benchmark: str) -> str:

@@ -15,6 +15,8 @@ import pandas as pd
 from brew.reporting.style import caption_of
 
 _BOLD = re.compile(r"\*\*([^*<]+)\*\*")
+#: Rows of a table that scrolls within the page.
+_LONG = 40
 _PAPER = re.compile(r"\((paper: [^()]+)\)")
 _TEMPLATE = Path(__file__).with_name("site.html.j2")
 
@@ -55,8 +57,9 @@ def table(path: Path, page: str, address: str = "") -> Exhibit:
     """
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     html = _BOLD.sub(r"<strong>\1</strong>", frame.to_html(index=False, border=0, escape=True))
+    kind = "table long" if len(frame) > _LONG else "table"
     html = _PAPER.sub(r'<span class="paper">\1</span>', html)
-    return Exhibit(path.stem, caption_of(path), page, path.name, f'<div class="table">{html}</div>', address)
+    return Exhibit(path.stem, caption_of(path), page, path.name, f'<div class="{kind}">{html}</div>', address)
 
 
 def render(

@@ -25,7 +25,7 @@ _CELLS = (
     "interval over test samples (whole scenes where scenes are tested, approximate for few), resampled jointly for all "
     "backbones with the seeds averaged. Bold: the best, if its difference to every other lies outside its own interval."
 )
-_LISTED = "nothing but its name in the scale's parameter `backbones`"
+_LISTED = "name it in the scale's parameter `backbones`"
 
 
 def all_scores(stage: Stage) -> list[Score]:
