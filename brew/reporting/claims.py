@@ -145,7 +145,7 @@ Found = Mapping[tuple[str | Group, str, float], Ours]
 
 
 def found_scores(summary: pd.DataFrame, averages: Iterable[tuple[Group, Ours]]) -> Found:
-    """Our scores by what they answer. summary: primary rows of `summarise`, from any share of the labels."""
+    """Our scores by what they answer. summary: of `summarise`, from any share of the labels."""
     single = {(row["benchmark"], row["backbone"], row["labels"]): _ours(row) for row in summary.to_dict("records")}
     return single | {(group, ours.backbone, 1.0): ours for group, ours in averages}
 

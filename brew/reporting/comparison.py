@@ -7,7 +7,7 @@ outside its own interval; what the paper states follows in brackets. Left out: r
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -27,19 +27,23 @@ NOT_RUN = "not run"
 class Scored:
     """Everything that tables are made from.
 
-    draws: by benchmark. summary: primary rows of `summarise`, from any share of the labels. claims: of the paper.
-    compared: backbones that have a row in the paper's tables whether they were run or not.
+    draws: by benchmark and share of the labels. summary: of the same scores, by `summarise`. claims: with those of the
+    paper. compared: backbones that have a row in the paper's tables whether they were run or not.
     """
 
-    draws: Mapping[str, Draws]
+    draws: Mapping[tuple[str, float], Draws]
     summary: pd.DataFrame
     claims: Sequence[Claim] = ()
     compared: Sequence[str] = ()
 
-    def spread(self, benchmark: str) -> dict[str, float]:
-        """Deviation over seeds by backbone, NaN for one seed; from all labels."""
+    def of(self, benchmark: str, labels: float = 1.0) -> Draws:
+        """Draws of every backbone that was scored on it from that share of the labels."""
+        return self.draws.get((benchmark, labels), {})
+
+    def spread(self, benchmark: str, labels: float = 1.0) -> dict[str, float]:
+        """Deviation over seeds by backbone, NaN for one seed."""
         table = self.summary
-        chosen = table[(table["benchmark"] == benchmark) & (table["labels"] == 1)]
+        chosen = table[(table["benchmark"] == benchmark) & (table["labels"] == labels)]
         return dict(zip(chosen["backbone"], chosen["spread"], strict=True))
 
 
@@ -86,16 +90,19 @@ def _models(claims: Iterable[Claim]) -> list[str]:
     return list(dict.fromkeys(stated_of))
 
 
-def _benchmark(scored: Scored, name: str, paper: bool) -> Column:
+def _benchmark(scored: Scored, name: str, paper: bool, labels: float = 1.0) -> Column:
     entry = BENCHMARKS[name]
     return Column(
-        f"{entry.modality}: {name} ({entry.metric.replace('_', ' ')})", scored.draws.get(name, {}), entry.task,
-        scored.spread(name), (lambda backbone: stated(scored.claims, backbone, name)) if paper else lambda backbone: "",
-    )  # fmt: skip
+        f"{entry.modality}: {name} ({entry.metric.replace('_', ' ')})",
+        scored.of(name, labels),
+        entry.task,
+        scored.spread(name, labels),
+        (lambda backbone: stated(scored.claims, backbone, name, labels)) if paper else lambda backbone: "",
+    )
 
 
 def _average(scored: Scored, group: Group, names: Sequence[str], paper: bool) -> Column:
-    draws = average([scored.draws.get(name, {}) for name in group.members(names)])
+    draws = average([scored.of(name) for name in group.members(names)])
     told = (lambda backbone: stated(scored.claims, backbone, group)) if paper else lambda backbone: ""
     return Column(group.title, draws, group.task, stated=told)
 
@@ -139,9 +146,9 @@ def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list
 
     Ranked are the backbones that were scored on all of these benchmarks. Also returns the benchmarks ranked over.
     """
-    ranked = [name for name in names if scored.draws.get(name)]
-    everywhere = set(average([scored.draws[name] for name in ranked])) - set(CHANGE_REFERENCES)
-    draws = {name: {each: scored.draws[name][each] for each in in_order(everywhere)} for name in ranked}
+    ranked = [name for name in names if scored.of(name)]
+    everywhere = set(average([scored.of(name) for name in ranked])) - set(CHANGE_REFERENCES)
+    draws = {name: {each: scored.of(name)[each] for each in in_order(everywhere)} for name in ranked}
     columns = [
         Column(task, average_ranks([draws[name] for name in ranked if BENCHMARKS[name].task == task]), task, bold=False)
         for task in TASKS
@@ -152,9 +159,9 @@ def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list
 
 def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd.DataFrame:
     """Every backbone less `reference` on the same draws of test samples; bold where the interval leaves out 0."""
-    compared = [name for name in names if reference in scored.draws.get(name, {})]
-    rows = in_order({each for name in compared for each in scored.draws[name]} - {reference})
-    cells = {name: [_difference(scored.draws[name], each, reference, name) for each in rows] for name in compared}
+    compared = [name for name in names if reference in scored.of(name)]
+    rows = in_order({each for name in compared for each in scored.of(name)} - {reference})
+    cells = {name: [_difference(scored.of(name), each, reference, name) for each in rows] for name in compared}
     return pd.DataFrame({"backbone": [label(name) for name in rows], **cells})
 
 
@@ -170,35 +177,21 @@ def _difference(draws: Draws, backbone: str, reference: str, benchmark: str) -> 
 def low_data_table(scored: Scored, names: Sequence[str], paper: bool = False) -> pd.DataFrame:
     """Benchmarks among `names` that have scores from a share of the labels: backbones by shares, all labels first.
 
-    paper: also those that the paper has numbers of, with what it states. Intervals are the seeds' own, averaged;
-    nothing is bold, since scores from a share are not paired.
+    paper: also those that the paper has numbers of, with what it states.
     """
-    told = [
-        claim for claim in scored.claims if paper and claim.of_paper and claim.labels < 1 and claim.benchmark in names
-    ]
-    table = scored.summary[scored.summary["benchmark"].isin(names)]
-    few = set(table.loc[table["labels"] < 1, "benchmark"]) | {claim.benchmark for claim in told}
-    table = table[table["benchmark"].isin(few)]
-    numbers = {
-        (row["benchmark"], row["backbone"], row["labels"]): number(row["score"], row["spread"], row["low"], row["high"])
-        for row in table.to_dict("records")
-    }
-    shares = sorted({1.0, *table["labels"], *(claim.labels for claim in told)}, reverse=True)
-    models = {(name, each) for name, each, _ in numbers} | {
-        (claim.benchmark, claim.ours.backbone or claim.model) for claim in told
-    }
-    rows = [(name, each) for name in names for each in in_order({model for part, model in models if part == name})]
-    cells = {
-        share(labels): [
-            numbers.get((name, each, labels), NOT_RUN)
-            + (_quoted(stated(scored.claims, each, name, labels)) if paper else "")
-            for name, each in rows
-        ]
-        for labels in shares
-    }
-    return pd.DataFrame(
-        {"benchmark": [name for name, _ in rows], "backbone": [label(each) for _, each in rows], **cells}
-    )
+    told = [each for each in scored.claims if paper and each.of_paper and each.labels < 1 and each.benchmark in names]
+    pairs = {*scored.draws, *((claim.benchmark, claim.labels) for claim in told)}
+    few = [name for name in names if any(part == name and labels < 1 for part, labels in pairs)]
+    shares = sorted({1.0, *(labels for name, labels in pairs if name in few)}, reverse=True)
+    parts = [pd.DataFrame(columns=["benchmark", "backbone"])]
+    for name in few:
+        columns = [replace(_benchmark(scored, name, paper, labels), title=share(labels)) for labels in shares]
+        models = {model for column in columns for model in column.draws}
+        models |= {claim.ours.backbone or claim.model for claim in told if claim.benchmark == name}
+        block = wide(columns, in_order(models))
+        block.insert(0, "benchmark", name)
+        parts.append(block)
+    return pd.concat(parts, ignore_index=True) if few else parts[0]
 
 
 def share(labels: float) -> str:
@@ -210,7 +203,7 @@ def average_scores(scored: Scored, names: Sequence[str], groups: Iterable[Group]
     found = []
     for group in dict.fromkeys(groups):
         members = group.members(names)
-        for backbone, draws in average([scored.draws.get(name, {}) for name in members]).items():
+        for backbone, draws in average([scored.of(name) for name in members]).items():
             low, high = interval(draws)
             setting = f"mean of {len(members)} benchmarks"
             found.append((group, Ours(backbone, float(draws[0]), math.nan, low, high, setting, "mean")))

@@ -10,7 +10,7 @@ from brew.reporting.comparison import missing
 from brew.reporting.style import colour, label, save
 from brew.reporting.summary import benchmarks_in, in_order
 from brew.stages import Stage
-from brew.stages.tables import primary_scores
+from brew.stages.scored import scored
 
 #: Panels beside one another.
 _ACROSS = 3
@@ -18,14 +18,15 @@ _ACROSS = 3
 
 def scores(stage: Stage) -> Figure:
     """Every backbone on every benchmark: score and interval over test samples; single seeds as ticks where several."""
-    table = primary_scores(stage)
+    table = scored(stage).summary
+    table = table[table["labels"] == 1]
     names, shown = benchmarks_in(table), in_order(table["backbone"])[::-1]
     figure, axes = _panels(len(names), height=0.26 * len(shown) + 0.9, sharey=True)
     for axis, name in zip(axes, names, strict=True):
         _score_panel(axis, table[table["benchmark"] == name].set_index("backbone"), name, shown)
     caption = (
-        "Scores of every backbone under one protocol; bars are 95 % intervals over test samples (averaged over seeds), "
-        "dots the mean over seeds, ticks below them single seeds where there are several. "
+        "Scores of every backbone under one protocol; bars are 95 % intervals over test samples, dots "
+        " the mean over seeds, ticks below them single seeds where there are several. "
         + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in names)
         + "."
     )
@@ -69,7 +70,7 @@ def _metric(benchmark: str) -> str:
 
 def low_data(stage: Stage) -> Figure | None:
     """Score against the share of the training labels, where a benchmark was scored from several; None without any."""
-    table = primary_scores(stage, labels=None)
+    table = scored(stage).summary
     few = set(table.loc[table["labels"] < 1, "benchmark"])
     table = table[table["benchmark"].isin(few)]
     if table.empty:
@@ -91,7 +92,7 @@ def low_data(stage: Stage) -> Figure | None:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
     caption = (
         "Score against the share of the training labels: lines the mean over seeds, bands the 95 % interval over test "
-        "samples (averaged over seeds). Backbones with one share alone are dots."
+        "samples. Backbones with one share alone are dots."
     )
     save(figure, stage.layout.write("figures") / "low-data.png", caption)
     return figure

@@ -1,21 +1,19 @@
 """Stage `tables`: scores on file as the tables of the report, and the ledger of claims."""
 
-from collections import defaultdict
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from brew.downstream.benchmarks import BENCHMARKS, Task
-from brew.downstream.scores import Score, read_counts, read_scores, write_scores
+from brew.downstream.scores import write_scores
 from brew.downstream.zoo import BACKBONES as FOREIGN
-from brew.errors import BrewError
 from brew.reporting.claims import counted, found_scores, headline, ledger, obtain, read_claims
 from brew.reporting.comparison import Scored, average_scores, difference_table, low_data_table, rank_table, task_table
-from brew.reporting.joint import draws_of
 from brew.reporting.paper import AVERAGES, TASKS, paper_benchmarks
 from brew.reporting.style import label, write_caption
-from brew.reporting.summary import benchmarks_in, in_order, primary, summarise
+from brew.reporting.summary import benchmarks_in, in_order
 from brew.stages import Stage
+from brew.stages.scored import all_scores, scored
 
 #: The backbone that others are held against: the first row of the paper's ablation.
 REFERENCE = "ms-only"
@@ -28,52 +26,9 @@ _CELLS = (
 _LISTED = "name it in the scale's parameter `backbones`"
 
 
-def all_scores(stage: Stage) -> list[Score]:
-    """The rows of every task that was run."""
-    files = [stage.layout.read(task) / "scores.csv" for task in TASKS]
-    return [score for file in files if file.exists() for score in read_scores(file)]
-
-
-def primary_scores(stage: Stage, labels: float | None = 1.0) -> pd.DataFrame:
-    """`summarise` of each benchmark's primary metric, from that share of the training labels (None: from any)."""
-    return primary(summarise(all_scores(stage)), labels)
-
-
-def scored(stage: Stage) -> Scored:
-    """Scores and counts on file, with what is claimed; the same test samples for every backbone of a benchmark."""
-    summary = primary_scores(stage, None)
-    full = summary[summary["labels"] == 1]
-    seeds: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-    for score in all_scores(stage):
-        if score.labels == 1:
-            seeds[score.benchmark, score.arm].add(score.seed)
-    draws = {}
-    for name in benchmarks_in(full):
-        arms = full.loc[full["benchmark"] == name, "backbone"]
-        counts = {arm: [_counts(stage, name, arm, seed) for seed in sorted(seeds[name, arm])] for arm in arms}
-        draws[name] = draws_of(BENCHMARKS[name], _on_the_same_samples(name, counts))
-    return Scored(draws, summary, read_claims(), tuple(FOREIGN))
-
-
-def _counts(stage: Stage, benchmark: str, arm: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Counts per test sample and the samples' names, from all training labels."""
-    folder = stage.layout.read(BENCHMARKS[benchmark].task) / "counts"
-    stem = f"{benchmark}-{arm}-{seed}"
-    for file in (folder / f"{stem}.npz", folder / f"{stem}-linear.npz"):
-        if file.exists():
-            return read_counts(file)
-    raise BrewError(f"{folder} holds no counts {stem}; expected those of every score. Run its stage again")
-
-
-def _on_the_same_samples(
-    benchmark: str, counts: dict[str, list[tuple[np.ndarray, np.ndarray]]]
-) -> dict[str, list[np.ndarray]]:
-    tested = {arm: {tuple(units) for _, units in runs} for arm, runs in counts.items()}
-    if len(set.union(*tested.values())) > 1:
-        raise BrewError(
-            f"backbones of {benchmark} were tested on different samples; expected the same. Run its stage again"
-        )
-    return {arm: [values for values, _ in runs] for arm, runs in counts.items()}
+def begin(stage: Stage) -> Scored:
+    """What was scored, with what is claimed and what could have been compared."""
+    return replace(scored(stage), claims=read_claims(), compared=tuple(FOREIGN))
 
 
 def scores(stage: Stage) -> pd.DataFrame:
@@ -139,10 +94,7 @@ def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | 
     table = low_data_table(here, names, paper)
     if table.empty:
         return None
-    caption = (
-        "Few labels: primary score from all training labels and from shares of them. In percent, mean over seeds, plus "
-        "or minus the deviation over seeds; in brackets the 95 % interval over test samples, averaged over seeds."
-    )
+    caption = f"Few labels: primary score from all training labels and from shares of them, per benchmark. {_CELLS}"
     return _write(stage, "paper-low-data" if paper else "low-data", table, caption)
 
 
@@ -150,7 +102,7 @@ def needs(stage: Stage, here: Scored) -> pd.DataFrame:
     """What the cells need that were not run: weights, and data."""
     run = {name for draws in here.draws.values() for name in draws}
     weights = [(label(name), "weights", FOREIGN[name].needs() or _LISTED) for name in in_order(set(FOREIGN) - run)]
-    data = [(name, "data", obtain(name)) for name in paper_benchmarks() if name not in here.draws]
+    data = [(name, "data", obtain(name)) for name in paper_benchmarks() if not here.of(name)]
     table = pd.DataFrame(weights + data, columns=["not run", "kind", "needs"])
     return _write(stage, "needs", table, "What was not run at this scale, and what it needs.")
 

@@ -26,8 +26,7 @@ def keep(stage: Stage, seed: int, arm: str, right: float, benchmark: str = "roof
     )
     folder, run = stage.layout.write("segmentation"), Run(benchmark, "segmentation", arm, seed, "abc", labels)
     write_scores(folder / "scores.csv", scores_of(run, counts, ("iou_macro",)))
-    if labels == 1:
-        write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
+    write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def written(stage: Stage, name: str) -> pd.DataFrame:
 
 
 def test_every_table_is_written_with_its_caption(stage: Stage) -> None:
-    here = tables.scored(stage)
+    here = tables.begin(stage)
     tables.task(stage, here, "segmentation")
     tables.paper_task(stage, here, "segmentation")
     tables.ranks(stage, here)
@@ -71,7 +70,7 @@ def test_every_table_is_written_with_its_caption(stage: Stage) -> None:
 
 
 def test_the_ledger_of_the_miniature_reproduces_nothing(stage: Stage) -> None:
-    counted = tables.claims(stage, tables.scored(stage))
+    counted = tables.claims(stage, tables.begin(stage))
     ledger = written(stage, "ledger")
     assert len(ledger) == counted.drop(columns="table").to_numpy().sum()
     assert ledger["verdict"].str.match(r"(not comparable|not run): ").all()
@@ -88,7 +87,7 @@ def test_all_scores_stand_in_one_file(stage: Stage) -> None:
 def test_scores_without_counts_are_refused(stage: Stage) -> None:
     (stage.layout.read("segmentation") / "counts" / "roofs-deo-1.npz").unlink()
     with pytest.raises(BrewError, match="holds no counts roofs-deo-1"):
-        tables.scored(stage)
+        tables.begin(stage)
 
 
 def test_backbones_on_different_samples_are_refused(stage: Stage) -> None:
@@ -97,7 +96,7 @@ def test_backbones_on_different_samples_are_refused(stage: Stage) -> None:
         counts = stored["counts"]
     write_counts(file, counts, range(1, 9))
     with pytest.raises(BrewError, match="roofs were tested on different samples"):
-        tables.scored(stage)
+        tables.begin(stage)
 
 
 def test_figures_show_shares_of_the_labels_only_where_there_are_some(stage: Stage) -> None:
