@@ -82,6 +82,7 @@ class Settings:
 
     arms: what is pretrained, in the order of the tables. changes: per arm, what it changes in `pretraining`.
     teacher: the scale's optical teacher, a name of TEACHERS.
+    backbones: what the arms are compared with, names of BACKBONES.
     """
 
     scale: Scale
@@ -89,6 +90,7 @@ class Settings:
     changes: Mapping[str, Mapping[str, float]]
     data: Sources
     teacher: str
+    backbones: tuple[str, ...]
     pretraining: Pretraining
     downstream: Downstream
 
