@@ -3,8 +3,10 @@
 import pytest
 from torchgeo.datasets import PASTIS, BigEarthNet, So2Sat
 
+from brew.data.bigearthnet_v2 import CLASSES as NINETEEN
 from brew.data.geobench import GEOBENCH
 from brew.data.pastis import CLASSES
+from brew.data.sources import SOURCES
 from brew.downstream.benchmarks import BENCHMARKS, benchmark
 from brew.downstream.metrics import METRICS
 from brew.errors import BrewError
@@ -21,7 +23,7 @@ PAPER = (
 def test_every_entry_is_complete(name):
     entry = BENCHMARKS[name]
     assert entry.name == name and entry.summary
-    assert entry.metric in METRICS and entry.sensor in SENSORS
+    assert entry.metric in METRICS and entry.sensor in SENSORS and entry.source in SOURCES
     assert len(entry.classes) == len(set(entry.classes)) >= 2
     assert entry.task == "classification" or not entry.multilabel
     assert (entry.images == "optical") == (entry.modality == "optical")
@@ -38,8 +40,9 @@ def test_no_other_benchmark_claims_a_protocol_of_the_authors():
 
 
 def test_classes_are_those_of_the_libraries_that_publish_them():
-    assert GEOBENCH["m-bigearthnet"].classes == tuple(BigEarthNet.class_sets[43])
-    assert GEOBENCH["m-so2sat"].classes == So2Sat.classes
+    assert GEOBENCH["m-bigearthnet"].form.classes == tuple(BigEarthNet.class_sets[43])
+    assert tuple(BigEarthNet.class_sets[19]) == NINETEEN
+    assert GEOBENCH["m-so2sat"].form.classes == So2Sat.classes
     assert [each.replace(",", "").replace(" ", "_") for each in CLASSES] == list(PASTIS.classes)
 
 
