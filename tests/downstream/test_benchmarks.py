@@ -8,6 +8,7 @@ from brew.data.geobench import GEOBENCH
 from brew.data.pastis import CLASSES
 from brew.data.sources import SOURCES
 from brew.downstream.benchmarks import BENCHMARKS, benchmark
+from brew.downstream.catalogue import PAGE, renewed
 from brew.downstream.metrics import METRICS
 from brew.errors import BrewError
 from brew.sensors import SENSORS
@@ -49,6 +50,17 @@ def test_classes_are_those_of_the_libraries_that_publish_them():
 def test_the_miniature_has_two_benchmarks_of_every_task():
     tasks = [entry.task for entry in BENCHMARKS.values() if entry.source == "miniature"]
     assert sorted(tasks) == ["change"] * 2 + ["classification"] * 2 + ["segmentation"] * 2
+
+
+def test_the_page_of_benchmarks_is_as_the_tables_are_now():
+    text = PAGE.read_text()
+    assert text == renewed(text), "run `python -m brew.downstream.catalogue`"
+    assert all(f"| `{name}` |" in text for name in BENCHMARKS)
+
+
+def test_a_page_without_a_place_for_tables_is_an_error():
+    with pytest.raises(BrewError, match="no place for the tables"):
+        renewed("# Benchmarks")
 
 
 def test_an_unknown_benchmark_names_the_nearest():
