@@ -12,7 +12,7 @@ from torchgeo import models as torchgeo
 from torchgeo.models import resnet
 
 from brew.downstream.backbones import STRIDES, StudentBackbone
-from brew.downstream.zoo import BACKBONES, BackboneUnavailable, backbone, networks
+from brew.downstream.zoo import BACKBONES, BackboneUnavailable, backbone, catalogue, networks
 from brew.downstream.zoo.contract import Inputs
 from brew.downstream.zoo.tapped import Architecture, TappedBackbone, View
 from brew.downstream.zoo.weights import CacheFile, HubFile
@@ -68,6 +68,18 @@ def test_every_entry_has_its_label_and_its_sources():
     for entry in BACKBONES.values():
         assert entry.weights is None or (entry.weights.source and entry.weights.licence)
     assert all(inputs.source for inputs in _INPUTS.values())
+
+
+def test_the_documents_tables_are_current():
+    page = catalogue.PAGE.read_text()
+    assert catalogue.renewed(page) == page, "run `python -m brew.downstream.zoo`"
+    assert all(f"`{name}`" in page for name in BACKBONES)
+
+
+def test_a_supervised_reference_has_no_frozen_features():
+    assert BACKBONES["unet-resnet50"].needs() == ""
+    with pytest.raises(BrewError, match="supervised"):
+        BACKBONES["unet-resnet50"].load()
 
 
 @pytest.mark.parametrize("name", _RUN_HERE)

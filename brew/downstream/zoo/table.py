@@ -7,7 +7,7 @@ from typing import Any
 
 from torchgeo import models as torchgeo
 
-from brew.downstream.backbones import BandStatistics, StudentBackbone, TeacherBackbone
+from brew.downstream.backbones import Backbone, BandStatistics, StudentBackbone, TeacherBackbone
 from brew.downstream.zoo import networks
 from brew.downstream.zoo.contract import Contract, Inputs
 from brew.downstream.zoo.entry import BackboneEntry, tapped
@@ -140,6 +140,10 @@ def _deo(name: str, backbone: str, file: str) -> BackboneEntry:
     return BackboneEntry(name, build, _OURS, weights)
 
 
+def _trained_whole(random: bool) -> Backbone:
+    raise BrewError("a supervised reference has no frozen features; expected a task that trains it; see evaluate_unet")
+
+
 _EFFICIENTNET = TEACHERS["imagenet"]
 
 BACKBONES: dict[str, BackboneEntry] = {
@@ -152,6 +156,7 @@ BACKBONES: dict[str, BackboneEntry] = {
             lambda random: TeacherBackbone("imagenet", _EFFICIENTNET.build(random=random)),
             _display(((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), "TEACHERS: EfficientNet-Lite takes values from -1 to 1"),
             PackageFile(_EFFICIENTNET.source, _EFFICIENTNET.licence),
+            sizes=f"their own, from {_EFFICIENTNET.smallest}",
         ),
         _deo("deo-swin-b", "swin-b", "DEO_swin_b.pth"),
         _deo("deo-vit-b", "vit-b8", "DEO_vit_b.pth"),
@@ -187,6 +192,7 @@ BACKBONES: dict[str, BackboneEntry] = {
             "satlas", networks.satlas, networks.SATLAS, _SATLAS_SWIN,
             _hub(torchgeo.Swin_V2_B_Weights.SENTINEL2_SI_MS_SATLAS, "SatlasPretrain", "ODC-BY"),
         ),
+        BackboneEntry("unet-resnet50", _trained_whole, _OURS, supervised=True),
     )
 }  # fmt: skip
 
