@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from brew import paths
-from brew.downstream.zoo.weights import HubFile
+from brew.downstream.zoo.weights import TorchgeoFile
 from brew.errors import BrewError
 from brew.models.teachers import TeacherUnavailable
 from brew.paths import Layout
@@ -50,7 +50,7 @@ def test_an_unknown_backbone_is_refused(stage: Stage) -> None:
 
 def test_what_cannot_run_is_left_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _names(stage, backbones=("croma", "unet-resnet50")) == ["random"]
-    monkeypatch.setattr(HubFile, "file", lambda _: Path(__file__))
+    monkeypatch.setattr(TorchgeoFile, "file", lambda _: Path(__file__))
     assert _names(stage, backbones=("croma", "dofa", "satlas")) == ["random", "croma", "dofa", "satlas"]
     assert _names(stage, "sentinel2", backbones=("croma", "dofa", "satlas")) == ["random", "dofa", "satlas"]
     assert _names(stage, "rgb", backbones=("croma", "dofa", "satlas")) == ["random", "dofa"]

@@ -70,11 +70,13 @@ def tapped(
     architecture: Architecture,
     contract: Contract,
     weights: Weights,
+    code: str,
 ) -> BackboneEntry:
-    """A network of another library. network: random -> the network."""
+    """A network of another library. network: random -> the network. code: the module that builds and reads it."""
 
     def build(random: bool) -> Backbone:
         return TappedBackbone(name, network(random), contract, architecture)
 
-    code = network.__module__, TappedBackbone.__module__
-    return BackboneEntry(name, build, contract, weights, code, architecture.sizes)
+    return BackboneEntry(
+        name, build, contract, weights, code=(code, TappedBackbone.__module__), sizes=architecture.sizes
+    )
