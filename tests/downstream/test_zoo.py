@@ -1,6 +1,7 @@
 """Every backbone of others keeps one contract: bands by name, statistics once, maps at four strides."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from torchgeo import models as torchgeo
 from torchgeo.models import resnet
 
 from brew.downstream.backbones import STRIDES, StudentBackbone
-from brew.downstream.zoo import BACKBONES, BackboneUnavailable, backbone, networks
+from brew.downstream.zoo import BACKBONES, BackboneUnavailable, backbone, catalogue, networks
 from brew.downstream.zoo.contract import Inputs
 from brew.downstream.zoo.tapped import Architecture, TappedBackbone, View
-from brew.downstream.zoo.weights import CacheFile, HubFile
+from brew.downstream.zoo.weights import CacheFile, HubFile, TorchgeoFile
 from brew.errors import BrewError
 from brew.models.student import build_student
 from brew.reporting.style import BACKBONES as LABELS
@@ -68,6 +69,18 @@ def test_every_entry_has_its_label_and_its_sources():
     for entry in BACKBONES.values():
         assert entry.weights is None or (entry.weights.source and entry.weights.licence)
     assert all(inputs.source for inputs in _INPUTS.values())
+
+
+def test_the_documents_tables_are_current():
+    page = catalogue.PAGE.read_text()
+    assert catalogue.renewed(page) == page, "run `python -m brew.downstream.zoo`"
+    assert all(f"`{name}`" in page for name in BACKBONES)
+
+
+def test_a_supervised_reference_has_no_frozen_features():
+    assert BACKBONES["unet-resnet50"].needs() == ""
+    with pytest.raises(BrewError, match="supervised"):
+        BACKBONES["unet-resnet50"].load()
 
 
 @pytest.mark.parametrize("name", _RUN_HERE)
@@ -272,6 +285,30 @@ def test_a_files_hash_is_checked(hub):
     (hub / name).write_bytes(b"truncated")
     with pytest.raises(BrewError, match="SHA-256"):
         file.file()
+
+
+@dataclass
+class _Given:
+    """One of torchgeo's weights, as its builders ask for it."""
+
+    url: str
+    meta: dict[str, int]
+
+    def get_state_dict(self, progress: bool) -> dict[str, Tensor]:
+        return torch.hub.load_state_dict_from_url(self.url, progress=progress)
+
+
+def test_torchgeos_builder_reads_the_file_in_the_hub(hub, monkeypatch):
+    trained = networks.ssl4eo_s12(None)
+    torch.save(trained.state_dict(), hub / "new")
+    name = f"vit-{hashlib.sha256((hub / 'new').read_bytes()).hexdigest()[:8]}.pth"
+    (hub / "new").rename(hub / name)
+    monkeypatch.setattr(TorchgeoFile, "weights", lambda _: _Given(f"https://nowhere.invalid/{name}", {"in_chans": 13}))
+    entry = BACKBONES["ssl4eo-s12"]
+    assert entry.needs() == "" and len(entry.identity()) == 64
+    images = _images(SENSORS["sentinel2"])
+    expected = TappedBackbone("expected", trained, entry.contract, networks.SSL4EO_S12).pooled(images, "sentinel2")
+    assert torch.equal(entry.load().pooled(images, "sentinel2"), expected)
 
 
 def test_a_file_of_the_cache_is_found(tmp_path, monkeypatch):

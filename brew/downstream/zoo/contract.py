@@ -96,8 +96,8 @@ class Contract:
         inputs = self.of(found)
         if inputs is None:
             raise BrewError(
-                f"backbone {name!r} reads no images of sensor {sensor!r} ({found.unit}): no statistics of its own are "
-                "published for them; expected another sensor; leave it out of this benchmark"
+                f"backbone {name!r} reads no images of sensor {sensor!r}: its contract states no numbers for "
+                f"{found.unit}; expected another sensor; leave the backbone out of this benchmark"
             )
         if lacking := inputs.lacking(found):
             raise BrewError(

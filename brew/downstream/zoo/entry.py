@@ -19,6 +19,8 @@ class BackboneEntry:
 
     build: random -> the backbone, on the CPU; `random` is the contract test's. contract: what it takes.
     weights: their file; None for a backbone without any. code: brew's modules that read it, beside the task's own.
+    sizes: to which images are resized, in pixels; their own where it is not said.
+    supervised: it has no frozen features; the task's stage trains it whole, as a reference.
     """
 
     name: str
@@ -26,6 +28,8 @@ class BackboneEntry:
     contract: Contract
     weights: Weights | None = None
     code: tuple[str, ...] = ()
+    sizes: str = "their own"
+    supervised: bool = False
 
     def load(self, *, random: bool = False) -> Backbone:
         """The frozen backbone; BackboneUnavailable where its weights are absent, BrewError where they are damaged.
@@ -50,7 +54,7 @@ class BackboneEntry:
         found = SENSORS[sensor]
         inputs = self.contract.of(found)
         if inputs is None:
-            return f"its authors publish no statistics for {found.unit}"
+            return f"its contract states no numbers for {found.unit}"
         absent = inputs.lacking(found)
         return f"sensor {sensor!r} lacks {', '.join(absent)}" if absent else ""
 
@@ -66,10 +70,13 @@ def tapped(
     architecture: Architecture,
     contract: Contract,
     weights: Weights,
+    code: str,
 ) -> BackboneEntry:
-    """A network of another library. network: random -> the network."""
+    """A network of another library. network: random -> the network. code: the module that builds and reads it."""
 
     def build(random: bool) -> Backbone:
         return TappedBackbone(name, network(random), contract, architecture)
 
-    return BackboneEntry(name, build, contract, weights, (network.__module__, TappedBackbone.__module__))
+    return BackboneEntry(
+        name, build, contract, weights, code=(code, TappedBackbone.__module__), sizes=architecture.sizes
+    )

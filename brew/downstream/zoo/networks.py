@@ -1,7 +1,7 @@
 """How the networks of timm and torchgeo are built and read.
 
-Each builder takes `random`: untrained weights, for contract tests alone. Without it the weights lie on this machine,
-since `BackboneEntry.load` has looked for them.
+A builder of torchgeo's takes one of torchgeo's weights, whose file lies on this machine (`BackboneEntry.load` has
+looked), or None for untrained ones, which are for contract tests alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchgeo import models as torchgeo
 
 from brew.downstream.zoo.tapped import Architecture, View, quarters
 from brew.models.teachers import TEACHERS
@@ -23,42 +22,48 @@ _BANDWIDTHS_NM = {
 
 
 def teachers_vit(teacher: str, random: bool) -> nn.Module:
-    """The vision transformer of timm that an optical teacher is."""
+    """The vision transformer of timm that an optical teacher is; random: untrained, for contract tests alone."""
     network: Any = TEACHERS[teacher].build(random=random).network
     return network.vit
 
 
-def ssl4eo_s12(random: bool) -> nn.Module:
-    given: Any = {"in_chans": 13} if random else {"weights": torchgeo.ViTSmall16_Weights.SENTINEL2_ALL_DINO}
-    return torchgeo.vit_small_patch16_224(**given, num_classes=0)
+def ssl4eo_s12(weights: Any) -> nn.Module:
+    given = {"weights": weights} if weights else {"in_chans": 13}
+    return _torchgeo().vit_small_patch16_224(**given, num_classes=0)
 
 
-def satlas(random: bool) -> nn.Module:
-    net = torchgeo.swin_v2_b(None if random else torchgeo.Swin_V2_B_Weights.SENTINEL2_SI_MS_SATLAS)
-    if random:
+def satlas(weights: Any) -> nn.Module:
+    net = _torchgeo().swin_v2_b(weights)
+    if not weights:
         net.features[0][0] = nn.Conv2d(9, 128, kernel_size=4, stride=4)
     net.head = nn.Identity()
     return net
 
 
-def scale_mae(random: bool) -> nn.Module:
-    return torchgeo.scalemae_large_patch16(None if random else torchgeo.ScaleMAELarge16_Weights.FMOW_RGB, num_classes=0)
+def scale_mae(weights: Any) -> nn.Module:
+    return _torchgeo().scalemae_large_patch16(weights, num_classes=0)
 
 
-def croma(random: bool) -> nn.Module:
-    return torchgeo.croma_base(None if random else torchgeo.CROMABase_Weights.CROMA_VIT, modalities=["optical"])
+def croma(weights: Any) -> nn.Module:
+    return _torchgeo().croma_base(weights, modalities=["optical"])
 
 
-def dofa(random: bool) -> nn.Module:
-    return torchgeo.dofa_base_patch16_224(None if random else torchgeo.DOFABase16_Weights.DOFA_MAE, num_classes=0)
+def dofa(weights: Any) -> nn.Module:
+    return _torchgeo().dofa_base_patch16_224(weights, num_classes=0)
 
 
-def panopticon(random: bool) -> nn.Module:
-    return torchgeo.panopticon_vitb14(None if random else torchgeo.Panopticon_Weights.VIT_BASE14).model
+def panopticon(weights: Any) -> nn.Module:
+    return _torchgeo().panopticon_vitb14(weights).model
 
 
-def copernicus_fm(random: bool) -> nn.Module:
-    return torchgeo.copernicusfm_base(None if random else torchgeo.CopernicusFM_Base_Weights.CopernicusFM_ViT)
+def copernicus_fm(weights: Any) -> nn.Module:
+    return _torchgeo().copernicusfm_base(weights)
+
+
+def _torchgeo() -> Any:
+    from torchgeo import models  # takes seconds to import, which a scale without these networks need not wait for
+
+    return models
 
 
 def _class_token(net: Any, view: View) -> Tensor:

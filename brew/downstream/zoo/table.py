@@ -3,15 +3,18 @@
 torchgeo's numbers are those of 0.8.1; the tests compare them with its own weights' transforms and bands.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from torchgeo import models as torchgeo
+from torch import nn
 
-from brew.downstream.backbones import BandStatistics, StudentBackbone, TeacherBackbone
+from brew.downstream.backbones import Backbone, BandStatistics, StudentBackbone, TeacherBackbone
 from brew.downstream.zoo import networks
 from brew.downstream.zoo.contract import Contract, Inputs
 from brew.downstream.zoo.entry import BackboneEntry, tapped
-from brew.downstream.zoo.weights import CacheFile, HubFile, PackageFile
+from brew.downstream.zoo.tapped import Architecture
+from brew.downstream.zoo.weights import CacheFile, HubFile, PackageFile, TorchgeoFile
 from brew.errors import BrewError, nearest
 from brew.models.student import build_student, load_student
 from brew.models.teachers import TEACHERS
@@ -114,7 +117,7 @@ def _display(statistics: tuple[tuple[float, ...], tuple[float, ...]], source: st
     )
 
 
-def _dino(name: str, teacher: str, architecture: Any) -> BackboneEntry:
+def _dino(name: str, teacher: str, architecture: Architecture) -> BackboneEntry:
     """A DINO model: the network, the statistics and the licence are those of the optical teacher."""
     declared = TEACHERS[teacher]
     if declared.mean is None or declared.std is None:
@@ -123,12 +126,23 @@ def _dino(name: str, teacher: str, architecture: Any) -> BackboneEntry:
         )
     contract = _display((declared.mean, declared.std), f"{declared.source}: its configuration")
     weights = CacheFile(f"timm/{declared.source.split()[-1]}", declared.source, declared.licence)
-    return tapped(name, lambda random: networks.teachers_vit(teacher, random), architecture, contract, weights)
+    build = partial(networks.teachers_vit, teacher)
+    return tapped(name, build, architecture, contract, weights, networks.__name__)
 
 
-def _hub(weights: Any, made: str, licence: str) -> HubFile:
-    """The file of one of torchgeo's weights."""
-    return HubFile(weights.url.rsplit("/", 1)[1], weights.url, f"{made}; torchgeo's {weights}", licence)
+def _torchgeo(
+    name: str,
+    network: Callable[[Any], nn.Module],
+    architecture: Architecture,
+    contract: Contract,
+    weights: TorchgeoFile,
+) -> BackboneEntry:
+    """A network of torchgeo. network: its builder, from one of torchgeo's weights or None."""
+
+    def build(random: bool) -> nn.Module:
+        return network(None if random else weights.weights())
+
+    return tapped(name, build, architecture, contract, weights, network.__module__)
 
 
 def _deo(name: str, backbone: str, file: str) -> BackboneEntry:
@@ -138,6 +152,10 @@ def _deo(name: str, backbone: str, file: str) -> BackboneEntry:
         return StudentBackbone(name, build_student(backbone) if random else load_student(weights.file()))
 
     return BackboneEntry(name, build, _OURS, weights)
+
+
+def _trained_whole(random: bool) -> Backbone:
+    raise BrewError("a supervised reference has no frozen features; expected a task that trains it; see evaluate_unet")
 
 
 _EFFICIENTNET = TEACHERS["imagenet"]
@@ -152,41 +170,43 @@ BACKBONES: dict[str, BackboneEntry] = {
             lambda random: TeacherBackbone("imagenet", _EFFICIENTNET.build(random=random)),
             _display(((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), "TEACHERS: EfficientNet-Lite takes values from -1 to 1"),
             PackageFile(_EFFICIENTNET.source, _EFFICIENTNET.licence),
+            sizes=f"their own, from {_EFFICIENTNET.smallest}",
         ),
         _deo("deo-swin-b", "swin-b", "DEO_swin_b.pth"),
         _deo("deo-vit-b", "vit-b8", "DEO_vit_b.pth"),
         _dino("dinov2-b", "dinov2-vitb14", networks.DINOV2),
         _dino("dinov3-b", "dinov3-vitb16", networks.DINOV3),
         _dino("dinov3-l-sat", "dinov3-vitl16-sat", networks.DINOV3),
-        tapped(
+        _torchgeo(
             "scale-mae", networks.scale_mae, networks.SCALE_MAE,
             _display(_IMAGENET, "torchgeo: ScaleMAELarge16_Weights.FMOW_RGB"),
-            _hub(torchgeo.ScaleMAELarge16_Weights.FMOW_RGB, "fMoW-RGB", "CC-BY-NC-4.0"),
+            TorchgeoFile("ScaleMAELarge16_Weights.FMOW_RGB", "fMoW-RGB", "CC-BY-NC-4.0"),
         ),
-        tapped(
+        _torchgeo(
             "croma", networks.croma, networks.CROMA, _CROMA,
-            _hub(torchgeo.CROMABase_Weights.CROMA_VIT, "SSL4EO-S12", "CC-BY-4.0"),
+            TorchgeoFile("CROMABase_Weights.CROMA_VIT", "SSL4EO-S12", "CC-BY-4.0"),
         ),
-        tapped(
+        _torchgeo(
             "dofa", networks.dofa, networks.DOFA, _DOFA,
-            _hub(torchgeo.DOFABase16_Weights.DOFA_MAE, "SatlasPretrain and others", "CC-BY-4.0"),
+            TorchgeoFile("DOFABase16_Weights.DOFA_MAE", "SatlasPretrain and others", "CC-BY-4.0"),
         ),
-        tapped(
+        _torchgeo(
             "panopticon", networks.panopticon, networks.PANOPTICON, _PANOPTICON,
-            _hub(torchgeo.Panopticon_Weights.VIT_BASE14, "fMoW and others", "Apache-2.0"),
+            TorchgeoFile("Panopticon_Weights.VIT_BASE14", "fMoW and others", "Apache-2.0"),
         ),
-        tapped(
+        _torchgeo(
             "copernicus-fm", networks.copernicus_fm, networks.COPERNICUS_FM, _COPERNICUS_FM,
-            _hub(torchgeo.CopernicusFM_Base_Weights.CopernicusFM_ViT, "Copernicus-Pretrain", "CC-BY-4.0"),
+            TorchgeoFile("CopernicusFM_Base_Weights.CopernicusFM_ViT", "Copernicus-Pretrain", "CC-BY-4.0"),
         ),
-        tapped(
+        _torchgeo(
             "ssl4eo-s12", networks.ssl4eo_s12, networks.SSL4EO_S12, _SSL4EO_S12,
-            _hub(torchgeo.ViTSmall16_Weights.SENTINEL2_ALL_DINO, "SSL4EO-S12", "CC-BY-4.0"),
+            TorchgeoFile("ViTSmall16_Weights.SENTINEL2_ALL_DINO", "SSL4EO-S12", "CC-BY-4.0"),
         ),
-        tapped(
+        _torchgeo(
             "satlas", networks.satlas, networks.SATLAS, _SATLAS_SWIN,
-            _hub(torchgeo.Swin_V2_B_Weights.SENTINEL2_SI_MS_SATLAS, "SatlasPretrain", "ODC-BY"),
+            TorchgeoFile("Swin_V2_B_Weights.SENTINEL2_SI_MS_SATLAS", "SatlasPretrain", "ODC-BY"),
         ),
+        BackboneEntry("unet-resnet50", _trained_whole, _OURS, supervised=True),
     )
 }  # fmt: skip
 

@@ -48,6 +48,13 @@ class Architecture:
     smallest: int = 1
     side: Literal["input", "output"] = "output"
 
+    @property
+    def sizes(self) -> str:
+        """To which sizes images are resized, in words."""
+        if self.size:
+            return f"{self.size} x {self.size}"
+        return f"multiples of {self.multiple}" + (f", from {self.smallest}" if self.smallest > self.multiple else "")
+
 
 def quarters(blocks: nn.ModuleList | nn.Sequential) -> list[nn.Module]:
     """The blocks at 1/4, 1/2, 3/4 and all of the depth."""

@@ -8,7 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from huggingface_hub import try_to_load_from_cache
@@ -37,10 +37,7 @@ class Weights(Protocol):
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file in torch's hub folder, by its name there. origin: where it can be had.
-
-    A name that ends with a hash ("-a0275954.pth") is checked against it.
-    """
+    """A file in torch's hub folder, by its name there. origin: where it can be had."""
 
     name: str
     origin: str
@@ -48,17 +45,44 @@ class HubFile:
     licence: str
 
     def file(self) -> Path:
-        path = Path(torch.hub.get_dir()) / "checkpoints" / self.name
-        if not path.is_file():
-            raise BackboneUnavailable(f"put {self.origin} below TORCH_HOME as hub/checkpoints/{self.name}")
-        stated = re.search(r"-([0-9a-f]{8,})\.\w+$", path.name)
-        with path.open("rb") as content:
-            if stated and not hashlib.file_digest(content, "sha256").hexdigest().startswith(stated[1]):
-                raise BrewError(
-                    f"{path} has another SHA-256 than its name says; expected {stated[1]}...; delete it and fetch "
-                    f"{self.origin} anew"
-                )
-        return path
+        return _in_hub(self.name, self.origin)
+
+
+@dataclass(frozen=True)
+class TorchgeoFile:
+    """The file of one of torchgeo's weights, by the name that `torchgeo.models.get_weight` knows. made: on what."""
+
+    name: str
+    made: str
+    licence: str
+
+    @property
+    def source(self) -> str:
+        return f"{self.made}; torchgeo's {self.name}"
+
+    def weights(self) -> Any:
+        from torchgeo.models import get_weight  # takes seconds to import
+
+        return get_weight(self.name)
+
+    def file(self) -> Path:
+        url = self.weights().url
+        return _in_hub(url.rsplit("/", 1)[1], url)
+
+
+def _in_hub(name: str, origin: str) -> Path:
+    """A file of torch's hub folder; a name that ends with a hash ("-a0275954.pth") is checked against it."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not path.is_file():
+        raise BackboneUnavailable(f"put {origin} below TORCH_HOME as hub/checkpoints/{name}")
+    stated = re.search(r"-([0-9a-f]{8,})\.\w+$", name)
+    with path.open("rb") as content:
+        if stated and not hashlib.file_digest(content, "sha256").hexdigest().startswith(stated[1]):
+            raise BrewError(
+                f"{path} has another SHA-256 than its name says; expected {stated[1]}...; delete it and fetch {origin} "
+                "anew"
+            )
+    return path
 
 
 @dataclass(frozen=True)
