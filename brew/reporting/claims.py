@@ -243,10 +243,7 @@ def _data(claim: Claim, found: Found) -> str:
 
 def obtain(benchmark: str) -> str:
     """One line for whoever does not have the benchmark's data."""
-    source = BENCHMARKS[benchmark].source
-    if source not in SOURCES:
-        return f"the source {source}, which brew cannot read yet"
-    return SOURCES[source].obtain or "nothing: it is generated"
+    return SOURCES[BENCHMARKS[benchmark].source].obtain or "nothing: it is generated"
 
 
 def stated(claims: Sequence[Claim], model: str, part: str | Group, labels: float = 1.0) -> str:

@@ -18,8 +18,8 @@ from brew.reporting.paper import TASKS, Group
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
 
-#: Methods of change detection alone: they have no place in a rank, and none in another task.
-CHANGE_REFERENCES = ("cva", "fc-siam-diff")
+#: Methods of one task alone, no backbones: they have no place in a rank, and none in another task.
+REFERENCES: dict[str, Task] = {"cva": "change", "fc-siam-diff": "change", "unet-resnet50": "segmentation"}
 NOT_RUN = "not run"
 
 
@@ -137,8 +137,8 @@ def number(value: float, spread: float, low: float, high: float) -> str:
 
 
 def missing(backbone: str, task: Task) -> str:
-    """What stands where a score is absent: references of change detection have no meaning elsewhere."""
-    return "-" if backbone in CHANGE_REFERENCES and task != "change" else NOT_RUN
+    """What stands where a score is absent: a reference has no meaning in another task than its own."""
+    return "-" if REFERENCES.get(backbone, task) != task else NOT_RUN
 
 
 def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -147,7 +147,7 @@ def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list
     Ranked are the backbones that were scored on all of these benchmarks. Also returns the benchmarks ranked over.
     """
     ranked = [name for name in names if scored.of(name)]
-    everywhere = set(average([scored.of(name) for name in ranked])) - set(CHANGE_REFERENCES)
+    everywhere = set(average([scored.of(name) for name in ranked])) - set(REFERENCES)
     draws = {name: {each: scored.of(name)[each] for each in in_order(everywhere)} for name in ranked}
     columns = [
         Column(task, average_ranks([draws[name] for name in ranked if BENCHMARKS[name].task == task]), task, bold=False)
