@@ -17,8 +17,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from brew.data.forms import FORMS, Form
 from brew.data.inert import Record, read_inert, to_array
-from brew.data.labelled import Form, Labelled, reading, to_native, write_labelled
+from brew.data.labelled import Labelled, reading, to_native, write_labelled
 from brew.errors import BrewError
 from brew.sensors import sensor
 
@@ -58,60 +59,15 @@ class GeobenchSet:
     scale: float = 1.0
 
 
-_EUROSAT = (
-    "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "PermanentCrop", "Residential",
-    "River", "SeaLake",
-)  # fmt: skip
-_LOCAL_CLIMATE_ZONES = (
-    "Compact high rise", "Compact mid rise", "Compact low rise", "Open high rise", "Open mid rise", "Open low rise",
-    "Lightweight low rise", "Large low rise", "Sparsely built", "Heavy industry", "Dense trees", "Scattered trees",
-    "Bush, scrub", "Low plants", "Bare rock or paved", "Bare soil or sand", "Water",
-)  # fmt: skip
-_CORINE = (
-    "Continuous urban fabric", "Discontinuous urban fabric", "Industrial or commercial units",
-    "Road and rail networks and associated land", "Port areas", "Airports", "Mineral extraction sites", "Dump sites",
-    "Construction sites", "Green urban areas", "Sport and leisure facilities", "Non-irrigated arable land",
-    "Permanently irrigated land", "Rice fields", "Vineyards", "Fruit trees and berry plantations", "Olive groves",
-    "Pastures", "Annual crops associated with permanent crops", "Complex cultivation patterns",
-    "Land principally occupied by agriculture, with significant areas of natural vegetation", "Agro-forestry areas",
-    "Broad-leaved forest", "Coniferous forest", "Mixed forest", "Natural grassland", "Moors and heathland",
-    "Sclerophyllous vegetation", "Transitional woodland/shrub", "Beaches, dunes, sands", "Bare rock",
-    "Sparsely vegetated areas", "Burnt areas", "Inland marshes", "Peatbogs", "Salt marshes", "Salines",
-    "Intertidal flats", "Water courses", "Water bodies", "Coastal lagoons", "Estuaries", "Sea and ocean",
-)  # fmt: skip
-_LAND_COVER = (
-    "water", "tree-canopy-forest", "low-vegetation-field", "barren-land", "impervious-other", "impervious-roads",
-    "no-data",
-)  # fmt: skip
-_CASHEW = (
-    "no data", "well-managed plantation", "poorly-managed plantation", "non-plantation", "residential", "background",
-    "uncertain",
-)  # fmt: skip
-_CROPS = (
-    "No Data", "Lucerne/Medics", "Planted pastures (perennial)", "Fallow", "Wine grapes", "Weeds",
-    "Small grain grazing", "Wheat", "Canola", "Rooibos",
-)  # fmt: skip
-
-#: Classes as the converters name them.
 GEOBENCH: dict[str, GeobenchSet] = {
-    "m-nz-cattle": GeobenchSet(
-        "segmentation_v1.0", "m-nz-cattle", 3, Form("rgb", 500, "map", ("no cattle", "cattle")), _RGB
-    ),
-    "m-pv4ger-seg": GeobenchSet(
-        "segmentation_v1.0", "m-pv4ger-seg", 3, Form("rgb", 320, "map", ("no solar pv", "solar pv")), _RGB
-    ),
-    "m-chesapeake": GeobenchSet("segmentation_v1.0", "m-chesapeake", 4, Form("rgb", 256, "map", _LAND_COVER), _RGB),
-    "m-sa-crop-type": GeobenchSet("segmentation_v1.0", "m-SA-crop-type", 13, Form("sentinel2", 256, "map", _CROPS)),
-    "m-cashew-plant": GeobenchSet("segmentation_v1.0", "m-cashew-plant", 13, Form("sentinel2", 256, "map", _CASHEW)),
-    "m-bigearthnet": GeobenchSet(
-        "classification_v1.0", "m-bigearthnet", 12, Form("sentinel2", 120, "classes", _CORINE)
-    ),
-    "m-so2sat": GeobenchSet(
-        "classification_v1.0", "m-so2sat", 18, Form("sentinel2", 32, "class", _LOCAL_CLIMATE_ZONES), scale=10000.0
-    ),
-    "m-eurosat": GeobenchSet(
-        "classification_v1.0", "m-eurosat", 13, Form("sentinel2", 64, "class", _EUROSAT), _EUROSAT_BANDS
-    ),
+    "m-nz-cattle": GeobenchSet("segmentation_v1.0", "m-nz-cattle", 3, FORMS["m-nz-cattle"], _RGB),
+    "m-pv4ger-seg": GeobenchSet("segmentation_v1.0", "m-pv4ger-seg", 3, FORMS["m-pv4ger-seg"], _RGB),
+    "m-chesapeake": GeobenchSet("segmentation_v1.0", "m-chesapeake", 4, FORMS["m-chesapeake"], _RGB),
+    "m-sa-crop-type": GeobenchSet("segmentation_v1.0", "m-SA-crop-type", 13, FORMS["m-sa-crop-type"]),
+    "m-cashew-plant": GeobenchSet("segmentation_v1.0", "m-cashew-plant", 13, FORMS["m-cashew-plant"]),
+    "m-bigearthnet": GeobenchSet("classification_v1.0", "m-bigearthnet", 12, FORMS["m-bigearthnet"]),
+    "m-so2sat": GeobenchSet("classification_v1.0", "m-so2sat", 18, FORMS["m-so2sat"], scale=10000.0),
+    "m-eurosat": GeobenchSet("classification_v1.0", "m-eurosat", 13, FORMS["m-eurosat"], _EUROSAT_BANDS),
 }
 
 

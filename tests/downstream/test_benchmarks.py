@@ -3,9 +3,7 @@
 import pytest
 from torchgeo.datasets import PASTIS, BigEarthNet, So2Sat
 
-from brew.data.bigearthnet_v2 import CLASSES as NINETEEN
-from brew.data.geobench import GEOBENCH
-from brew.data.pastis import CLASSES
+from brew.data.forms import FORMS
 from brew.data.sources import SOURCES
 from brew.downstream.benchmarks import BENCHMARKS, benchmark
 from brew.downstream.catalogue import PAGE, renewed
@@ -41,10 +39,10 @@ def test_no_other_benchmark_claims_a_protocol_of_the_authors():
 
 
 def test_classes_are_those_of_the_libraries_that_publish_them():
-    assert GEOBENCH["m-bigearthnet"].form.classes == tuple(BigEarthNet.class_sets[43])
-    assert tuple(BigEarthNet.class_sets[19]) == NINETEEN
-    assert GEOBENCH["m-so2sat"].form.classes == So2Sat.classes
-    assert [each.replace(",", "").replace(" ", "_") for each in CLASSES] == list(PASTIS.classes)
+    assert FORMS["m-bigearthnet"].classes == tuple(BigEarthNet.class_sets[43])
+    assert tuple(BigEarthNet.class_sets[19]) == FORMS["bigearthnet-v2"].classes
+    assert FORMS["m-so2sat"].classes == So2Sat.classes
+    assert [each.replace(",", "").replace(" ", "_") for each in FORMS["pastis"].classes] == list(PASTIS.classes)
 
 
 def test_the_miniature_has_two_benchmarks_of_every_task():
