@@ -137,6 +137,10 @@ def read_sample(folder: Path, entry: GeobenchSet, name: str) -> Labelled:
     with reading(file), h5py.File(file) as opened:
         attributes = _attributes(opened)
         stored = {_undated(key): key for key in attributes["bands_order"]}
+        if len(stored) != len(attributes["bands_order"]):
+            raise BrewError(
+                f"bands {attributes['bands_order']}; expected each once, of one date. Obtain the file again"
+            )
         image = _image(opened, stored, entry)
         label = opened[stored["label"]][()] if "label" in stored else to_array(attributes["label"])
         return Labelled(image[None], np.squeeze(label))

@@ -30,6 +30,7 @@ class Protocol:
     learning_rate: float
     epochs: int = 50
     batch: int = 64
+    optimiser: str = "AdamW"
     low_data: str | None = None
     read_from: str = "satmae_experiments at f3f5d53, the authors' own"
 
@@ -174,7 +175,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         _geobench(
             "m-eurosat", "accuracy", "ten kinds of European land use", Protocol(64, _CATEGORICAL, 1e-2),
             errata="B8A is the last of thirteen channels, not the ninth as the files say; B9 to B12 move up by one "
-            "(geo-bench issue 28)",
+            "(geo-bench issue 28). The authors took them as named",
         ),
     )
 }  # fmt: skip

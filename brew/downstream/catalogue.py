@@ -22,8 +22,8 @@ def tables() -> str:
         _table(("benchmark", "task", "images", "classes", "primary metric", "what it asks for"),
                map(_declared, entries)),
         "How the authors ran the paper's thirteen:",
-        _table(("benchmark", "input", "loss", "learning rate", "epochs", "batch", "low-data part", "read from"),
-               (_run(name, protocol) for name, protocol in protocols)),
+        _table(("benchmark", "input", "loss", "optimiser", "learning rate", "epochs", "batch", "low-data part",
+                "read from"), (_run(name, protocol) for name, protocol in protocols)),
         "Where they come from:",
         _table(("source", "licence", "to obtain it"), map(_origin, sources)),
         "Known errors that readers mend:",
@@ -39,7 +39,8 @@ def _declared(entry: Benchmark) -> Sequence[object]:
 
 def _run(name: str, run: Protocol) -> Sequence[object]:
     part = f"`{run.low_data}`" if run.low_data else ""
-    return f"`{name}`", run.size, run.loss, f"{run.learning_rate:g}", run.epochs, run.batch, part, run.read_from
+    rate = f"{run.learning_rate:g}"
+    return f"`{name}`", run.size, run.loss, run.optimiser, rate, run.epochs, run.batch, part, run.read_from
 
 
 def _origin(name: str) -> Sequence[object]:
