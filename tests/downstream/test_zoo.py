@@ -14,7 +14,6 @@ from torchgeo.models import resnet
 
 from brew.downstream.backbones import STRIDES, StudentBackbone
 from brew.downstream.zoo import BACKBONES, BackboneUnavailable, backbone, catalogue, networks
-from brew.downstream.zoo.contract import Inputs
 from brew.downstream.zoo.tapped import Architecture, TappedBackbone, View
 from brew.downstream.zoo.weights import CacheFile, HubFile, TorchgeoFile
 from brew.errors import BrewError
@@ -53,10 +52,6 @@ def all_bands(monkeypatch: pytest.MonkeyPatch) -> str:
     return _ALL_BANDS.name
 
 
-def _sensor_of(inputs: Inputs) -> Sensor:
-    return SENSORS["rgb"] if inputs.bands == SENSORS["rgb"].band_names else _ALL_BANDS
-
-
 def _images(found: Sensor, size: int = 64, batch: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(batch, len(found), size, size, generator=generator)
@@ -68,7 +63,11 @@ def test_every_entry_has_its_label_and_its_sources():
     assert set(BACKBONES) <= set(LABELS)
     for entry in BACKBONES.values():
         assert entry.weights is None or (entry.weights.source and entry.weights.licence)
-    assert all(inputs.source for inputs in _INPUTS.values())
+    for inputs in _INPUTS.values():
+        assert inputs.source
+        numbers = (inputs.white, inputs.mean or inputs.white, inputs.std or inputs.white)
+        assert {len(each) for each in numbers} == {len(inputs.bands)}
+        assert set(inputs.fill) <= set(inputs.bands)
 
 
 def test_the_documents_tables_are_current():
@@ -121,20 +120,19 @@ def test_a_large_network_gives_four_maps_and_one_vector(name):
         assert found.pooled(torch.zeros(2, 3, 96, 96), "rgb").shape == (2, 1024)
 
 
-@pytest.mark.parametrize("name", _INPUTS)
+@pytest.mark.parametrize("name", [name for name, inputs in _INPUTS.items() if inputs.mean])
 def test_statistics_are_applied_once(name):
     inputs = _INPUTS[name]
-    found = _sensor_of(inputs)
-    if inputs.mean is None:
-        return
-    native = dict(zip(inputs.bands, (m * w for m, w in zip(inputs.mean, inputs.white, strict=True)), strict=True))
-    one_deviation = dict(zip(inputs.bands, (s * w for s, w in zip(inputs.std, inputs.white, strict=True)), strict=True))
-    if inputs.bands == SENSORS["sentinel2-rgb"].band_names:
-        found = SENSORS["sentinel2-rgb"]
-    mean = torch.tensor([native.get(band, 0.0) for band in found.band_names]).view(1, -1, 1, 1).expand(-1, -1, 4, 4)
-    step = torch.tensor([one_deviation.get(band, 0.0) for band in found.band_names]).view(1, -1, 1, 1)
+    found = next(found for found in (_ALL_BANDS, SENSORS["rgb"]) if set(inputs.bands) <= set(found.band_names))
+
+    def image(values: dict[str, float]) -> Tensor:
+        return torch.tensor([values.get(band, 0.0) for band in found.band_names]).view(1, -1, 1, 1).expand(-1, -1, 4, 4)
+
+    numbers = list(zip(inputs.bands, inputs.white, inputs.mean, inputs.std, strict=True))
+    mean = image({band: white * mean for band, white, mean, _ in numbers})
+    deviation = image({band: white * std for band, white, _, std in numbers})
     assert inputs.normalise(mean, found).abs().max() < 1e-4
-    assert torch.allclose(inputs.normalise(mean - step, found), torch.tensor(-1.0), atol=1e-4)
+    assert torch.allclose(inputs.normalise(mean - deviation, found), torch.tensor(-1.0), atol=1e-4)
 
 
 @given(gain=st.floats(0.5, 3), offset=st.floats(-300, 300))
@@ -206,6 +204,16 @@ def test_a_student_normalises_as_its_contract_says():
         assert torch.allclose(
             student.pooled(images, sensor), student.pooled(prepared, sensor, standardised=True), atol=1e-4
         )
+
+
+@pytest.mark.parametrize("sensor", ["sentinel2", "rgb"])
+def test_the_imagenet_network_sees_what_its_contract_says(sensor):
+    found, images, seen = BACKBONES["imagenet"].load(), _images(SENSORS[sensor], 128), []
+    found.teacher.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    found.pooled(images, sensor)
+    prepared, bands = BACKBONES["imagenet"].contract.prepare(images, sensor, "imagenet")
+    assert len(bands) == 3
+    assert torch.allclose(seen[0], prepared, atol=1e-5)
 
 
 def test_torchgeos_bands_and_numbers_are_the_contracts():

@@ -42,7 +42,8 @@ _OURS = Contract(
 
 _CROMA = Contract(
     Inputs(
-        _TWELVE, "README of antofuller/CROMA: mean less and plus two deviations become 0 and 1; no cirrus band",
+        _TWELVE, "README of antofuller/CROMA: mean less and plus two deviations become 0 and 1 (there over a batch); "
+        "no cirrus band",
         tuple(1.0 for _ in _TWELVE), per_image=True,
     ),
     None,
