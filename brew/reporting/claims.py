@@ -162,8 +162,8 @@ def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[s
     for claim in claims:
         ours = answer(claim, found)
         rows.append({
-            "id": claim.id, "table": claim.table, "model": claim.model, "data set": claim.dataset,
-            "metric": claim.metric, "claimed": f"{claim.value:g}", "status": claim.status,
+            "id": claim.id, "model": claim.model, "data set": claim.dataset, "metric": claim.metric,
+            "claimed": f"{claim.value:g}", "status": claim.status,
             "verdict": verdict(claim, ours, scale, needs(claim, found, weights)),
             "ours": f"{ours.score:.2f}" if ours else "",
             "95 % over test": f"{ours.low:.2f} to {ours.high:.2f}" if ours else "",
@@ -171,7 +171,7 @@ def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[s
             "difference": f"{ours.score - claim.value:+.2f}" if ours else "",
             "our backbone": label(ours.backbone) if ours else "", "our metric": ours.metric if ours else "",
             "setting": f"scale {scale}, {ours.setting}" if ours else "",
-            "conflicts with": " ".join(contradicted.get(claim.id, [])), "source": claim.source,
+            "conflicts with": " ".join(contradicted.get(claim.id, [])), "table": claim.table, "source": claim.source,
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -15,8 +15,8 @@ import pandas as pd
 from brew.reporting.style import caption_of
 
 _BOLD = re.compile(r"\*\*([^*<]+)\*\*")
-#: Rows of a table that scrolls within the page.
-_LONG = 40
+#: A table of more rows scrolls within the page; one of more columns takes the window's width.
+_LONG, _WIDE = 24, 8
 _PAPER = re.compile(r"\((paper: [^()]+)\)")
 _TEMPLATE = Path(__file__).with_name("site.html.j2")
 
@@ -57,7 +57,7 @@ def table(path: Path, page: str, address: str = "") -> Exhibit:
     """
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     html = _BOLD.sub(r"<strong>\1</strong>", frame.to_html(index=False, border=0, escape=True))
-    kind = "table long" if len(frame) > _LONG else "table"
+    kind = "table" + " long" * (len(frame) > _LONG) + " wide" * (len(frame.columns) > _WIDE)
     html = _PAPER.sub(r'<span class="paper">\1</span>', html)
     return Exhibit(path.stem, caption_of(path), page, path.name, f'<div class="{kind}">{html}</div>', address)
 
