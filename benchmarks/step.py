@@ -165,7 +165,8 @@ def plain_step(step: Step) -> Callable[[], dict[str, float]]:
     def run() -> dict[str, float]:
         with torch.no_grad():
             own = {"multispectral": average.project_own(average.encode(step.batch, global_views, "multispectral"))}
-        named, similarity = similarities(step.learner.arm, step.batch, student(step.batch), own, step.targets, **_LOSSES)
+        projections = student(step.batch)
+        named, similarity = similarities(step.learner.arm, step.batch, projections, own, step.targets, **_LOSSES)
         logged = {name: value.item() for name, value in {**named, "loss": -similarity}.items()}
         optimiser.zero_grad()
         (-similarity).backward()
