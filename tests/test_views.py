@@ -366,3 +366,42 @@ def test_optical_only_batches_need_their_optical_image() -> None:
 def test_settings_that_cannot_work(change: dict, message: str) -> None:
     with pytest.raises(BrewError, match=message):
         replace(SMALL, **change)
+
+
+# Further sensors
+
+
+def radar(batch: int, size: int = 32) -> Tensor:
+    return random(batch, 2, size, size, seed=2) * 20 - 25
+
+
+def test_radar_follows_the_geometry_of_the_other_images() -> None:
+    """An image that the multispectral one holds too is cut and turned alike; and nothing else changes."""
+    pixels = digital_numbers(3)
+    plain = make_views(pixels, None, None, samples=torch.arange(3), seed=0, epoch=0, settings=PLAIN)
+    views = make_views(
+        pixels, None, None, samples=torch.arange(3), seed=0, epoch=0, settings=PLAIN,
+        others={"sar": pixels[:, :2].float()},
+    )  # fmt: skip
+    mean, std = statistics("sentinel1")
+    ours, theirs = statistics("sentinel2")
+    for view in views:
+        assert view.multispectral is not None
+        native = view.multispectral[:, :2] * theirs[:2] + ours[:2]
+        torch.testing.assert_close(view.others["sar"] * std + mean, native, rtol=1e-4, atol=0.05)
+    assert_views_equal(plain, views)
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"radar": radar(2)}, "'radar'.*'sar'"),
+        ({"sar": radar(2)[:, :1]}, "expected 2 bands .VV VH."),
+        ({"sar": radar(2, 24)}, "whole multiple of the 32 x 32 grid"),
+    ],
+)
+def test_images_of_a_further_sensor_that_do_not_fit_are_refused(others: dict[str, Tensor], message: str) -> None:
+    with pytest.raises(BrewError, match=message):
+        make_views(
+            digital_numbers(2), None, None, samples=torch.arange(2), seed=0, epoch=0, settings=SMALL, others=others
+        )

@@ -71,7 +71,7 @@ class ViT(nn.Module):
         self.patch, self.grid, self.stochastic_depth = patch, grid, stochastic_depth
         self.width = self.late_width = self.middle_width = width
         self.stem_width, self.channels = width, (width,) * len(_STRIDES)
-        self.blocks = depth
+        self.blocks, self.late_stride = depth, patch
         #: Blocks whose outputs become the maps: 3, 5, 8 and 11 of twelve, in proportion for other depths.
         self.layers = tuple(math.ceil(depth * (layer + 1) / 12) - 1 for layer in (3, 5, 8, 11))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))

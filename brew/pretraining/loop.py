@@ -34,7 +34,8 @@ from brew.pretraining.ema import moving_average_of, update_moving_average
 from brew.pretraining.objective import Learner, Noise, SelfProjector, ViewBatch, merge, similarities
 from brew.pretraining.optimisation import Optimisation
 from brew.pretraining.schedules import cosine, warmup_cosine
-from brew.views import ViewSettings, make_views
+from brew.sensors import PAPER_PATHS
+from brew.views import ViewSettings, draw_mask, make_views
 
 #: One row per step: similarities by name, loss, gradient norm and what the schedules said.
 Rows = list[dict[str, float | int]]
@@ -84,6 +85,11 @@ def pretrain(
     not find the same checkpoint.
     """
     o = optimisation
+    if arm.masking and views.mask_patch % student.trunk.patch:
+        raise BrewError(
+            f"views.mask_patch is {views.mask_patch} px; expected whole patches of the trunk, {student.trunk.patch} px "
+            "each"
+        )
     _freeze_unreached(student, arm)
     with torch.random.fork_rng(devices=[]):  # the heads' weights are keyed too
         torch.manual_seed(draws.key(o.seed, "heads"))
@@ -107,7 +113,7 @@ def pretrain(
             targets = _targets(own_teacher, teachers, batch, teacher_noise)
             projections = model(batch, noise)
         named, similarity = similarities(
-            arm, projections, *targets, epsilon=o.epsilon, skip_same_view=o.skip_same_view,
+            arm, batch, projections, *targets, epsilon=o.epsilon, skip_same_view=o.skip_same_view,
             half_logdet=o.half_logdet, processes=fabric.world_size, covariance_reduce=_reduce(fabric, o.covariance),
         )  # fmt: skip
         fabric.backward(-similarity)
@@ -153,10 +159,20 @@ def _views(
         as_arm = replace(settings, optical_augmentation=arm.optical_augmentation, high_resolution=high_resolution)
         # Sample 3 of two sources are two samples. On the host, where views draw their parameters.
         samples = batch.samples.cpu() + (draws.key(feed.name) >> 32 << 32)
-        views = make_views(multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm)
+        others = {path: batch.arrays[path] for path in arm.paths if path in batch.arrays and path not in PAPER_PATHS}
+        views = make_views(
+            multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm, others=others
+        )
         samples = samples.to(views[0].optical.device, non_blocking=True)
-        seen = {"optical": samples} | ({"multispectral": samples} if multispectral is not None else {})
-        parts.append(ViewBatch(views, {path: ids for path, ids in seen.items() if path in arm.paths}))
+        present = {"optical", *others} | ({"multispectral"} if multispectral is not None else set())
+        seen = {path: samples for path in arm.paths if path in present}
+        hidden = {
+            (entry.path, view.name): draw_mask(
+                seed, epoch, samples, view.name, settings.global_size, settings.mask_patch, settings.mask_ratio
+            )
+            for entry in arm.masking if entry.path in seen for view in views if view.is_global
+        }  # fmt: skip
+        parts.append(ViewBatch(views, seen, hidden))
         epochs.append(epoch)
     return merge(parts), epochs[0]
 

@@ -71,6 +71,7 @@ def describe(stage: Stage, name: str) -> pd.Series:
             "arm": f"{name}: {ARMS[name].summary}",
             "stems": ", ".join(chosen.paths),
             "self-distilled": ", ".join(entry.path for entry in chosen.self_distillation) or "none",
+            "restored where masked": ", ".join(entry.path for entry in chosen.masking) or "none",
             "optical teacher": ", ".join(
                 f"{entry.teacher} ({', '.join(f'{token} x {weight:g}' for token, weight in entry.tokens)}) through the "
                 f"{entry.path} stem" for entry in chosen.distillation
@@ -85,8 +86,17 @@ def describe(stage: Stage, name: str) -> pd.Series:
 
 def usable(chosen: Arm, feeds: tuple[FeedSettings, ...]) -> tuple[FeedSettings, ...]:
     """The feeds that have an image for one of the arm's stems; a multispectral one has optical bands too."""
-    reach = {"multispectral": {"multispectral", "optical"}, "optical": {"optical"}}
-    return tuple(feed for feed in feeds if any(set(chosen.paths) & reach[variable] for variable in feed.variables))
+    reach = {"multispectral": {"multispectral", "optical"}}
+    return tuple(
+        feed
+        for feed in feeds
+        if any(set(chosen.paths) & reach.get(variable, {variable}) for variable in feed.variables)
+    )
+
+
+def _read(chosen: Arm, feed: FeedSettings) -> tuple[str, ...]:
+    """The feed's variables that the arm looks at: radar images only where it has a stem for them."""
+    return tuple(variable for variable in feed.variables if variable in (*PAPER_PATHS, *chosen.paths))
 
 
 def train(stage: Stage, name: str) -> pd.DataFrame:
@@ -138,11 +148,13 @@ def _train(
     teachers = {entry: _on_device(ready_teacher(stage), numbers, fabric) for entry in chosen.teachers}
     o = numbers.optimisation
     feeds = [
-        Batches(feed.source, stage.layout.store(feed.source), feed.variables, feed.splits, feed.batch, o.seed,
+        Batches(feed.source, stage.layout.store(feed.source), _read(chosen, feed), feed.splits, feed.batch, o.seed,
                 fabric.device, fabric.global_rank, fabric.world_size)
         for feed in usable(chosen, numbers.feeds)
     ]  # fmt: skip
-    student = build_student(numbers.backbone, chosen.paths, fixed_count=o.fixed_count, seed=o.seed)
+    student = build_student(
+        numbers.backbone, chosen.paths, fixed_count=o.fixed_count, maskable=bool(chosen.masking), seed=o.seed
+    )
     return pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric, keep)
 
 
