@@ -1,6 +1,6 @@
 """Stage `classification`: nearest neighbours and a linear probe on frozen pooled vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from brew.downstream.cells import CellResult
-from brew.downstream.classification import linear_probe, neighbours
-from brew.downstream.scores import Run, Score, scores_of
+from brew.downstream.classification import NEIGHBOURS, STRENGTHS, linear_probe, neighbours
+from brew.downstream.scores import Score, scores_of
 from brew.downstream.splits import NAMES, Split
 from brew.stages import Stage
 from brew.stages.evaluation import (
@@ -31,23 +31,23 @@ _METRICS = ("accuracy", "f1_macro")
 
 def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone on every benchmark of the scale; leaves scores and counts."""
-    planned = []
+    scores: list[Score] = []
+    counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
+    for each in run(stage, "brew.downstream.classification", _planned(stage)):
+        for probe, suffix in (("linear", ""), ("knn", "_knn")):
+            values = each.result.arrays[probe]
+            scores += [replace(row, metric=f"{row.metric}{suffix}") for row in scores_of(each.run, values, _METRICS)]
+            counts[f"{each.run.name}-{probe}"] = (values, [str(sample) for sample in each.result.arrays["samples"]])
+    keep(stage, "classification", scores, counts)
+    return primary(stage, "classification")
+
+
+def _planned(stage: Stage) -> Iterator[Evaluation]:
     for benchmark in benchmarks_of(stage, "classification"):
         opened = open_benchmark(stage, benchmark)
         for entrant in entrants(stage):
             compute = partial(_cell, opened, entrant, stage.layout.read("features"))
-            planned.append(Evaluation(benchmark, entrant.name, entrant.identity, 0, compute))
-    results = run(stage, "classification", "brew.downstream.classification", (), planned)
-    scores: list[Score] = []
-    counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
-    for (name, arm, seed), result in results.items():
-        for probe, suffix in (("linear", ""), ("knn", "_knn")):
-            values = result.arrays[probe]
-            rows = scores_of(Run(name, "classification", arm, seed, result.values["settings"]), values, _METRICS)
-            scores += [replace(row, metric=f"{row.metric}{suffix}") for row in rows]
-            counts[f"{name}-{arm}-{probe}"] = (values, [str(each) for each in result.arrays["samples"]])
-    keep(stage, "classification", scores, counts)
-    return primary(stage, "classification")
+            yield Evaluation(benchmark, entrant.name, entrant.identity, 0, (STRENGTHS, NEIGHBOURS), compute)
 
 
 def _cell(opened: Opened, entrant: Entrant, folder: Path) -> CellResult:
@@ -58,5 +58,5 @@ def _cell(opened: Opened, entrant: Entrant, folder: Path) -> CellResult:
     split = Split(*(np.flatnonzero(opened.splits[used] == name) for name in NAMES))
     labels, classes = opened.labels[used].astype(np.int64), len(benchmark.classes)
     linear, nearest = linear_probe(features, labels, classes, split), neighbours(features, labels, classes, split)
-    values = {"strength": linear.chosen, "neighbours": nearest.chosen, "settings": entrant.identity[:12]}
+    values = {"strength": linear.chosen, "neighbours": nearest.chosen}
     return CellResult(values, {"linear": linear.counts, "knn": nearest.counts, "samples": used[split.test]})

@@ -16,7 +16,7 @@ from brew.downstream.benchmarks import benchmark
 from brew.downstream.change import ChangeSettings
 from brew.downstream.segmentation import SegmentationSettings
 from brew.errors import BrewError
-from brew.pretraining.loop import Optimisation
+from brew.pretraining.optimisation import Optimisation
 from brew.scales import Scale
 from brew.views import ViewSettings
 
@@ -99,6 +99,7 @@ class Settings:
 
     arms: what is pretrained, in the order of the tables. changes: per arm, what it changes in `pretraining`.
     teacher: the scale's optical teacher, a name of TEACHERS.
+    backbones: what the arms are compared with, names of BACKBONES.
     """
 
     scale: Scale
@@ -106,6 +107,7 @@ class Settings:
     changes: Mapping[str, Mapping[str, float]]
     data: Sources
     teacher: str
+    backbones: tuple[str, ...]
     pretraining: Pretraining
     downstream: Downstream
 
