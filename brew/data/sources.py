@@ -187,6 +187,7 @@ SOURCES: dict[str, Source] = {
             folder="oscd",
             patterns=("*Images/*/imgs_*_rect/*.tif", "*Labels/*/cm/cm.png"),
             obtain="torchgeo.datasets.OSCD(root, download=True) writes this layout",
+            remotes=oscd.REMOTES,
         ),
         Source(
             "rsscn7",
