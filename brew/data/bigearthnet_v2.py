@@ -12,20 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from brew.data.checks import read_image
-from brew.data.labelled import Form, Labelled, reading, to_native, write_labelled
+from brew.data.forms import FORMS, Form
+from brew.data.labelled import Labelled, reading, to_native, write_labelled
 from brew.errors import BrewError, nearest
 from brew.sensors import SENTINEL2_BANDS, sensor
 
 LICENCE = "CDLA-Permissive-1.0"
-CLASSES = (
-    "Urban fabric", "Industrial or commercial units", "Arable land", "Permanent crops", "Pastures",
-    "Complex cultivation patterns",
-    "Land principally occupied by agriculture, with significant areas of natural vegetation", "Agro-forestry areas",
-    "Broad-leaved forest", "Coniferous forest", "Mixed forest", "Natural grassland and sparsely vegetated areas",
-    "Moors, heathland and sclerophyllous vegetation", "Transitional woodland, shrub", "Beaches, dunes, sands",
-    "Inland wetlands", "Coastal wetlands", "Inland waters", "Marine waters",
-)  # fmt: skip
-FORM = Form("sentinel2", 120, "classes", CLASSES)
+FORM = FORMS["bigearthnet-v2"]
 #: Of the files' twelve channels: numerical order, without B10, which surface reflectance does not have.
 _BANDS = tuple(band for band in SENTINEL2_BANDS if band != "B10")
 
@@ -46,8 +39,8 @@ def read_patch(root: Path, labels: dict[str, list[str]], patch: str) -> Labelled
     """One patch; BrewError naming the file where it is damaged, has other bands, or a label is unknown."""
     file, of = root / f"{patch}__s2.tif", sensor(FORM.sensor)
     for name in labels[patch]:
-        if name not in CLASSES:
-            raise BrewError(f"{root / 'meta.json'}: {patch} has the label {name!r}; {nearest(name, CLASSES)}")
+        if name not in FORM.classes:
+            raise BrewError(f"{root / 'meta.json'}: {patch} has the label {name!r}; {nearest(name, FORM.classes)}")
     stored = read_image(file, len(_BANDS))
     image = to_native(stored[[_BANDS.index(band) for band in of.band_names]], of, file)
-    return Labelled(image[None], np.array([name in labels[patch] for name in CLASSES], dtype=np.uint8))
+    return Labelled(image[None], np.array([name in labels[patch] for name in FORM.classes], dtype=np.uint8))

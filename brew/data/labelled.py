@@ -8,50 +8,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from brew.data.checks import check_disjoint, content_hash
-from brew.data.store import IMAGES, Variable, write_store
+from brew.data.forms import Form
+from brew.data.store import Variable, write_store
 from brew.errors import BrewError
 from brew.sensors import Sensor, sensor
 
-#: What a sample's label is: a class number, one 0 or 1 per class, or a map of class numbers.
-LabelKind = Literal["class", "classes", "map"]
 _SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Form:
-    """What every sample of a data set looks like.
-
-    sensor: of SENSORS. size: pixels per side. classes: in the order of their numbers. dates: images per sample.
-    """
-
-    sensor: str
-    size: int
-    label: LabelKind
-    classes: tuple[str, ...]
-    dates: int = 1
-
-    @property
-    def images(self) -> str:
-        """The store's variable of the images: the one whose sensor reads the same bands."""
-        return "optical" if self.sensor == "rgb" else "multispectral"
-
-    @property
-    def variables(self) -> dict[str, Variable]:
-        """Of the store; `label` lies on the images' grid where it is a map."""
-        dims = IMAGES[self.images][1]
-        shape = (self.dates, len(sensor(self.sensor)), self.size, self.size)
-        label = {
-            "class": Variable(("sample",), (), "int64"),
-            "classes": Variable(("sample", "class"), (len(self.classes),), "uint8"),
-            "map": Variable(("sample", *dims[3:]), (self.size, self.size), "uint8"),
-        }[self.label]
-        texts = {name: Variable(("sample",), (), "text") for name in ("split", "origin", "hash")}
-        return {self.images: Variable(dims, shape, sensor(self.sensor).dtype), "label": label} | texts
 
 
 @dataclass(frozen=True)
@@ -131,7 +98,7 @@ def _hashes(form: Form, members: Sequence[tuple[str, str]], read: Callable[[str]
 
 def _hash(form: Form, name: str, sample: Labelled) -> str:
     """Of a sound sample's image; BrewError that says what is wrong with it."""
-    _, shape = IMAGES[form.images], form.variables[form.images].shape
+    shape = form.variables[form.images].shape
     dtype = sensor(form.sensor).dtype
     if sample.image.shape != shape or sample.image.dtype != dtype:
         raise BrewError(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brew.data.fetch import Remote
-from brew.data.labelled import Form, Labelled, reading, to_native, write_labelled
+from brew.data.forms import FORMS, Form
+from brew.data.labelled import Labelled, reading, to_native, write_labelled
 from brew.errors import BrewError
 from brew.sensors import sensor
 
@@ -26,7 +27,7 @@ REMOTES = (
     Remote("val.zip", md5="f7b857978524f9aa8c3bf7f94e3047a4"),
     Remote("test.zip", md5="07d5dd89e46f5c1359e2eca746989ed9"),
 )
-FORM = Form("rgb", 256, "map", ("no change", "change"), dates=2)
+FORM = FORMS["levir-cd"]
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}
 #: Pixels per side of a published pair.
 _SIDE = 1024

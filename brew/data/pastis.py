@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brew.data.fetch import Remote
-from brew.data.labelled import Form, Labelled, reading, to_native, write_labelled
+from brew.data.forms import FORMS, Form
+from brew.data.labelled import Labelled, reading, to_native, write_labelled
 from brew.errors import BrewError
 from brew.sensors import sensor
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from torchgeo.datasets import PASTIS
 
 LICENCE = "CC BY 4.0"
-#: In the order of their numbers; the last is the void label of parcels that lie mostly outside their patch.
-CLASSES = (
-    "background", "meadow", "soft winter wheat", "corn", "winter barley", "winter rapeseed", "spring barley",
-    "sunflower", "grapevine", "beet", "winter triticale", "winter durum wheat", "fruits, vegetables, flowers",
-    "potatoes", "leguminous fodder", "soybeans", "orchard", "mixed cereal", "sorghum", "void label",
-)  # fmt: skip
 #: With the checksum that torchgeo publishes.
 REMOTES = (
     Remote(
@@ -34,7 +29,7 @@ REMOTES = (
         md5="4887513d6c2d2b07fa935d325bd53e09",
     ),
 )
-FORM = Form("sentinel2", 128, "map", CLASSES)
+FORM = FORMS["pastis"]
 _FOLDS = {"train": (1, 2, 3), "validation": (4,), "test": (5,)}
 #: Of the files' ten channels.
 _BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")

@@ -15,12 +15,13 @@ import numpy as np
 
 from brew.data.checks import read_image
 from brew.data.fetch import Remote
-from brew.data.labelled import Form, Labelled, reading, to_native, write_labelled
+from brew.data.forms import FORMS, Form
+from brew.data.labelled import Labelled, reading, to_native, write_labelled
 from brew.errors import BrewError
 from brew.sensors import SENTINEL2_BANDS, sensor
 
 LICENCE = "not stated by its repository"
-FORM = Form("sentinel2", 512, "map", ("no data", "dry", "water"))
+FORM = FORMS["sen1floods11"]
 #: Lists of samples by split.
 LISTS = {
     split: f"v1.1/splits/flood_handlabeled/flood_{name}_data.csv"

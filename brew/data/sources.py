@@ -40,7 +40,7 @@ from brew.paths import DATA, real_data
 class MiniatureSettings:
     """Scenes per split; each split has identifiers of its own, so a longer one changes no scene of the others.
 
-    seed: of the world. size: pixels at 10 m per side. optical_ratio: optical pixels for each of them.
+    seed: of the world. size: pixels at 10 m per side. optical_ratio: optical pixels for each of them. sar: with radar.
     """
 
     pretrain: int
@@ -50,6 +50,7 @@ class MiniatureSettings:
     seed: int = 1
     size: int = 64
     optical_ratio: int = 4
+    sar: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ _SPLIT_STRIDE = 10**7
 
 
 def _render(ids: torch.Tensor, settings: MiniatureSettings) -> dict[str, torch.Tensor]:
-    return miniature.render(ids, settings.seed, size=settings.size, optical_ratio=settings.optical_ratio)
+    products = tuple(name for name in miniature.PRODUCTS if name != "sar" or settings.sar)
+    return miniature.render(ids, settings.seed, products, size=settings.size, optical_ratio=settings.optical_ratio)
 
 
 def _rendered(settings: MiniatureSettings, splits: dict[str, int], block: int = 64) -> Iterator[dict[str, np.ndarray]]:
@@ -185,6 +187,7 @@ SOURCES: dict[str, Source] = {
             folder="oscd",
             patterns=("*Images/*/imgs_*_rect/*.tif", "*Labels/*/cm/cm.png"),
             obtain="torchgeo.datasets.OSCD(root, download=True) writes this layout",
+            remotes=oscd.REMOTES,
         ),
         Source(
             "rsscn7",

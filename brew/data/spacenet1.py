@@ -16,7 +16,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from brew.data.fetch import Remote
-from brew.data.labelled import Form, Labelled, reading, to_native, write_labelled
+from brew.data.forms import FORMS, Form
+from brew.data.labelled import Labelled, reading, to_native, write_labelled
 from brew.errors import BrewError
 from brew.sensors import sensor
 
@@ -33,7 +34,7 @@ REMOTES = tuple(
         ("SN1_buildings_train_AOI_1_Rio_geojson_buildings.tar.gz", "b6e02fbd727f252ea038abe4f77a77b3"),
     )
 )
-FORM = Form("rgb", 224, "map", ("background", "building"))
+FORM = FORMS["spacenet1"]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ Adding a benchmark whose source exists is one entry here; the contract test pick
 from dataclasses import dataclass
 from typing import Literal
 
-from brew.data import bigearthnet_v2, levir_cd, pastis, sen1floods11, spacenet1
 from brew.data.aerial import RSSCN7_CLASSES
-from brew.data.geobench import GEOBENCH
-from brew.data.labelled import Form
+from brew.data.forms import FORMS
 from brew.data.miniature import CROPS, GROUPS, IGNORE, ROOFS, SCENES
 from brew.errors import BrewError, nearest
 
@@ -80,19 +78,15 @@ _BTC = "BTC-change-detection at db41090, the closest published code; the authors
 
 
 def _published(
-    name: str, form: Form, metric: str, summary: str, protocol: Protocol | None, errata: str = "",
-    ignore: int | None = None,
-) -> Benchmark:  # fmt: skip
-    """A benchmark that has its source to itself; its reader's form says task, sensor and classes."""
+    name: str, metric: str, summary: str, protocol: Protocol | None, errata: str = "", ignore: int | None = None
+) -> Benchmark:
+    """A benchmark that has its source to itself; the form of its samples says task, sensor and classes."""
+    form = FORMS[name]
     task: Task = "classification" if form.label != "map" else "change" if form.dates == 2 else "segmentation"
     return Benchmark(
         name, task, name, form.images, "label", form.sensor, form.classes, metric, summary, ignore=ignore,
         multilabel=form.label == "classes", protocol=protocol, errata=errata,
     )  # fmt: skip
-
-
-def _geobench(name: str, metric: str, summary: str, protocol: Protocol, errata: str = "") -> Benchmark:
-    return _published(name, GEOBENCH[name].form, metric, summary, protocol, errata)
 
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -138,41 +132,41 @@ BENCHMARKS: dict[str, Benchmark] = {
             "buildings in aerial chips of about 0.15 m",
         ),
         _published(
-            "spacenet1", spacenet1.FORM, "iou_macro", "buildings of Rio de Janeiro at 0.5 m",
+            "spacenet1", "iou_macro", "buildings of Rio de Janeiro at 0.5 m",
             Protocol(224, _BINARY, 1e-4, low_data=_TENTH), "chips differ in size by a pixel; all are read at 224 x 224",
         ),
-        _geobench("m-nz-cattle", "iou_macro", "cattle on New Zealand's pastures at 0.1 m",
-                  Protocol(500, _BINARY, 1e-4)),
-        _geobench("m-pv4ger-seg", "iou_macro", "solar panels on German roofs at 0.1 m",
-                  Protocol(320, _BINARY, 1e-4, low_data=_TENTH)),
-        _geobench("m-chesapeake", "iou_macro", "land cover around Chesapeake Bay at 1 m, without the near infrared",
-                  Protocol(256, _BINARY, 1e-4)),
-        _geobench("m-sa-crop-type", "iou_macro", "crops of South Africa's Western Cape",
-                  Protocol(256, _BINARY, 1e-4, low_data=_TENTH)),
-        _geobench("m-cashew-plant", "iou_macro", "cashew plantations in Benin, well and poorly managed",
-                  Protocol(256, _BINARY, 1e-2, low_data=_TENTH)),
+        _published("m-nz-cattle", "iou_macro", "cattle on New Zealand's pastures at 0.1 m",
+                   Protocol(500, _BINARY, 1e-4)),
+        _published("m-pv4ger-seg", "iou_macro", "solar panels on German roofs at 0.1 m",
+                   Protocol(320, _BINARY, 1e-4, low_data=_TENTH)),
+        _published("m-chesapeake", "iou_macro", "land cover around Chesapeake Bay at 1 m, without the near infrared",
+                   Protocol(256, _BINARY, 1e-4)),
+        _published("m-sa-crop-type", "iou_macro", "crops of South Africa's Western Cape",
+                   Protocol(256, _BINARY, 1e-4, low_data=_TENTH)),
+        _published("m-cashew-plant", "iou_macro", "cashew plantations in Benin, well and poorly managed",
+                   Protocol(256, _BINARY, 1e-2, low_data=_TENTH)),
         _published(
-            "sen1floods11", sen1floods11.FORM, "iou_micro", "flood water on six continents",
+            "sen1floods11", "iou_micro", "flood water on six continents",
             Protocol(512, _CATEGORICAL, 1e-4), ignore=0,
         ),
         _published(
-            "pastis", pastis.FORM, "iou_macro", "eighteen crops of France from a year's median image",
+            "pastis", "iou_macro", "eighteen crops of France from a year's median image",
             Protocol(128, _BINARY, 1e-2),
         ),
         _published(
-            "levir-cd", levir_cd.FORM, "f1", "new and lost buildings in Texas at 0.5 m, in tiles of 256 pixels",
+            "levir-cd", "f1", "new and lost buildings in Texas at 0.5 m, in tiles of 256 pixels",
             Protocol(256, "dice", 1e-4, epochs=100, batch=32, read_from=_BTC),
         ),
         _published(
-            "bigearthnet-v2", bigearthnet_v2.FORM, "f1_multilabel_micro",
+            "bigearthnet-v2", "f1_multilabel_micro",
             "nineteen kinds of European land cover; at hand are nine patches, which show the format", None,
             "the files' tags say 60 m; a pixel is 10 m wide",
         ),
-        _geobench("m-bigearthnet", "f1_multilabel_micro", "land cover of ten European countries, many kinds a patch",
-                  Protocol(120, _BINARY, 1e-3, low_data=_TENTH)),
-        _geobench("m-so2sat", "accuracy", "local climate zones of 42 cities",
-                  Protocol(32, _CATEGORICAL, 1e-3)),
-        _geobench(
+        _published("m-bigearthnet", "f1_multilabel_micro", "land cover of ten European countries, many kinds a patch",
+                   Protocol(120, _BINARY, 1e-3, low_data=_TENTH)),
+        _published("m-so2sat", "accuracy", "local climate zones of 42 cities",
+                   Protocol(32, _CATEGORICAL, 1e-3)),
+        _published(
             "m-eurosat", "accuracy", "ten kinds of European land use", Protocol(64, _CATEGORICAL, 1e-2),
             errata="B8A is the last of thirteen channels, not the ninth as the files say; B9 to B12 move up by one "
             "(geo-bench issue 28). The authors took them as named",

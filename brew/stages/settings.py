@@ -16,7 +16,7 @@ from brew.downstream.benchmarks import benchmark
 from brew.downstream.change import ChangeSettings
 from brew.downstream.segmentation import SegmentationSettings
 from brew.errors import BrewError
-from brew.pretraining.loop import Optimisation
+from brew.pretraining.optimisation import Optimisation
 from brew.scales import Scale
 from brew.views import ViewSettings
 

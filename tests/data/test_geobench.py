@@ -158,6 +158,15 @@ def test_eurosats_channels_go_by_what_they_hold(write, tmp_path):
     assert EuroSAT.all_band_names.index("B8A") == 12
 
 
+def test_a_corrected_eurosat_is_not_mended_again(write):
+    root = write("m-eurosat")
+    for file in (root / "m-eurosat").glob("*.hdf5"):
+        with h5py.File(file, "a") as opened:
+            dark, bright = opened["09 - Water vapour"][()], opened["10 - SWIR - Cirrus"][()]
+            opened["09 - Water vapour"][()], opened["10 - SWIR - Cirrus"][()] = bright, dark
+    refused(root, "m-eurosat", "'09 - Water vapour' is brighter .* If the publisher has corrected them")
+
+
 def test_so2sats_radar_bands_are_not_mistaken(write, tmp_path):
     """`02 - VH.Imaginary` and `02 - Blue` share a number."""
     sample = geobench.read_sample(write("m-so2sat") / "m-so2sat", small("m-so2sat"), "id_0000")

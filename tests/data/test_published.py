@@ -288,7 +288,7 @@ def covers(tmp_path) -> Path:
     patches = []
     for seed, split in enumerate(("train", "validation", "test")):
         tif(root / f"sample_{seed}__s2.tif", random(12, SIZE, SIZE, seed=seed).astype(np.uint16))
-        labels = ["Pastures", bigearthnet_v2.CLASSES[seed]]
+        labels = ["Pastures", COVERS.classes[seed]]
         patches.append({"tortilla:id": f"sample_{seed}", "tortilla:data_split": split, "labels": labels})
     (root / "meta.json").write_text(json.dumps(patches))
     return root
@@ -323,7 +323,7 @@ def test_the_real_patches_of_bigearthnet_v2(brew_data, tmp_path, monkeypatch):
     assert dict(zip(*np.unique(dataset["split"].values, return_counts=True), strict=True)) == {
         "train": 5, "validation": 2, "test": 2,
     }  # fmt: skip
-    green = dataset["label"].values[:, bigearthnet_v2.CLASSES.index("Coniferous forest")] == 1
+    green = dataset["label"].values[:, COVERS.classes.index("Coniferous forest")] == 1
     infrared = dataset["multispectral"].sel(band="B8").values[green].mean()
     red = dataset["multispectral"].sel(band="B4").values[green].mean()
     assert infrared > 2 * red  # leaves: bands that were mixed up would not show it
