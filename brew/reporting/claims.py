@@ -156,10 +156,13 @@ def _ours(row: Mapping[Hashable, Any]) -> Ours:
 
 
 def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[str, str]) -> pd.DataFrame:
-    """One row per claim, with what this scale can say to it. weights: backbone -> what they need."""
+    """One row per claim, the paper's own tables first, with what this scale can say to it.
+
+    weights: backbone -> what they need, "" where they are at hand.
+    """
     contradicted = conflicts(claims)
     rows = []
-    for claim in claims:
+    for claim in sorted(claims, key=lambda claim: not claim.of_paper):
         ours = answer(claim, found)
         rows.append({
             "id": claim.id, "model": claim.model, "data set": claim.dataset, "metric": claim.metric,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from brew.downstream.benchmarks import BENCHMARKS, Task
+from brew.downstream.zoo import BACKBONES
 from brew.reporting.claims import Claim, Ours, stated
 from brew.reporting.joint import Draws, average, average_ranks, differs, interval, leader
 from brew.reporting.paper import TASKS, Group
@@ -20,7 +21,7 @@ from brew.reporting.summary import in_order
 
 #: Methods of one task alone, no backbones: they have no place in a rank, and none in another task.
 REFERENCES: dict[str, Task] = {"cva": "change", "fc-siam-diff": "change", "unet-resnet50": "segmentation"}
-NOT_RUN = "not run"
+NOT_RUN, NOT_COMPARABLE = "not run", "not comparable"
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. stated: backbone -> what the paper says of it. bold: whether its best is to stand out."""
+    """One column of a table.
+
+    sensors: of its images. stated: backbone -> what the paper says of it. bold: whether its best is to stand out.
+    """
 
     title: str
     draws: Draws
     task: Task
+    sensors: tuple[str, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
     stated: Callable[[str], str] = lambda backbone: ""
     bold: bool = True
@@ -96,15 +101,18 @@ def _benchmark(scored: Scored, name: str, paper: bool, labels: float = 1.0) -> C
         f"{entry.modality}: {name} ({entry.metric.replace('_', ' ')})",
         scored.of(name, labels),
         entry.task,
+        (entry.sensor,),
         scored.spread(name, labels),
         (lambda backbone: stated(scored.claims, backbone, name, labels)) if paper else lambda backbone: "",
     )
 
 
 def _average(scored: Scored, group: Group, names: Sequence[str], paper: bool) -> Column:
-    draws = average([scored.of(name) for name in group.members(names)])
+    members = group.members(names)
+    draws = average([scored.of(name) for name in members])
+    sensors = tuple(dict.fromkeys(BENCHMARKS[name].sensor for name in members))
     told = (lambda backbone: stated(scored.claims, backbone, group)) if paper else lambda backbone: ""
-    return Column(group.title, draws, group.task, stated=told)
+    return Column(group.title, draws, group.task, sensors, stated=told)
 
 
 def wide(columns: Sequence[Column], backbones: Sequence[str]) -> pd.DataFrame:
@@ -120,7 +128,7 @@ def wide(columns: Sequence[Column], backbones: Sequence[str]) -> pd.DataFrame:
 def cell(column: Column, backbone: str, leads: bool) -> str:
     paper = _quoted(column.stated(backbone))
     if backbone not in column.draws:
-        return missing(backbone, column.task) + paper
+        return missing(backbone, column.task, *column.sensors) + paper
     draws = column.draws[backbone]
     text = number(draws[0], column.spread.get(backbone, math.nan), *interval(draws))
     return (f"**{text}**" if leads else text) + paper
@@ -136,9 +144,15 @@ def number(value: float, spread: float, low: float, high: float) -> str:
     return f"{value:.1f}{deviation} [{low:.1f}, {high:.1f}]"
 
 
-def missing(backbone: str, task: Task) -> str:
-    """What stands where a score is absent: a reference has no meaning in another task than its own."""
-    return "-" if REFERENCES.get(backbone, task) != task else NOT_RUN
+def missing(backbone: str, task: Task, *sensors: str) -> str:
+    """What stands where a score is absent: a reference has no meaning in another task than its own.
+
+    sensors: of the images; a backbone that cannot read one of them is not comparable.
+    """
+    if REFERENCES.get(backbone, task) != task:
+        return "-"
+    refused = backbone in BACKBONES and any(BACKBONES[backbone].lacking(sensor) for sensor in sensors)
+    return NOT_COMPARABLE if refused else NOT_RUN
 
 
 def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -167,7 +181,7 @@ def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd
 
 def _difference(draws: Draws, backbone: str, reference: str, benchmark: str) -> str:
     if backbone not in draws:
-        return missing(backbone, BENCHMARKS[benchmark].task)
+        return missing(backbone, BENCHMARKS[benchmark].task, BENCHMARKS[benchmark].sensor)
     difference = draws[backbone] - draws[reference]
     low, high = interval(difference)
     text = f"{difference[0]:+.1f} [{low:+.1f}, {high:+.1f}]"

@@ -51,7 +51,7 @@ def _score_panel(axis: Axes, part: pd.DataFrame, name: str, shown: list[str]) ->
     for place, arm in enumerate(shown):
         if arm not in part.index:
             place_of = axis.get_yaxis_transform()
-            text = missing(arm, benchmark.task)
+            text = missing(arm, benchmark.task, benchmark.sensor)
             axis.text(0.02, place, text, transform=place_of, va="center", fontsize=8, color="0.6")
             continue
         row = part.loc[arm]

@@ -99,11 +99,17 @@ def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | 
 
 
 def needs(stage: Stage, here: Scored) -> pd.DataFrame:
-    """What the cells need that were not run: weights, and data."""
+    """What the cells need that were not run, weights and data, and what no run of a backbone could be compared on."""
     run = {name for draws in here.draws.values() for name in draws}
     weights = [(label(name), "weights", FOREIGN[name].needs() or _LISTED) for name in in_order(set(FOREIGN) - run)]
+    bands = [
+        (label(name), "bands", f"nothing: not comparable on sensor {sensor!r}, since {why}")
+        for name, entry in FOREIGN.items()
+        for sensor in dict.fromkeys(benchmark.sensor for benchmark in BENCHMARKS.values())
+        if (why := entry.lacking(sensor))
+    ]
     data = [(name, "data", obtain(name)) for name in paper_benchmarks() if not here.of(name)]
-    table = pd.DataFrame(weights + data, columns=["not run", "kind", "needs"])
+    table = pd.DataFrame(weights + bands + data, columns=["not run", "kind", "needs"])
     return _write(stage, "needs", table, "What was not run at this scale, and what it needs.")
 
 
