@@ -68,6 +68,11 @@ class Benchmark:
         """Which of the paper's two groups it belongs to."""
         return "optical" if self.sensor == "rgb" else "multispectral"
 
+    @property
+    def background(self) -> bool:
+        """Whether class 0 is what is none of the others; some tables leave it out of their means."""
+        return self.classes[0] in ("none", "other", "background", "no cattle", "no solar pv", "no change")
+
 
 _CHANGE = ("no change", "change")
 _BINARY, _CATEGORICAL = "binary cross-entropy", "cross-entropy"

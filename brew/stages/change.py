@@ -4,7 +4,9 @@ References: change vector analysis (no training), FC-Siam-diff (supervised, in t
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,13 +34,14 @@ from brew.stages.evaluation import (
     benchmarks_of,
     entrants,
     keep,
+    metrics_of,
     open_benchmark,
     primary,
     run,
+    with_labels,
 )
 from brew.stages.settings import Downstream
 
-_METRICS = ("f1", "precision", "recall", "iou")
 _SHOWN = 2
 
 
@@ -65,9 +68,9 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     for each in evaluated:
         units, values = [str(scene) for scene in each.result.arrays["scenes"]], each.result.arrays["counts"]
         scores += (
-            scene_scores(each.run, units, values, _METRICS, left_out=each.benchmark.left_out)
+            scene_scores(each.run, units, values, metrics_of(each.benchmark), left_out=each.benchmark.left_out)
             if each.benchmark.tiles
-            else scores_of(each.run, values, _METRICS)
+            else scores_of(each.run, values, metrics_of(each.benchmark))
         )
         counts[each.run.name] = (values, units)
     keep(stage, "change", scores, counts)
@@ -78,15 +81,17 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 def _planned(stage: Stage) -> Iterator[Evaluation]:
     settings, maps = stage.settings.downstream, Latest()
     for benchmark in benchmarks_of(stage, "change"):
-        ready = open_task(open_benchmark(stage, benchmark))
+        opened = open_benchmark(stage, benchmark)
+        ready = open_task(opened)
         yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
         for entrant in entrants(stage):
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
-            for seed in settings.seeds:
-                compute = partial(_cell, frozen, ready, settings, seed)
-                numbers = (settings.orientations, settings.change)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute)
+            numbers = (settings.orientations, settings.change)
+            for seed, share in product(settings.seeds, settings.labels):
+                part = replace(ready, split=with_labels(opened, ready.split, share, seed))
+                compute = partial(_cell, frozen, part, settings, seed)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
         for seed in settings.siamese_seeds:
             numbers = (settings.orientations, settings.siamese)
             yield Evaluation(
@@ -124,9 +129,10 @@ def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
     (folder / "predictions").mkdir(exist_ok=True)
     rows = []
     for each in evaluated:
-        named = {"benchmark": each.benchmark.name, "backbone": each.run.arm, "seed": each.run.seed}
+        shared = each.run
+        named = {"benchmark": shared.benchmark, "backbone": shared.arm, "seed": shared.seed, "labels": shared.labels}
         rows.append(named | each.result.values)
-        if each.run.seed == stage.settings.downstream.seeds[0]:
+        if shared.seed == stage.settings.downstream.seeds[0] and shared.labels == 1:
             write_arrays(folder / "predictions" / f"{each.benchmark.name}--{each.run.arm}.npz", each.result.arrays)
     pd.DataFrame(rows).to_csv(folder / "choices.csv", index=False)
 
@@ -186,8 +192,9 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     for row, name in zip(axes, changed, strict=True):
         scene = scenes[name]
         pairs = opened.images.read(scene.samples)
+        pictured = scene.enlarged(pairs.shape[-1] // ready.labels.shape[-1])
         for axis, date in zip(row, (0, 1), strict=False):
-            mosaic = np.stack([lay(band, scene) for band in pairs[:, date, :3].transpose(1, 0, 2, 3)])
+            mosaic = np.stack([lay(band, pictured) for band in pairs[:, date, :3].transpose(1, 0, 2, 3)])
             axis.imshow(true_colour(mosaic, benchmark.sensor))
             axis.set_title(f"date {date + 1}", fontsize=8)
         row[0].set_ylabel(name, fontsize=8)

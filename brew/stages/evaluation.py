@@ -21,6 +21,7 @@ from brew.downstream.backbones import Backbone, StudentBackbone, TeacherBackbone
 from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
 from brew.downstream.cells import Cell, CellResult, digest, run_cells, sources_digest
 from brew.downstream.scores import Run, Score, read_scores, write_counts, write_scores
+from brew.downstream.splits import Split, low_data, named_part
 from brew.downstream.zoo import backbone
 from brew.models.student import build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
@@ -112,6 +113,35 @@ def open_benchmark(stage: Stage, benchmark: Benchmark) -> Opened:
     dataset = open_store(path)
     splits = dataset["split"].values
     return Opened(benchmark, dataset, ArrayReader(path, benchmark.images), dataset[benchmark.labels].values, splits)
+
+
+def metrics_of(benchmark: Benchmark) -> tuple[str, ...]:
+    """Every definition in use for such a benchmark, so that its numbers can stand beside any table's; primary first."""
+    names = [benchmark.metric]
+    if benchmark.multilabel:
+        names += ["f1_multilabel_micro", "f1_multilabel_macro", "accuracy_multilabel"]
+    elif benchmark.task == "classification":
+        names += ["accuracy", "f1_macro", "f1_micro"]
+    else:
+        names += ["iou_macro", "iou_micro", "f1_macro", "f1_micro", "accuracy"]
+        if len(benchmark.classes) == 2:
+            names += ["f1", "precision", "recall", "iou"]
+        elif benchmark.background:
+            names += ["iou_macro_foreground", "iou_micro_foreground"]
+        if benchmark.ignore is not None and benchmark.ignore < len(benchmark.classes):
+            names += ["iou_macro_with_ignored", "iou_micro_with_ignored"]
+    return tuple(dict.fromkeys(names))
+
+
+def with_labels(opened: Opened, split: Split, share: float, seed: int) -> Split:
+    """The split with that share of its training labels: the part that the data set names itself, else a drawn one."""
+    named = f"partition_{share:.2f}"
+    if share == 1:
+        return split
+    if named in opened.dataset:
+        return named_part(split, opened.dataset[named].values)
+    classes = opened.labels if opened.labels.ndim == 1 else None
+    return low_data(split, share, opened.benchmark.name, seed, classes)
 
 
 @dataclass(frozen=True)

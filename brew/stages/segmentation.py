@@ -1,7 +1,9 @@
 """Stage `segmentation`: a decoder on every backbone's frozen features, tested once per seed."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,13 +30,14 @@ from brew.stages.evaluation import (
     benchmarks_of,
     entrants,
     keep,
+    metrics_of,
     open_benchmark,
     primary,
     run,
+    with_labels,
 )
 from brew.stages.settings import Downstream
 
-_METRICS = ("iou_macro", "iou_micro", "f1_macro", "accuracy")
 _SHOWN = 4
 
 
@@ -51,9 +54,8 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for each in evaluated:
-        metrics = tuple(dict.fromkeys((each.benchmark.metric, *_METRICS)))
         values = each.result.arrays["counts"]
-        scores += scores_of(each.run, values, metrics, ignore=each.benchmark.ignore)
+        scores += scores_of(each.run, values, metrics_of(each.benchmark), ignore=each.benchmark.ignore)
         counts[each.run.name] = (values, [str(sample) for sample in each.result.arrays["samples"]])
     keep(stage, "segmentation", scores, counts)
     _keep_pictures(stage, evaluated)
@@ -64,13 +66,15 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     settings, maps = stage.settings.downstream, Latest()
     numbers = (settings.orientations, settings.segmentation)
     for benchmark in benchmarks_of(stage, "segmentation"):
-        ready = open_task(open_benchmark(stage, benchmark))
+        opened = open_benchmark(stage, benchmark)
+        ready = open_task(opened)
         for entrant in entrants(stage):
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
-            for seed in settings.seeds:
-                compute = partial(_cell, frozen, ready, settings, seed)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute)
+            for seed, share in product(settings.seeds, settings.labels):
+                part = replace(ready, split=with_labels(opened, ready.split, share, seed))
+                compute = partial(_cell, frozen, part, settings, seed)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
 
 
 def _freeze(ready: SegmentationTask, entrant: Entrant, orientations: int) -> TaskMaps:
@@ -87,7 +91,7 @@ def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
     folder = stage.layout.write("segmentation") / "predictions"
     folder.mkdir(exist_ok=True)
     for each in evaluated:
-        if each.run.seed == stage.settings.downstream.seeds[0]:
+        if each.run.seed == stage.settings.downstream.seeds[0] and each.run.labels == 1:
             write_arrays(folder / f"{each.benchmark.name}--{each.run.arm}.npz", each.result.arrays)
 
 

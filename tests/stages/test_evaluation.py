@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from brew import paths
 from brew.data.sources import MiniatureSettings
 from brew.downstream.backbones import Backbone, BandStatistics
 from brew.downstream.scores import Score, read_scores
+from brew.downstream.splits import SHARES, split_by_name
 from brew.errors import BrewError
 from brew.paths import Layout
 from brew.stages import Stage, change, classification, data, evaluation, features, segmentation
@@ -32,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _stage() -> Stage:
     settings = load("tiny")
-    sources = Sources(miniature=MiniatureSettings(pretrain=2, train=10, validation=4, test=4))
+    sources = Sources(miniature=MiniatureSettings(pretrain=2, train=20, validation=4, test=4))
     return Stage(replace(settings, data=sources), Layout("tiny"))
 
 
@@ -84,6 +86,11 @@ def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callabl
         assert row.model == {"bands": "bands's weig", "cva": "no training", "fc-siam-diff": "supervised"}[row.arm]
         assert row.n == 4 and 0 <= row.value <= 1
     assert len({row.identity for row in rows}) == len(rows)
+    shares = SHARES if task == "classification" else stage.settings.downstream.labels
+    assert {row.labels for row in rows if row.arm == "bands"} == set(shares)
+    for each in evaluation.benchmarks_of(stage, task):
+        found = {row.metric for row in rows if row.benchmark == each.name}
+        assert found >= set(evaluation.metrics_of(each)) and each.metric in found
     assert len({(row.settings, row.arm) for row in rows}) == len({row.arm for row in rows})
 
 
@@ -91,7 +98,7 @@ def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[...
     compare(bands=Bands())
     segmentation.evaluate(stage)
     before = {row.settings for row in _scores(stage, "segmentation")}
-    downstream = replace(stage.settings.downstream, orientations=1)
+    downstream = replace(stage.settings.downstream, orientations=2)
     changed = replace(stage, settings=replace(stage.settings, downstream=downstream))
     segmentation.evaluate(changed)
     after = {row.settings for row in _scores(stage, "segmentation")}
@@ -101,13 +108,26 @@ def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[...
 def test_a_crashed_cell_leaves_the_others_and_runs_again_alone(stage: Stage, compare: Callable[..., None]) -> None:
     sound, broken = Bands(), Bands(broken=True)
     compare(sound=sound, broken=broken)
-    with pytest.raises(BrewError, match=r"2 of 4 cells failed .*broken-0: RuntimeError: out of memory"):
+    with pytest.raises(BrewError, match=r"4 of 8 cells failed .*broken-0-0.1: RuntimeError: out of memory"):
         segmentation.evaluate(stage)
-    assert (sound.loaded, broken.loaded) == (2, 2)
+    assert (sound.loaded, broken.loaded) == (2, 4)
     broken.broken = False
     segmentation.evaluate(stage)
-    assert (sound.loaded, broken.loaded) == (2, 4)
+    assert (sound.loaded, broken.loaded) == (2, 4 + 2), "what was sound ran again, or shares do not share maps"
     assert {row.arm for row in _scores(stage, "segmentation")} == {"sound", "broken"}
+
+
+def test_a_share_s_training_samples_are_the_data_set_s_own_where_it_names_them(stage: Stage) -> None:
+    (benchmark,) = (each for each in evaluation.benchmarks_of(stage, "classification") if not each.multilabel)
+    opened = evaluation.open_benchmark(stage, benchmark)
+    split = split_by_name(np.where(opened.splits == "pretrain", "test", opened.splits))
+    drawn = evaluation.with_labels(opened, split, 0.1, seed=0)
+    assert set(opened.labels[drawn.train]) == set(opened.labels[split.train])
+    member = np.zeros(len(opened.splits), dtype=bool)
+    member[split.train[3:5]] = True
+    own = replace(opened, dataset=opened.dataset.assign({"partition_0.10": ("sample", member)}))
+    assert evaluation.with_labels(own, split, 0.1, seed=0).train.tolist() == split.train[3:5].tolist()
+    assert evaluation.with_labels(own, split, 1.0, seed=0) is split
 
 
 def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., None]) -> None:
