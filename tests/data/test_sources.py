@@ -12,7 +12,7 @@ from brew.errors import BrewError
 from brew.paths import DATA
 from brew.stages.settings import load
 
-SETTINGS = MiniatureSettings(pretrain=5, train=3, validation=0, test=2, size=16, optical_ratio=2)
+SETTINGS = MiniatureSettings(pretrain=5, train=3, validation=0, test=2, size=16, optical_ratio=2, sar=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
