@@ -21,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64, Integer
 from torch import Tensor, nn
 
 from brew.downstream.backbones import Backbone
 from brew.downstream.fcsiam import FCSiamDiff
 from brew.downstream.features import FrozenMaps, Reader, extract_maps, orient_each, read_images
-from brew.downstream.fit import Fit, FitSettings, Inputs, build_decoder, fit, predict, seeded
+from brew.downstream.fit import Fit, FitSettings, Inputs, build_decoder, fit, passes_over, predict, seeded
 from brew.downstream.metrics import check_labels, confusion, f1_binary
 from brew.downstream.splits import NAMES, Split
 from brew.downstream.stitching import Scene, lay, stitch
@@ -42,8 +43,10 @@ _LEVELS = 1000
 class ChangeTask:
     """Tiles of two dates and where they lie in their scenes.
 
-    images: reader of (sample, 2, band, y, x) in native units. labels: 0 no change, 1 change.
-    scene, row, column, height, width: per tile, the scene's name, the tile's first pixel, and the scene's size.
+    images: reader of (sample, 2, band, y, x) in native units. labels: 0 no change, 1 change; on the images' grid or any
+    other, which is that of all results.
+    scene, row, column, height, width: per tile, the scene's name, the tile's first place among the scene's labels, and
+    the scene's size.
     mean, std: per tile, date and band, the statistics of the tile's scene at that date, which standardise it; None
     leaves normalisation to the backbone, by the sensor's statistics.
     Raises BrewError where a label is neither 0 nor 1, a scene lies in two splits, or a deviation is zero.
@@ -223,11 +226,20 @@ def freeze(
 def evaluate_decoder(
     maps: ChangeInputs, task: ChangeTask, settings: ChangeSettings, seed: int, device: str = "cpu"
 ) -> ChangeResult:
-    """The frozen trunk's result: a decoder trained on the differences that `freeze` returned."""
-    train = maps.train
-    if not isinstance(train, FrozenMaps):
-        raise BrewError(f"inputs of type {type(train).__name__}; expected what `freeze` returns")
-    return _evaluate(lambda: build_decoder(train, 2, settings.width, seed, device), maps, task, settings, seed, device)
+    """The frozen trunk's result: a decoder trained on the differences that `freeze` returned.
+
+    The task may train on a part of their samples (low data), with about as many steps as on all of them.
+    """
+    if not isinstance(maps.train, FrozenMaps):
+        raise BrewError(f"inputs of type {type(maps.train).__name__}; expected what `freeze` returns")
+    train = maps.train.of(task.split.train)
+    passes = passes_over(len(train.samples), len(maps.train.samples))
+    inputs = replace(maps, train=train)
+
+    def build() -> nn.Module:
+        return build_decoder(train, 2, settings.width, seed, device)
+
+    return _evaluate(build, inputs, task, settings, seed, device, passes)
 
 
 def evaluate_siamese(
@@ -248,6 +260,7 @@ def _evaluate(
     settings: ChangeSettings,
     seed: int,
     device: str,
+    passes: int = 1,
 ) -> ChangeResult:
     labels = torch.from_numpy(task.labels[task.split.train].astype(np.int64))
     chosen: tuple[Fit, float] | None = None
@@ -262,6 +275,7 @@ def _evaluate(
             seed,
             lambda network: best_threshold(*_validated(network, inputs.validation, task, device)).f1,
             device,
+            passes,
         )
         if chosen is None or tried.validation[tried.epoch] > chosen[0].validation[chosen[0].epoch]:
             chosen = tried, rate
@@ -350,13 +364,15 @@ def otsu(values: Float[np.ndarray, "*any"], bins: int = 256) -> float:
 def change_vectors(task: ChangeTask) -> ChangeResult:
     """Change vector analysis: the length of the difference of all bands, cut by Otsu's threshold in each test scene.
 
-    Uses no label. `probabilities` hold the lengths over the scene's threshold (1 is the cut).
+    Uses no label; lengths are averaged over each place of the labels' grid. `probabilities` hold them over the scene's
+    threshold (1 is the cut).
     """
+    size = task.labels.shape[1:]
     scenes, counts, lengths = task.scenes(task.split.test), [], {}
     for scene in scenes:
         tiles = [task.read(scene.samples[start : start + 64]) for start in range(0, len(scene.samples), 64)]
-        pairs = torch.cat([tile[:, 0] - tile[:, 1] for tile in tiles])
-        length = stitch(pairs.square().sum(1).sqrt().numpy(), scene)
+        vectors = torch.cat([(tile[:, 0] - tile[:, 1]).square().sum(1).sqrt() for tile in tiles])
+        length = stitch(F.adaptive_avg_pool2d(vectors, size).numpy(), scene)
         cut = otsu(length)
         counts.append(confusion(_target(task, scene)[None], (length > cut)[None], 2))
         lengths[scene.name] = (length / cut).astype(np.float32)

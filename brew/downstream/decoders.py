@@ -59,7 +59,8 @@ class Decoder(nn.Module):
 
 
 def at_size(logits: Float[Tensor, "batch classes y x"], size: tuple[int, int]) -> Float[Tensor, "batch classes y2 x2"]:
-    """Logits resized bilinearly to the labels' grid."""
+    """Logits resized bilinearly to the labels' grid; on a coarser one, every value has its part."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    shrinks = size[0] < logits.shape[-2]
+    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False, antialias=shrinks)

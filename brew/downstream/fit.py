@@ -85,11 +85,12 @@ def fit(
     seed: int,
     validate: Callable[[nn.Module], float],
     device: str = "cpu",
+    passes: int = 1,
 ) -> Fit:
     """Train `network` (list of inputs -> logits) and keep the epoch that `validate` scores highest.
 
-    labels: one per row of `inputs`, on their own grid. ignore: a label value that does not count, or None. Of epochs
-    that score the same, the first is kept.
+    labels: one per row of `inputs`, on their own grid. ignore: a label value that does not count, or None. passes: over
+    the training samples in an epoch. Of epochs that score the same, the first is kept.
     """
     if len(labels) != len(inputs.samples):
         raise BrewError(f"{len(labels)} labels for {len(inputs.samples)} training samples; expected one each")
@@ -101,16 +102,15 @@ def fit(
     optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     steps = max(1, len(labels) // settings.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / (settings.epochs * steps)))
+        optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / (settings.epochs * passes * steps)))
     )
     best, best_state, history = -math.inf, {}, []
     with torch.random.fork_rng():
         torch.manual_seed(draws.key(seed, "decoder/dropout"))
         for epoch in range(settings.epochs):
             network.train()
-            for rows in np.array_split(draws.permutation(seed, epoch, len(labels), stream="decoder/order"), steps):
-                drawn = torch.from_numpy(rows)
-                fed, target = _training_batch(inputs, labels, drawn, settings.crop, seed, epoch, device)
+            for number, rows in _batches(range(epoch * passes, (epoch + 1) * passes), len(labels), steps, seed):
+                fed, target = _training_batch(inputs, labels, rows, settings.crop, seed, number, device)
                 counted = torch.ones_like(target) if ignore is None else (target != ignore).long()
                 logits = at_size(network(fed), (target.shape[-2], target.shape[-1]))
                 loss = loss_of(logits, target * counted, weights, counted.float())
@@ -129,11 +129,18 @@ def fit(
     return Fit(network, history.index(best), tuple(history))
 
 
+def _batches(numbers: range, count: int, steps: int, seed: int) -> Iterator[tuple[int, Tensor]]:
+    """The passes of these numbers, each in its keyed order and `steps` batches: a pass's number and a batch's rows."""
+    for number in numbers:
+        for rows in np.array_split(draws.permutation(seed, number, count, stream="decoder/order"), steps):
+            yield number, torch.from_numpy(rows)
+
+
 def _training_batch(
-    inputs: Inputs, labels: Tensor, rows: Tensor, crop: float, seed: int, epoch: int, device: str
+    inputs: Inputs, labels: Tensor, rows: Tensor, crop: float, seed: int, number: int, device: str
 ) -> tuple[list[Tensor], Tensor]:
     """Inputs and labels of these rows, each in its keyed orientation and, where crop < 1, cut at a keyed place."""
-    drawn = draws.uniform(seed, epoch, torch.from_numpy(inputs.samples)[rows], "decoder/view", 3)
+    drawn = draws.uniform(seed, number, torch.from_numpy(inputs.samples)[rows], "decoder/view", 3)
     orientations = (drawn[:, 0] * inputs.orientations).long()
     fed = inputs.batch(rows, orientations, device)
     target = orient_each(labels[rows], orientations).to(device)
@@ -145,17 +152,17 @@ def _training_batch(
 def crop_aligned(
     maps: Sequence[Tensor], labels: Int64[Tensor, "batch y x"], places: Tensor, crop: float
 ) -> tuple[list[Tensor], Int64[Tensor, "batch y2 x2"]]:
-    """The same square part of every map and of the labels, in whole cells of the coarsest map.
+    """The same square part of every map and of the labels, in whole cells of the coarsest grid among them.
 
     places: (batch, 2) in [0, 1), where each part starts. Raises BrewError where a finer grid is no multiple of the
     coarsest.
     """
-    grid = tuple(maps[-1].shape[-2:])
+    grid = min(tuple(part.shape[-2:]) for part in (*maps, labels))
     size = tuple(max(1, round(crop * side)) for side in grid)
     for part in (*maps, labels):
         if any(fine % coarse for fine, coarse in zip(part.shape[-2:], grid, strict=True)):
             raise BrewError(
-                f"a grid of {tuple(part.shape[-2:])} over a coarsest map of {grid}; expected whole multiples: "
+                f"a grid of {tuple(part.shape[-2:])} over a coarsest one of {grid}; expected whole multiples: "
                 "use crop 1"
             )
     starts = (places * torch.tensor([side - cut + 1 for side, cut in zip(grid, size, strict=True)])).long().tolist()
@@ -169,6 +176,11 @@ def crop_aligned(
         return torch.cat(windows)
 
     return [cut(part) for part in maps], cut(labels)
+
+
+def passes_over(part: int, whole: int) -> int:
+    """Passes over a part of the training samples that make about as many steps as one over the whole."""
+    return max(1, round(whole / part))
 
 
 def predict(

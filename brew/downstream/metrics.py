@@ -109,10 +109,29 @@ def iou_micro(counts: Counts, ignore: int | None = None) -> Values:
     return _ratio((hits * taking_part).sum(-1), ((labelled + predicted - hits) * taking_part).sum(-1))
 
 
+def iou_macro_foreground(counts: Counts, ignore: int | None = None) -> Values:
+    """`iou_macro` over all classes but class 0; its pixels still count against classes predicted there."""
+    hits, labelled, predicted, taking_part = _parts(counts, ignore)
+    return _mean(_ratio(hits, labelled + predicted - hits)[..., 1:], taking_part[..., 1:])
+
+
+def iou_micro_foreground(counts: Counts, ignore: int | None = None) -> Values:
+    """`iou_micro` over all classes but class 0."""
+    hits, labelled, predicted, taking_part = _parts(counts, ignore)
+    union = labelled + predicted - hits
+    return _ratio((hits * taking_part)[..., 1:].sum(-1), (union * taking_part)[..., 1:].sum(-1))
+
+
 def f1_macro(counts: Counts, ignore: int | None = None) -> Values:
     """F1 score, averaged over classes."""
     hits, labelled, predicted, taking_part = _parts(counts, ignore)
     return _mean(_ratio(2 * hits, labelled + predicted), taking_part)
+
+
+def f1_micro(counts: Counts, ignore: int | None = None) -> Values:
+    """F1 score of the classes' summed hits and misses; of one label each, without an ignored class, the accuracy."""
+    hits, labelled, predicted, taking_part = _parts(counts, ignore)
+    return _ratio((2 * hits * taking_part).sum(-1), ((labelled + predicted) * taking_part).sum(-1))
 
 
 def accuracy(counts: Counts, ignore: int | None = None) -> Values:
@@ -156,13 +175,23 @@ def f1_multilabel_macro(counts: MultilabelCounts) -> Values:
     return np.asarray(f1_binary(counts).mean(-1))
 
 
+def accuracy_multilabel(counts: MultilabelCounts) -> Values:
+    """Share of the yes-or-no answers that are right, over all samples and labels."""
+    counts = np.asarray(counts, dtype=np.float64)
+    return _ratio(np.trace(counts, axis1=-2, axis2=-1).sum(-1), counts.sum((-3, -2, -1)))
+
+
 @dataclass(frozen=True)
 class Metric:
-    """A named score. function: counts -> values; axes: how many trailing axes of the counts it reduces."""
+    """A named score. function: counts -> values; axes: how many trailing axes of the counts it reduces.
+
+    definition: what it is, in one line. ignores: it leaves an ignored class out; other metrics count it as any class.
+    """
 
     name: str
     function: Callable[[np.ndarray], np.ndarray]
     axes: int
+    definition: str
     ignores: bool = False
 
     def __call__(self, counts: np.ndarray, ignore: int | None = None) -> np.ndarray:
@@ -177,18 +206,30 @@ class Metric:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("iou_macro", iou_macro, 2, ignores=True),
-        Metric("iou_micro", iou_micro, 2, ignores=True),
-        Metric("f1_macro", f1_macro, 2, ignores=True),
-        Metric("accuracy", accuracy, 2, ignores=True),
-        Metric("precision", precision, 2),
-        Metric("recall", recall, 2),
-        Metric("f1", f1_binary, 2),
-        Metric("iou", iou_binary, 2),
-        Metric("f1_multilabel_micro", f1_multilabel_micro, 3),
-        Metric("f1_multilabel_macro", f1_multilabel_macro, 3),
+        Metric("iou_macro", iou_macro, 2, "intersection over union, mean over classes", ignores=True),
+        Metric("iou_micro", iou_micro, 2, "summed intersections over summed unions of all classes", ignores=True),
+        Metric(
+            "iou_macro_foreground", iou_macro_foreground, 2,
+            "intersection over union, mean over classes without the background", ignores=True,
+        ),
+        Metric(
+            "iou_micro_foreground", iou_micro_foreground, 2,
+            "summed intersections over summed unions of all classes without the background", ignores=True,
+        ),
+        Metric("iou_macro_with_ignored", iou_macro, 2, "iou_macro with the ignored class as a class like all"),
+        Metric("iou_micro_with_ignored", iou_micro, 2, "iou_micro with the ignored class as a class like all"),
+        Metric("f1_macro", f1_macro, 2, "F1, mean over classes", ignores=True),
+        Metric("f1_micro", f1_micro, 2, "F1 of hits and misses summed over classes", ignores=True),
+        Metric("accuracy", accuracy, 2, "share of samples or pixels given their label", ignores=True),
+        Metric("precision", precision, 2, "share of predicted class 1 that is class 1"),
+        Metric("recall", recall, 2, "share of class 1 that is predicted"),
+        Metric("f1", f1_binary, 2, "F1 of class 1"),
+        Metric("iou", iou_binary, 2, "intersection over union of class 1"),
+        Metric("f1_multilabel_micro", f1_multilabel_micro, 3, "F1 of hits and misses summed over labels"),
+        Metric("f1_multilabel_macro", f1_multilabel_macro, 3, "F1, mean over labels"),
+        Metric("accuracy_multilabel", accuracy_multilabel, 3, "share of right answers over samples and labels"),
     )
-}
+}  # fmt: skip
 
 
 def metric(name: str) -> Metric:

@@ -73,6 +73,12 @@ class Run:
     data: str = ""
     environment: str = ""
 
+    @property
+    def name(self) -> str:
+        """Of its cell and files."""
+        share = "" if self.labels == 1 else f"-{self.labels:g}"
+        return f"{self.benchmark}-{self.arm}-{self.seed}{share}"
+
     def score(self, metric: str, subset: str, interval: Interval, unit: str) -> Score:
         return Score(
             **asdict(self), metric=metric, subset=subset, value=interval.value, low=interval.low, high=interval.high,

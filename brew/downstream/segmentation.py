@@ -18,7 +18,7 @@ from torch import nn
 
 from brew.downstream.backbones import Backbone
 from brew.downstream.features import FrozenMaps, Reader, extract_maps, read_images
-from brew.downstream.fit import FitSettings, build_decoder, fit, predict
+from brew.downstream.fit import FitSettings, build_decoder, fit, passes_over, predict
 from brew.downstream.metrics import check_labels, confusion, metric
 from brew.downstream.splits import Split
 from brew.errors import BrewError
@@ -49,6 +49,11 @@ class SegmentationTask:
             raise BrewError(f"labels of shape {self.labels.shape}; expected (sample, y, x)")
         check_labels(labels if self.ignore is None else labels[labels != self.ignore], len(self.classes), "labels")
         metric(self.metric)
+
+    @property
+    def uncounted(self) -> int | None:
+        """The ignored label where it is no class. An ignored class is counted, and left out by metrics that ignore."""
+        return self.ignore if self.ignore is not None and self.ignore >= len(self.classes) else None
 
     def score(self, counts: Integer[np.ndarray, "sample classes classes"]) -> float:
         """The task's metric over all samples of `counts`."""
@@ -114,11 +119,15 @@ def freeze(
 def evaluate(
     maps: TaskMaps, task: SegmentationTask, settings: SegmentationSettings, seed: int, device: str = "cpu"
 ) -> SegmentationResult:
-    """Train a decoder on the training maps, choose its epoch on validation, test that one."""
-    network = build_decoder(maps.train, len(task.classes), settings.width, seed, device)
+    """Train a decoder on the training maps, choose its epoch on validation, test that one.
+
+    The task may train on a part of the maps' samples (low data), with about as many steps as on all of them.
+    """
+    train = maps.train.of(task.split.train)
+    network = build_decoder(train, len(task.classes), settings.width, seed, device)
     best = fit(
         network,
-        maps.train,
+        train,
         torch.from_numpy(task.labels[task.split.train].astype(np.int64)),
         len(task.classes),
         task.ignore,
@@ -126,6 +135,7 @@ def evaluate(
         seed,
         lambda trained: task.score(_test(trained, maps.validation, task, 0, device)[0]),
         device,
+        passes_over(len(train.samples), len(maps.train.samples)),
     )
     counts, predictions = _test(best.network, maps.test, task, settings.keep, device)
     return SegmentationResult(task.split.test, counts, predictions, best.epoch, best.validation)
@@ -138,6 +148,6 @@ def _test(
     counts, kept = [], []
     for rows, logits in predict(network, maps, task.labels.shape[1:], device=device):
         predicted = logits.argmax(1).to(torch.uint8).cpu().numpy()
-        counts.append(confusion(task.labels[maps.samples[rows]], predicted, len(task.classes), task.ignore))
+        counts.append(confusion(task.labels[maps.samples[rows]], predicted, len(task.classes), task.uncounted))
         kept.append(predicted[: max(0, keep - int(rows[0]))])
     return np.concatenate(counts), np.concatenate(kept)

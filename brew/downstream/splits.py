@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Integer, Shaped
 
 from brew import draws
 from brew.errors import BrewError
 
 NAMES = ("train", "validation", "test")
+#: Shares of the training labels in low-data tables.
+SHARES = (1.0, 0.1, 0.01)
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,23 @@ def _check_origins(names: np.ndarray, origin: np.ndarray) -> None:
             raise BrewError(f"{scene!r} is in the splits {splits}; expected each scene in one split only")
 
 
-def low_data(split: Split, fraction: float, seed: int) -> Split:
-    """The same split with a keyed random fraction of its training samples; smaller ones lie in larger ones."""
-    if not 0 < fraction <= 1:
-        raise BrewError(f"a training fraction of {fraction}; expected a number above 0 and up to 1")
-    kept = max(1, round(fraction * len(split.train)))
-    order = draws.permutation(seed, 0, len(split.train), stream="low-data")
-    return Split(np.sort(split.train[order[:kept]]), split.validation, split.test)
+def low_data(
+    split: Split, share: float, benchmark: str, seed: int, classes: Integer[np.ndarray, " _sample"] | None = None
+) -> Split:
+    """The same split with that share of its training samples, drawn for a benchmark and seed.
+
+    A smaller share lies in every larger one. classes: of every sample, where each has one; every class then keeps its
+    share, and at least one sample.
+    """
+    if not 0 < share <= 1:
+        raise BrewError(f"a share of {share} of the training labels; expected a number above 0 and up to 1")
+    order = split.train[draws.permutation(seed, 0, len(split.train), stream=f"low-data/{benchmark}")]
+    strata = np.zeros(len(order), dtype=np.int64) if classes is None else classes[order]
+    members = [order[strata == value] for value in np.unique(strata)]
+    kept = [part[: max(1, round(share * len(part)))] for part in members]
+    return Split(np.sort(np.concatenate(kept)), split.validation, split.test)
+
+
+def named_part(split: Split, member: Shaped[np.ndarray, " _sample"]) -> Split:
+    """The same split with those training samples alone that the data set itself marks."""
+    return Split(split.train[member[split.train].astype(bool)], split.validation, split.test)

@@ -19,6 +19,12 @@ class Scene:
     row: Integer[np.ndarray, " tile"]
     column: Integer[np.ndarray, " tile"]
 
+    def enlarged(self, times: int) -> "Scene":
+        """The scene on a grid that many times as fine, such as that of images finer than their labels."""
+        return Scene(
+            self.name, times * self.height, times * self.width, self.samples, times * self.row, times * self.column
+        )
+
 
 def blend_window(height: int, width: int) -> Float[np.ndarray, "height width"]:
     """Weights of a tile's pixels: squared sines, one in the middle and small but never zero at the border."""

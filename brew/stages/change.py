@@ -3,8 +3,10 @@
 References: change vector analysis (no training), FC-Siam-diff (supervised, in the same harness), a random trunk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,9 +16,9 @@ from matplotlib.figure import Figure
 from brew.downstream import change as task
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult
-from brew.downstream.change import ChangeResult, ChangeSettings, ChangeTask
+from brew.downstream.change import ChangeInputs, ChangeResult, ChangeTask
 from brew.downstream.metrics import f1_binary
-from brew.downstream.scores import Run, Score, read_counts, scene_scores, scores_of, write_arrays
+from brew.downstream.scores import Score, read_counts, scene_scores, scores_of, write_arrays
 from brew.downstream.splits import NAMES, Split, split_by_name
 from brew.downstream.stitching import lay
 from brew.downstream.uncertainty import exact_swap_test, paired_difference
@@ -25,19 +27,21 @@ from brew.reporting.style import label, save
 from brew.stages import Stage
 from brew.stages.evaluation import (
     Entrant,
+    Evaluated,
     Evaluation,
+    Latest,
     Opened,
     benchmarks_of,
     entrants,
     keep,
+    metrics_of,
     open_benchmark,
-    per_seed,
     primary,
     run,
+    with_labels,
 )
 from brew.stages.settings import Downstream
 
-_METRICS = ("f1", "precision", "recall", "iou")
 _SHOWN = 2
 
 
@@ -58,77 +62,84 @@ def open_task(opened: Opened) -> ChangeTask:
 
 def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone and reference on every benchmark of the scale; leaves scores, counts and predictions."""
-    settings = stage.settings.downstream
-    planned = []
-    for benchmark in benchmarks_of(stage, "change"):
-        ready = open_task(open_benchmark(stage, benchmark))
-        planned.append(Evaluation(benchmark, "cva", "no training", 0, partial(_change_vectors, ready)))
-        for entrant in entrants(stage):
-            freeze = partial(task.freeze, task=ready, orientations=settings.orientations)
-            score = partial(_score, ready=ready, settings=settings.change, entrant=entrant)
-            planned += per_seed(benchmark, entrant, settings.seeds, freeze, score)
-        planned += [
-            Evaluation(benchmark, "fc-siam-diff", "supervised", seed, partial(_siamese, ready, settings, seed))
-            for seed in settings.siamese_seeds
-        ]
-    results = run(
-        stage, "change", "brew.downstream.change", (settings.orientations, settings.change, settings.siamese), planned
-    )
+    evaluated = run(stage, "brew.downstream.change", _planned(stage))
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
-    for (name, arm, seed), result in results.items():
-        benchmark = next(entry for entry in benchmarks_of(stage, "change") if entry.name == name)
-        units, values = [str(each) for each in result.arrays["scenes"]], result.arrays["counts"]
-        run_of = Run(name, "change", arm, seed, result.values["settings"])
+    for each in evaluated:
+        units, values = [str(scene) for scene in each.result.arrays["scenes"]], each.result.arrays["counts"]
         scores += (
-            scene_scores(run_of, units, values, _METRICS, left_out=benchmark.left_out)
-            if benchmark.tiles
-            else scores_of(run_of, values, _METRICS)
+            scene_scores(each.run, units, values, metrics_of(each.benchmark), left_out=each.benchmark.left_out)
+            if each.benchmark.tiles
+            else scores_of(each.run, values, metrics_of(each.benchmark))
         )
-        counts[f"{name}-{arm}-{seed}"] = (values, units)
+        counts[each.run.name] = (values, units)
     keep(stage, "change", scores, counts)
-    _keep_pictures(stage, results)
+    _keep_pictures(stage, evaluated)
     return primary(stage, "change")
 
 
+def _planned(stage: Stage) -> Iterator[Evaluation]:
+    settings, maps = stage.settings.downstream, Latest()
+    for benchmark in benchmarks_of(stage, "change"):
+        opened = open_benchmark(stage, benchmark)
+        ready = open_task(opened)
+        yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
+        for entrant in entrants(stage, benchmark.sensor):
+            freeze = partial(_freeze, ready, entrant, settings.orientations)
+            frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
+            numbers = (settings.orientations, settings.change)
+            for seed, share in product(settings.seeds, settings.labels):
+                part = replace(ready, split=with_labels(opened, ready.split, share, seed))
+                compute = partial(_cell, frozen, part, settings, seed)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
+        for seed in settings.siamese_seeds:
+            numbers = (settings.orientations, settings.siamese)
+            yield Evaluation(
+                benchmark, "fc-siam-diff", "supervised", seed, numbers, partial(_siamese, ready, settings, seed)
+            )
+
+
 def _change_vectors(ready: ChangeTask) -> CellResult:
-    return _kept(task.change_vectors(ready), "none")
+    return _kept(task.change_vectors(ready))
 
 
 def _siamese(ready: ChangeTask, settings: Downstream, seed: int) -> CellResult:
-    result = task.evaluate_siamese(ready, settings.siamese, seed, orientations=settings.orientations)
-    return _kept(result, "supervised")
+    return _kept(task.evaluate_siamese(ready, settings.siamese, seed, orientations=settings.orientations))
 
 
-def _score(
-    maps: task.ChangeInputs, seed: int, *, ready: ChangeTask, settings: ChangeSettings, entrant: Entrant
-) -> CellResult:
-    return _kept(task.evaluate_decoder(maps, ready, settings, seed), entrant.identity[:12])
+def _freeze(ready: ChangeTask, entrant: Entrant, orientations: int) -> ChangeInputs:
+    return task.freeze(entrant.load(), ready, orientations=orientations)
 
 
-def _kept(result: ChangeResult, settings: str) -> CellResult:
+def _cell(frozen: Callable[[], ChangeInputs], ready: ChangeTask, settings: Downstream, seed: int) -> CellResult:
+    return _kept(task.evaluate_decoder(frozen(), ready, settings.change, seed))
+
+
+def _kept(result: ChangeResult) -> CellResult:
     values = {
         "learning rate": result.learning_rate, "epoch": result.epoch, "threshold": result.threshold,
-        "validation F1": round(result.validation_f1, 4), "settings": settings,
+        "validation F1": round(result.validation_f1, 4),
     }  # fmt: skip
     shown = {f"shown-{name}": result.probabilities[name].astype(np.float16) for name in result.scenes[: 2 * _SHOWN]}
     return CellResult(values, {"counts": result.counts, "scenes": np.array(result.scenes), **shown})
 
 
-def choices(stage: Stage) -> pd.DataFrame:
-    """What validation chose for each backbone: learning rate, epoch, threshold, and the F1 there."""
-    return pd.read_csv(stage.layout.write("change") / "choices.csv")
-
-
-def _keep_pictures(stage: Stage, results: dict[tuple[str, str, int], CellResult]) -> None:
+def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
     folder = stage.layout.write("change")
     (folder / "predictions").mkdir(exist_ok=True)
     rows = []
-    for (name, arm, seed), result in results.items():
-        rows.append({"benchmark": name, "backbone": arm, "seed": seed, **result.values})
-        if seed == stage.settings.downstream.seeds[0]:
-            write_arrays(folder / "predictions" / f"{name}--{arm}.npz", result.arrays)
-    pd.DataFrame(rows).drop(columns="settings").to_csv(folder / "choices.csv", index=False)
+    for each in evaluated:
+        shared = each.run
+        named = {"benchmark": shared.benchmark, "backbone": shared.arm, "seed": shared.seed, "labels": shared.labels}
+        rows.append(named | each.result.values)
+        if shared.seed == stage.settings.downstream.seeds[0] and shared.labels == 1:
+            write_arrays(folder / "predictions" / f"{each.benchmark.name}--{each.run.arm}.npz", each.result.arrays)
+    pd.DataFrame(rows).to_csv(folder / "choices.csv", index=False)
+
+
+def choices(stage: Stage) -> pd.DataFrame:
+    """What validation chose for each backbone: learning rate, epoch, threshold, and the F1 there."""
+    return pd.read_csv(stage.layout.write("change") / "choices.csv")
 
 
 def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
@@ -145,7 +156,7 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
 
-        arms = [entrant.name for entrant in entrants(stage)] + ["cva", "fc-siam-diff"]
+        arms = [entrant.name for entrant in entrants(stage, benchmark.sensor)] + ["cva", "fc-siam-diff"]
         for arm in (arm for arm in arms if arm != reference and reference in arms):
             one, other = counts(arm), counts(reference)
             interval = paired_difference(one, other, f1_binary, seeds=True)
@@ -166,7 +177,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     ready = open_task(opened)
     folder = stage.layout.write("change") / "predictions"
-    arms = ["cva", *(entrant.name for entrant in entrants(stage)), "fc-siam-diff"]
+    arms = ["cva", *(entrant.name for entrant in entrants(stage, benchmark.sensor)), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}
     names = [key.removeprefix("shown-") for key in stored["cva"].files if key.startswith("shown-")]
     scenes = {scene.name: scene for scene in ready.scenes(ready.split.test)}
@@ -181,8 +192,9 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     for row, name in zip(axes, changed, strict=True):
         scene = scenes[name]
         pairs = opened.images.read(scene.samples)
+        pictured = scene.enlarged(pairs.shape[-1] // ready.labels.shape[-1])
         for axis, date in zip(row, (0, 1), strict=False):
-            mosaic = np.stack([lay(band, scene) for band in pairs[:, date, :3].transpose(1, 0, 2, 3)])
+            mosaic = np.stack([lay(band, pictured) for band in pairs[:, date, :3].transpose(1, 0, 2, 3)])
             axis.imshow(true_colour(mosaic, benchmark.sensor))
             axis.set_title(f"date {date + 1}", fontsize=8)
         row[0].set_ylabel(name, fontsize=8)

@@ -1,62 +1,79 @@
 """Stage `classification`: nearest neighbours and a linear probe on frozen pooled vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from brew.downstream.cells import CellResult
-from brew.downstream.classification import linear_probe, neighbours
-from brew.downstream.scores import Run, Score, scores_of
-from brew.downstream.splits import NAMES, Split
+from brew.downstream.classification import (
+    NEIGHBOURS,
+    STRENGTHS,
+    linear_probe,
+    linear_probe_multilabel,
+    neighbours,
+    neighbours_multilabel,
+)
+from brew.downstream.scores import Score, scores_of
+from brew.downstream.splits import NAMES, SHARES, Split
 from brew.stages import Stage
 from brew.stages.evaluation import (
-    Entrant,
     Evaluation,
     Opened,
     benchmarks_of,
     entrants,
     keep,
+    metrics_of,
     open_benchmark,
     primary,
     run,
+    with_labels,
 )
 from brew.stages.features import pooled_file
-
-_METRICS = ("accuracy", "f1_macro")
 
 
 def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone on every benchmark of the scale; leaves scores and counts."""
-    planned = []
-    for benchmark in benchmarks_of(stage, "classification"):
-        opened = open_benchmark(stage, benchmark)
-        for entrant in entrants(stage):
-            compute = partial(_cell, opened, entrant, stage.layout.read("features"))
-            planned.append(Evaluation(benchmark, entrant.name, entrant.identity, 0, compute))
-    results = run(stage, "classification", "brew.downstream.classification", (), planned)
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
-    for (name, arm, seed), result in results.items():
+    for each in run(stage, "brew.downstream.classification", _planned(stage)):
         for probe, suffix in (("linear", ""), ("knn", "_knn")):
-            values = result.arrays[probe]
-            rows = scores_of(Run(name, "classification", arm, seed, result.values["settings"]), values, _METRICS)
+            values = each.result.arrays[probe]
+            rows = scores_of(each.run, values, metrics_of(each.benchmark))
             scores += [replace(row, metric=f"{row.metric}{suffix}") for row in rows]
-            counts[f"{name}-{arm}-{probe}"] = (values, [str(each) for each in result.arrays["samples"]])
+            counts[f"{each.run.name}-{probe}"] = (values, [str(sample) for sample in each.result.arrays["samples"]])
     keep(stage, "classification", scores, counts)
     return primary(stage, "classification")
 
 
-def _cell(opened: Opened, entrant: Entrant, folder: Path) -> CellResult:
-    """Both probes; neither has a random part, so there is one seed."""
-    benchmark = opened.benchmark
-    with np.load(pooled_file(folder, benchmark.name, entrant.name)) as stored:
+def _planned(stage: Stage) -> Iterator[Evaluation]:
+    folder = stage.layout.read("features")
+    for benchmark in benchmarks_of(stage, "classification"):
+        opened = open_benchmark(stage, benchmark)
+        for entrant, share in product(entrants(stage, benchmark.sensor), SHARES):
+            # The probes have no random part: with all labels there is one seed.
+            for seed in stage.settings.downstream.seeds if share < 1 else (0,):
+                compute = partial(_cell, opened, pooled_file(folder, benchmark, entrant.name), share, seed)
+                numbers = (STRENGTHS, NEIGHBOURS)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
+
+
+def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CellResult:
+    with np.load(pooled) as stored:
         features, used = stored["features"], stored["samples"]
-    split = Split(*(np.flatnonzero(opened.splits[used] == name) for name in NAMES))
-    labels, classes = opened.labels[used].astype(np.int64), len(benchmark.classes)
-    linear, nearest = linear_probe(features, labels, classes, split), neighbours(features, labels, classes, split)
-    values = {"strength": linear.chosen, "neighbours": nearest.chosen, "settings": entrant.identity[:12]}
+    whole = Split(*(np.flatnonzero(opened.splits == name) for name in NAMES))
+    kept = with_labels(opened, whole, share, seed)
+    split = Split(*(np.searchsorted(used, part) for part in (kept.train, kept.validation, kept.test)))
+    labels, classes = opened.labels[used].astype(np.int64), len(opened.benchmark.classes)
+    if opened.benchmark.multilabel:
+        linear = linear_probe_multilabel(features, labels, split)
+        nearest = neighbours_multilabel(features, labels, split)
+    else:
+        linear = linear_probe(features, labels, classes, split)
+        nearest = neighbours(features, labels, classes, split)
+    values = {"strength": linear.chosen, "neighbours": nearest.chosen}
     return CellResult(values, {"linear": linear.counts, "knn": nearest.counts, "samples": used[split.test]})

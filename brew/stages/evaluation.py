@@ -6,7 +6,7 @@ failed or changed one runs again.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -19,17 +19,21 @@ import xarray as xr
 from brew.data.store import ArrayReader, open_store
 from brew.downstream.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
 from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
-from brew.downstream.cells import Cell, CellResult, run_cells, sources_digest
-from brew.downstream.scores import Score, read_scores, write_counts, write_scores
+from brew.downstream.cells import Cell, CellResult, digest, run_cells, sources_digest
+from brew.downstream.scores import Run, Score, read_scores, write_counts, write_scores
+from brew.downstream.splits import Split, low_data, named_part
 from brew.downstream.zoo import backbone
 from brew.models.student import build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
+from brew.paths import ROOT
 from brew.reporting.provenance import sha256
 from brew.stages import Stage
 from brew.stages.optical_teacher import ready_teacher
 
-#: A backbone's maps of one benchmark, whatever form a task keeps them in.
+#: Whatever the cells of one backbone share.
 T = TypeVar("T")
+#: Characters of a hash in a score's row.
+_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,6 @@ class Opened:
     images: ArrayReader
     labels: np.ndarray
     splits: np.ndarray
-    identity: str
 
     def text(self, name: str) -> np.ndarray:
         return self.dataset[name].values
@@ -109,73 +112,106 @@ def open_benchmark(stage: Stage, benchmark: Benchmark) -> Opened:
     path = stage.layout.store(benchmark.source)
     dataset = open_store(path)
     splits = dataset["split"].values
-    sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
-    identity = str(sources.loc[sources["source"] == benchmark.source, "store"].iloc[0])
-    return Opened(
-        benchmark, dataset, ArrayReader(path, benchmark.images), dataset[benchmark.labels].values, splits, identity
-    )
+    return Opened(benchmark, dataset, ArrayReader(path, benchmark.images), dataset[benchmark.labels].values, splits)
+
+
+def metrics_of(benchmark: Benchmark) -> tuple[str, ...]:
+    """Every definition in use for such a benchmark, so that its numbers can stand beside any table's; primary first."""
+    names = [benchmark.metric]
+    if benchmark.multilabel:
+        names += ["f1_multilabel_micro", "f1_multilabel_macro", "accuracy_multilabel"]
+    elif benchmark.task == "classification":
+        names += ["accuracy", "f1_macro", "f1_micro"]
+    else:
+        names += ["iou_macro", "iou_micro", "f1_macro", "f1_micro", "accuracy"]
+        if len(benchmark.classes) == 2:
+            names += ["f1", "precision", "recall", "iou"]
+        elif benchmark.background:
+            names += ["iou_macro_foreground", "iou_micro_foreground"]
+        if benchmark.ignore is not None and benchmark.ignore < len(benchmark.classes):
+            names += ["iou_macro_with_ignored", "iou_micro_with_ignored"]
+    return tuple(dict.fromkeys(names))
+
+
+def with_labels(opened: Opened, split: Split, share: float, seed: int) -> Split:
+    """The split with that share of its training labels: the part that the data set names itself, else a drawn one."""
+    named = f"partition_{share:.2f}"
+    if share == 1:
+        return split
+    if named in opened.dataset:
+        return named_part(split, opened.dataset[named].values)
+    classes = opened.labels if opened.labels.ndim == 1 else None
+    return low_data(split, share, opened.benchmark.name, seed, classes)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One cell to be: what is scored on what, with which seed. identity: of the backbone or reference."""
+    """One cell to be: what is scored on what, with which seed and share of the training labels.
+
+    identity: of the backbone or reference. settings: all numbers that the result depends on.
+    """
 
     benchmark: Benchmark
     arm: str
     identity: str
     seed: int
+    settings: tuple[Any, ...]
     compute: Callable[[], CellResult]
+    labels: float = 1.0
 
 
-def per_seed(
-    benchmark: Benchmark,
-    entrant: Entrant,
-    seeds: Sequence[int],
-    freeze: Callable[[Backbone], T],
-    score: Callable[[T, int], CellResult],
-) -> list[Evaluation]:
-    """One cell per seed; the backbone's maps are computed when a cell first needs them and shared by its seeds.
+@dataclass(frozen=True)
+class Evaluated:
+    """A cell's result, and what all rows made of it share."""
 
-    freeze: backbone -> its maps. score: maps and seed -> the cell's result.
+    benchmark: Benchmark
+    run: Run
+    result: CellResult
+
+
+class Latest:
+    """What was computed last, by its key: one backbone's cells follow each other, and the next one needs the memory.
+
+    Nothing is computed where all cells of a key are kept.
     """
-    maps: list[T] = []
 
-    def compute(seed: int) -> CellResult:
-        if not maps:
-            maps.append(freeze(entrant.load()))
-        try:
-            return score(maps[0], seed)
-        finally:
-            if seed == seeds[-1]:
-                maps.clear()  # the next backbone's maps need the memory
+    def __init__(self) -> None:
+        self._held: dict[Any, Any] = {}
 
-    return [Evaluation(benchmark, entrant.name, entrant.identity, seed, partial(compute, seed)) for seed in seeds]
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        if key not in self._held:
+            self._held.clear()
+            self._held[key] = compute()
+        return self._held[key]
 
 
-def run(
-    stage: Stage,
-    task: Task,
-    module: str,
-    settings: Sequence[Any],
-    evaluations: Iterable[Evaluation],
-) -> dict[tuple[str, str, int], CellResult]:
-    """Run the cells of a task; results by (benchmark, arm, seed). settings: the numbers that they depend on."""
+def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Evaluated]:
+    """Run cells that `module` computes, in their order."""
     code = sources_digest(module, "brew.models.student", "brew.models.teachers")
-    cells, names = [], {}
-    for planned in evaluations:
-        benchmark, arm, seed = planned.benchmark, planned.arm, planned.seed
-        sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
-        store = sorted(set(sources.loc[sources["source"] == benchmark.source, "store"]))
+    environment = sha256(ROOT / "requirements.lock")
+    cells, planned = [], {}
+    for each in evaluations:
+        settings = _plain([_as_json(part) for part in each.settings])
+        store = _store_hash(stage, each.benchmark)
+        shared = Run(
+            each.benchmark.name, each.benchmark.task, each.arm, each.seed, digest(settings)[:_SHORT], each.labels,
+            each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT],
+        )  # fmt: skip
         key = {
-            "benchmark": asdict(benchmark) | {"classes": list(benchmark.classes), "left_out": list(benchmark.left_out)},
-            "entrant": planned.identity,
-            "store": store, "seed": seed, "settings": [_as_json(part) for part in settings], "code": code,
+            "benchmark": _plain(asdict(each.benchmark)), "entrant": each.identity, "store": store, "seed": each.seed,
+            "labels": each.labels, "settings": settings, "code": code, "environment": environment,
         }  # fmt: skip
-        name = f"{stage.settings.scale.name}-{benchmark.name}-{arm}-{seed}"
-        cells.append(Cell(name, _plain(key), planned.compute))
-        names[name] = (benchmark.name, arm, seed)
+        name = f"{stage.settings.scale.name}-{shared.name}"
+        cells.append(Cell(name, key, each.compute))
+        planned[name] = (each.benchmark, shared)
     results = run_cells(cells)
-    return {names[name]: result for name, result in results.items()}
+    return [Evaluated(*planned[name], result) for name, result in results.items()]
+
+
+def _store_hash(stage: Stage, benchmark: Benchmark) -> str:
+    """The hash of the benchmark's store, as the data stage wrote it down."""
+    sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
+    return str(sources.loc[sources["source"] == benchmark.source, "store"].iloc[0])
 
 
 def _as_json(part: Any) -> Any:

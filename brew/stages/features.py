@@ -13,6 +13,7 @@ import torch
 from matplotlib.figure import Figure
 
 from brew.data.store import ArrayReader, open_store
+from brew.downstream.benchmarks import Benchmark
 from brew.downstream.features import AtTime, extract_pooled
 from brew.downstream.scores import write_arrays
 from brew.downstream.splits import NAMES
@@ -23,21 +24,24 @@ from brew.stages.evaluation import benchmarks_of, entrants, open_benchmark
 from brew.stages.optical_teacher import principal_colours
 
 
-def pooled_file(folder: Path, benchmark: str, arm: str) -> Path:
-    return folder / f"{benchmark}--{arm}.npz"
+def pooled_file(folder: Path, benchmark: Benchmark, arm: str) -> Path:
+    """Where the pooled vectors lie; benchmarks of the same images share them."""
+    return folder / f"{benchmark.source}-{benchmark.images}--{arm}.npz"
 
 
 def compute(stage: Stage) -> pd.DataFrame:
-    """Pooled vectors of every classification benchmark and backbone; how many, and how wide."""
+    """Pooled vectors of every classification benchmark's images and backbone; how many, and how wide."""
     folder, rows = stage.layout.write("features"), []
-    for benchmark in benchmarks_of(stage, "classification"):
+    read = {(each.source, each.images): each for each in benchmarks_of(stage, "classification")}
+    for benchmark in read.values():
         opened = open_benchmark(stage, benchmark)
         used = np.flatnonzero(np.isin(opened.splits, NAMES))
-        for entrant in entrants(stage):
+        for entrant in entrants(stage, benchmark.sensor):
             features = extract_pooled(entrant.load(), AtTime(opened.images), used, benchmark.sensor)
-            write_arrays(pooled_file(folder, benchmark.name, entrant.name), {"features": features, "samples": used})
+            write_arrays(pooled_file(folder, benchmark, entrant.name), {"features": features, "samples": used})
             rows.append({
-                "benchmark": benchmark.name, "backbone": entrant.name, "images": len(used), "width": features.shape[1]
+                "source": benchmark.source, "sensor": benchmark.sensor, "backbone": entrant.name, "images": len(used),
+                "width": features.shape[1],
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -51,7 +55,7 @@ def look(stage: Stage, images: int = 5) -> Figure:
     chosen = chosen[np.linspace(0, len(chosen) - 1, images).astype(int)]
     pictures = ArrayReader(path, "optical").read(chosen)[:, 0]
     rows = [("image", [true_colour(each, "rgb") for each in pictures])]
-    for entrant in entrants(stage):
+    for entrant in entrants(stage, "rgb"):
         maps = entrant.load().pyramid(torch.from_numpy(pictures), "rgb")[1]
         rows.append((label(entrant.name), list(principal_colours(maps.float()))))
     figure, axes = plt.subplots(len(rows), images, figsize=(1.9 * images, 2 * len(rows)), layout="constrained")

@@ -1,7 +1,9 @@
 """Stage `segmentation`: a decoder on every backbone's frozen features, tested once per seed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,29 +12,33 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from brew.downstream import segmentation as task
+from brew.downstream import unet
 from brew.downstream.benchmarks import Benchmark
-from brew.downstream.cells import CellResult
+from brew.downstream.cells import CellResult, sources_digest
 from brew.downstream.features import AtTime
-from brew.downstream.scores import Run, Score, scores_of, write_arrays
-from brew.downstream.segmentation import SegmentationSettings, SegmentationTask
+from brew.downstream.scores import Score, scores_of, write_arrays
+from brew.downstream.segmentation import SegmentationResult, SegmentationTask, TaskMaps
 from brew.downstream.splits import NAMES, Split
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
 from brew.stages.evaluation import (
     Entrant,
+    Evaluated,
     Evaluation,
+    Latest,
     Opened,
     benchmarks_of,
     entrants,
     keep,
+    metrics_of,
     open_benchmark,
-    per_seed,
     primary,
     run,
+    with_labels,
 )
+from brew.stages.settings import Downstream
 
-_METRICS = ("iou_macro", "iou_micro", "f1_macro", "accuracy")
 _SHOWN = 4
 
 
@@ -45,48 +51,68 @@ def open_task(opened: Opened) -> SegmentationTask:
 
 def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone on every benchmark of the scale; leaves scores, counts and predictions."""
-    settings = stage.settings.downstream
-    planned: list[Evaluation] = []
-    for benchmark in benchmarks_of(stage, "segmentation"):
-        opened = open_benchmark(stage, benchmark)
-        ready = open_task(opened)
-        for entrant in entrants(stage):
-            freeze = partial(task.freeze, task=ready, orientations=settings.orientations)
-            score = partial(_score, ready=ready, settings=settings.segmentation, entrant=entrant)
-            planned += per_seed(benchmark, entrant, settings.seeds, freeze, score)
-    results = run(
-        stage, "segmentation", "brew.downstream.segmentation", (settings.orientations, settings.segmentation), planned
-    )
+    evaluated = run(stage, "brew.downstream.segmentation", [*_planned(stage), *_supervised(stage)])
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
-    for (name, arm, seed), result in results.items():
-        benchmark = next(entry for entry in benchmarks_of(stage, "segmentation") if entry.name == name)
-        metrics = dict.fromkeys((benchmark.metric, *_METRICS))
-        values = result.arrays["counts"]
-        run_of = Run(name, "segmentation", arm, seed, result.values["settings"])
-        scores += scores_of(run_of, values, tuple(metrics), ignore=benchmark.ignore)
-        counts[f"{name}-{arm}-{seed}"] = (values, [str(each) for each in result.arrays["samples"]])
+    for each in evaluated:
+        values = each.result.arrays["counts"]
+        scores += scores_of(each.run, values, metrics_of(each.benchmark), ignore=each.benchmark.ignore)
+        counts[each.run.name] = (values, [str(sample) for sample in each.result.arrays["samples"]])
     keep(stage, "segmentation", scores, counts)
-    _keep_pictures(stage, results)
+    _keep_pictures(stage, evaluated)
     return primary(stage, "segmentation")
 
 
-def _score(
-    maps: task.TaskMaps, seed: int, *, ready: SegmentationTask, settings: SegmentationSettings, entrant: Entrant
-) -> CellResult:
-    result = task.evaluate(maps, ready, settings, seed)
-    values = {"epoch": result.epoch, "settings": entrant.identity[:12]}
+def _planned(stage: Stage) -> Iterator[Evaluation]:
+    settings, maps = stage.settings.downstream, Latest()
+    numbers = (settings.orientations, settings.segmentation)
+    for benchmark in benchmarks_of(stage, "segmentation"):
+        opened = open_benchmark(stage, benchmark)
+        ready = open_task(opened)
+        for entrant in entrants(stage, benchmark.sensor):
+            freeze = partial(_freeze, ready, entrant, settings.orientations)
+            frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
+            for seed, share in product(settings.seeds, settings.labels):
+                part = replace(ready, split=with_labels(opened, ready.split, share, seed))
+                compute = partial(_cell, frozen, part, settings, seed)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
+
+
+def _freeze(ready: SegmentationTask, entrant: Entrant, orientations: int) -> TaskMaps:
+    return task.freeze(entrant.load(), ready, orientations=orientations)
+
+
+def _cell(frozen: Callable[[], TaskMaps], ready: SegmentationTask, settings: Downstream, seed: int) -> CellResult:
+    return _kept(task.evaluate(frozen(), ready, settings.segmentation, seed))
+
+
+def _kept(result: SegmentationResult) -> CellResult:
     arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
-    return CellResult(values, arrays)
+    return CellResult({"epoch": result.epoch}, arrays)
 
 
-def _keep_pictures(stage: Stage, results: dict[tuple[str, str, int], CellResult]) -> None:
+def _supervised(stage: Stage) -> Iterator[Evaluation]:
+    """The reference that is trained whole, where the scale lists it."""
+    settings = stage.settings.downstream
+    if unet.NAME not in stage.settings.backbones:
+        return
+    numbers, identity = (settings.orientations, settings.segmentation), sources_digest(unet.__name__)
+    for benchmark in benchmarks_of(stage, "segmentation"):
+        ready = open_task(open_benchmark(stage, benchmark))
+        for seed in settings.seeds:
+            yield Evaluation(benchmark, unet.NAME, identity, seed, numbers, partial(_unet, ready, settings, seed))
+
+
+def _unet(ready: SegmentationTask, settings: Downstream, seed: int) -> CellResult:
+    return _kept(unet.evaluate_unet(ready, settings.segmentation, seed, settings.orientations))
+
+
+def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
     folder = stage.layout.write("segmentation") / "predictions"
     folder.mkdir(exist_ok=True)
-    first = stage.settings.downstream.seeds[0]
-    for (name, arm, seed), result in results.items():
-        if seed == first:
-            write_arrays(folder / f"{name}--{arm}.npz", result.arrays)
+    for each in evaluated:
+        if each.run.seed == stage.settings.downstream.seeds[0] and each.run.labels == 1:
+            write_arrays(folder / f"{each.benchmark.name}--{each.run.arm}.npz", each.result.arrays)
 
 
 def _telling(labels: np.ndarray, ignore: int | None, count: int = _SHOWN) -> np.ndarray:
@@ -102,7 +128,9 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Test images, their labels and every backbone's map."""
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
-    files = {entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage)}
+    files = {
+        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage, benchmark.sensor)
+    }
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
     first = next(iter(predictions.values()))
     kept = first["samples"][: len(first["predictions"])]

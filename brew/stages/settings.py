@@ -64,12 +64,15 @@ class Pretraining:
 class Downstream:
     """The section `downstream`. seeds: of decoders. orientations: of cached training maps.
 
+    labels: shares of the training labels that decoders are trained on; a share below one is drawn for each seed.
+    Classification, which costs next to nothing, always has those of `SHARES`.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
     numbers and seeds: one of its runs costs more than all decoders.
     """
 
     seeds: tuple[int, ...]
     orientations: int
+    labels: tuple[float, ...]
     segmentation: SegmentationSettings
     change: ChangeSettings
     siamese: ChangeSettings

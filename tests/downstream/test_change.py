@@ -128,6 +128,30 @@ def test_change_vectors_need_no_labels():
     assert (result.probabilities["city7"] == blind.probabilities["city7"]).all()
 
 
+def test_labels_may_be_coarser_than_the_images(backbone: AveragedBands):
+    images, labels = halves(12, size=64)
+    pairs = np.stack([np.random.default_rng(4).normal(1500, 150, images.shape), images], 1).astype(np.float32)
+    task = ChangeTask.of_images(InMemory(pairs), "sentinel2", labels[:, 2::4, 2::4], thirds(12))
+    settings = replace(SETTINGS, learning_rates=(1e-2,), fit=replace(SETTINGS.fit, crop=0.5))
+    decoded = evaluate_decoder(freeze(backbone, task, orientations=2), task, settings, seed=0)
+    supervised = evaluate_siamese(task, settings, seed=0, orientations=2)
+    vectors = change_vectors(task)
+    for result in (decoded, supervised, vectors):
+        assert (result.counts.sum((1, 2)) == 16 * 16).all()
+        assert {part.shape for part in result.probabilities.values()} == {(16, 16)}
+    assert f1_binary(vectors.counts.sum(0)) > 0.8
+
+
+def test_low_data_trains_on_a_part_of_the_maps(backbone: AveragedBands):
+    task = _scenes(9)
+    maps = freeze(backbone, task, orientations=1)
+    part = replace(task, split=replace(task.split, train=task.split.train[[0, 3]]))
+    result = evaluate_decoder(maps, part, SETTINGS, seed=0)
+    alone = evaluate_decoder(replace(maps, train=maps.train.of(part.split.train)), part, SETTINGS, seed=0)
+    assert (result.counts.sum((1, 2)) == 64 * 96).all()
+    assert result.validation_f1 != alone.validation_f1, "a part makes as many steps as the whole, so more than alone"
+
+
 def test_otsu_separates_two_modes_and_is_best_by_exhaustion():
     generator = np.random.default_rng(0)
     values = np.concatenate([generator.normal(1, 0.1, 900), generator.normal(3, 0.2, 100)])

@@ -11,6 +11,7 @@ from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_f1_score,
     multiclass_jaccard_index,
+    multilabel_accuracy,
     multilabel_f1_score,
 )
 
@@ -20,10 +21,13 @@ from brew.downstream.metrics import (
     confusion,
     f1_binary,
     f1_macro,
+    f1_micro,
     f1_multilabel_macro,
     f1_multilabel_micro,
     iou_macro,
+    iou_macro_foreground,
     iou_micro,
+    iou_micro_foreground,
     iou_per_class,
     metric,
     precision,
@@ -49,6 +53,34 @@ def test_iou_and_f1_equal_torchmetrics(target, predicted, ignore):
         assert f1_macro(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
         theirs = multiclass_accuracy(one, other, CLASSES, average="micro", ignore_index=ignore)
         assert accuracy(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+        theirs = multiclass_f1_score(one, other, CLASSES, average="micro", ignore_index=ignore)
+        assert f1_micro(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+
+
+@given(labels, labels)
+def test_foreground_scores_leave_class_0_out_of_the_mean_alone(target, predicted):
+    counts = confusion(target, predicted, CLASSES).sum(0)
+    one, other = torch.from_numpy(predicted), torch.from_numpy(target)
+    each = multiclass_jaccard_index(one, other, CLASSES, average="none").numpy()[1:]
+    occurs = (counts.sum(0) + counts.sum(1) > 0)[1:]
+    expected = each[occurs].mean() if occurs.any() else 0
+    assert iou_macro_foreground(counts) == pytest.approx(expected, abs=1e-6)
+    hits = ((target == predicted) & (target > 0)).sum()
+    union = sum(((target == value) | (predicted == value)).sum() for value in range(1, CLASSES))
+    assert iou_micro_foreground(counts) == pytest.approx(hits / union if union else 0)
+
+
+def test_an_ignored_class_can_be_counted_from_the_same_counts():
+    target, predicted = np.array([[0, 0, 1, 2, 2]]), np.array([[0, 1, 1, 2, 0]])
+    counts = confusion(target, predicted, 3)[0]
+    assert metric("iou_macro_with_ignored")(counts) == pytest.approx((1 / 3 + 1 / 2 + 1 / 2) / 3)
+    assert metric("iou_macro")(counts, 0) == pytest.approx((1 + 1 / 2) / 2)
+    assert metric("iou_macro")(counts, 0) == iou_macro(confusion(target, predicted, 3, ignore=0)[0], 0)
+
+
+def test_every_metric_says_what_it_is_in_its_own_words():
+    definitions = [each.definition for each in METRICS.values()]
+    assert all(definitions) and len(set(definitions)) == len(definitions)
 
 
 def test_binary_scores_by_hand():
@@ -68,6 +100,8 @@ def test_multilabel_scores_equal_torchmetrics():
     one, other = torch.from_numpy(predicted), torch.from_numpy(target)
     for average, ours in (("micro", f1_multilabel_micro), ("macro", f1_multilabel_macro)):
         assert ours(counts) == pytest.approx(float(multilabel_f1_score(one, other, 5, average=average)), abs=1e-6)
+    theirs = multilabel_accuracy(one, other, 5, average="micro")
+    assert metric("accuracy_multilabel")(counts) == pytest.approx(float(theirs), abs=1e-6)
 
 
 def test_confusion_is_per_sample_with_rows_true_and_columns_predicted():

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from brew.downstream.splits import Split, low_data, split_by_name
+from brew.downstream.splits import SHARES, Split, low_data, named_part, split_by_name
 from brew.errors import BrewError
 
 
@@ -41,11 +43,32 @@ def test_unknown_split_name():
         split_by_name(np.array(["train", "val", "test"]))
 
 
-def test_low_data_splits_are_nested_and_leave_tests_alone():
-    small, large = low_data(_split(), 0.1, seed=1), low_data(_split(), 0.5, seed=1)
-    assert (len(small.train), len(large.train)) == (10, 50)
-    assert set(small.train) < set(large.train)
-    assert (small.test == _split().test).all()
-    assert set(small.train) != set(low_data(_split(), 0.1, seed=2).train)
-    with pytest.raises(BrewError, match="fraction"):
-        low_data(_split(), 0.0, seed=1)
+@given(st.integers(2, 200), st.integers(1, 9), st.integers(0, 99), st.data())
+def test_low_data_splits_are_nested_and_keep_every_class(train, classes, seed, data):
+    split = _split(train)
+    labels = np.array(data.draw(st.lists(st.integers(0, classes - 1), min_size=train + 20, max_size=train + 20)))
+    for known in (None, labels):
+        parts = [low_data(split, share, "scenes", seed, known) for share in SHARES]
+        for part, smaller, share in zip(parts, [*parts[1:], parts[-1]], SHARES, strict=True):
+            assert set(smaller.train) <= set(part.train) <= set(split.train)
+            assert (part.test == split.test).all() and (part.validation == split.validation).all()
+            if known is None:
+                assert len(part.train) == max(1, round(share * train))
+                continue
+            for value, count in zip(*np.unique(labels[split.train], return_counts=True), strict=True):
+                assert (labels[part.train] == value).sum() == max(1, round(share * count))
+
+
+def test_low_data_splits_differ_between_seeds_and_benchmarks():
+    drawn = {tuple(low_data(_split(), 0.1, name, seed).train) for name in ("roofs", "crops") for seed in (0, 1)}
+    assert len(drawn) == 4
+    assert tuple(low_data(_split(), 0.1, "roofs", 0).train) in drawn
+    with pytest.raises(BrewError, match="share of 0"):
+        low_data(_split(), 0.0, "roofs", 1)
+
+
+def test_a_part_that_the_data_set_names():
+    member = np.isin(np.arange(120), [3, 7, 105])
+    assert named_part(_split(), member).train.tolist() == [3, 7]
+    with pytest.raises(BrewError, match="train split is empty"):
+        named_part(_split(), np.zeros(120))

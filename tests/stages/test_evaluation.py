@@ -1,0 +1,148 @@
+"""The task stages on a miniature of a few images: rows, files, and cells that are kept."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brew import paths
+from brew.data.sources import MiniatureSettings
+from brew.downstream.backbones import Backbone, BandStatistics
+from brew.downstream.scores import Score, read_scores
+from brew.downstream.splits import SHARES, split_by_name
+from brew.errors import BrewError
+from brew.paths import Layout
+from brew.stages import Stage, change, classification, data, evaluation, features, segmentation
+from brew.stages.evaluation import Entrant
+from brew.stages.settings import Sources, load
+
+STAGES = {"segmentation": segmentation, "change": change, "classification": classification}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where stores, reports and cells of these tests lie; the store is built once."""
+    place = tmp_path_factory.mktemp("scale")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DATA", "REPORTS", "SCRATCH"):
+            patch.setattr(paths, name, place / name.lower())
+        data.build(_stage())
+        yield place
+
+
+def _stage() -> Stage:
+    settings = load("tiny")
+    sources = Sources(miniature=MiniatureSettings(pretrain=2, train=20, validation=4, test=4))
+    return Stage(replace(settings, data=sources), Layout("tiny"))
+
+
+@dataclass
+class Bands:
+    """A backbone as an entrant, which counts how often it is loaded, and may be broken."""
+
+    loaded: int = 0
+    broken: bool = False
+
+    def __call__(self) -> Backbone:
+        self.loaded += 1
+        if self.broken:
+            raise RuntimeError("out of memory")
+        return BandStatistics()
+
+
+@pytest.fixture
+def stage(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(paths, "SCRATCH", tmp_path)
+    return _stage()
+
+
+@pytest.fixture
+def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let these backbones compete, by name."""
+
+    def set_up(**loaders: Bands) -> None:
+        found = [Entrant(name, f"{name}'s weights", loader) for name, loader in loaders.items()]
+        for module in (*STAGES.values(), features):
+            monkeypatch.setattr(module, "entrants", lambda *_: found)
+
+    return set_up
+
+
+def _scores(stage: Stage, task: str) -> list[Score]:
+    return read_scores(stage.layout.read(task) / "scores.csv")
+
+
+@pytest.mark.parametrize("task", sorted(STAGES))
+def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callable[..., None]) -> None:
+    compare(bands=Bands())
+    features.compute(stage)
+    STAGES[task].evaluate(stage)
+    rows = _scores(stage, task)
+    assert {row.benchmark for row in rows} == {each.name for each in evaluation.benchmarks_of(stage, task)}
+    for row in rows:
+        assert len(row.environment) == len(row.data) == len(row.settings) == 12
+        assert row.model == {"bands": "bands's weig", "cva": "no training", "fc-siam-diff": "supervised"}[row.arm]
+        assert row.n == 4 and 0 <= row.value <= 1
+    assert len({row.identity for row in rows}) == len(rows)
+    shares = SHARES if task == "classification" else stage.settings.downstream.labels
+    assert {row.labels for row in rows if row.arm == "bands"} == set(shares)
+    for each in evaluation.benchmarks_of(stage, task):
+        found = {row.metric for row in rows if row.benchmark == each.name}
+        assert found >= set(evaluation.metrics_of(each)) and each.metric in found
+    assert len({(row.settings, row.arm) for row in rows}) == len({row.arm for row in rows})
+
+
+def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[..., None]) -> None:
+    compare(bands=Bands())
+    segmentation.evaluate(stage)
+    before = {row.settings for row in _scores(stage, "segmentation")}
+    downstream = replace(stage.settings.downstream, orientations=2)
+    changed = replace(stage, settings=replace(stage.settings, downstream=downstream))
+    segmentation.evaluate(changed)
+    after = {row.settings for row in _scores(stage, "segmentation")}
+    assert len(before) == len(after) == 1 and before != after
+
+
+def test_a_crashed_cell_leaves_the_others_and_runs_again_alone(stage: Stage, compare: Callable[..., None]) -> None:
+    sound, broken = Bands(), Bands(broken=True)
+    compare(sound=sound, broken=broken)
+    with pytest.raises(BrewError, match=r"4 of 8 cells failed .*broken-0-0.1: RuntimeError: out of memory"):
+        segmentation.evaluate(stage)
+    assert (sound.loaded, broken.loaded) == (2, 4)
+    broken.broken = False
+    segmentation.evaluate(stage)
+    assert (sound.loaded, broken.loaded) == (2, 4 + 2), "what was sound ran again, or shares do not share maps"
+    assert {row.arm for row in _scores(stage, "segmentation")} == {"sound", "broken"}
+
+
+def test_a_share_s_training_samples_are_the_data_set_s_own_where_it_names_them(stage: Stage) -> None:
+    (benchmark,) = (each for each in evaluation.benchmarks_of(stage, "classification") if not each.multilabel)
+    opened = evaluation.open_benchmark(stage, benchmark)
+    split = split_by_name(np.where(opened.splits == "pretrain", "test", opened.splits))
+    drawn = evaluation.with_labels(opened, split, 0.1, seed=0)
+    assert set(opened.labels[drawn.train]) == set(opened.labels[split.train])
+    member = np.zeros(len(opened.splits), dtype=bool)
+    member[split.train[3:5]] = True
+    own = replace(opened, dataset=opened.dataset.assign({"partition_0.10": ("sample", member)}))
+    assert evaluation.with_labels(own, split, 0.1, seed=0).train.tolist() == split.train[3:5].tolist()
+    assert evaluation.with_labels(own, split, 1.0, seed=0) is split
+
+
+def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., None]) -> None:
+    bands = Bands()
+    compare(bands=bands)
+    downstream = replace(stage.settings.downstream, seeds=(0, 1))
+    segmentation.evaluate(replace(stage, settings=replace(stage.settings, downstream=downstream)))
+    assert bands.loaded == len(evaluation.benchmarks_of(stage, "segmentation"))
+    assert {row.seed for row in _scores(stage, "segmentation")} == {0, 1}
+
+
+def test_a_supervised_reference_is_trained_where_it_is_listed(stage: Stage, compare: Callable[..., None]) -> None:
+    compare()
+    listed = replace(stage, settings=replace(stage.settings, backbones=("unet-resnet50",)))
+    segmentation.evaluate(listed)
+    rows = _scores(listed, "segmentation")
+    assert {row.arm for row in rows} == {"unet-resnet50"}
+    assert {row.benchmark for row in rows} == {each.name for each in evaluation.benchmarks_of(stage, "segmentation")}
