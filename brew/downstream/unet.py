@@ -83,4 +83,4 @@ def _test(
         for _, logits in predict(network, images, task.labels.shape[1:], device=device)
     ]
     predicted = np.concatenate(parts)
-    return confusion(task.labels[samples], predicted, len(task.classes), task.ignore), predicted
+    return confusion(task.labels[samples], predicted, len(task.classes), task.uncounted), predicted

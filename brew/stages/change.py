@@ -84,7 +84,7 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
         opened = open_benchmark(stage, benchmark)
         ready = open_task(opened)
         yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
-        for entrant in entrants(stage):
+        for entrant in entrants(stage, benchmark.sensor):
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
             numbers = (settings.orientations, settings.change)
@@ -156,7 +156,7 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
 
-        arms = [entrant.name for entrant in entrants(stage)] + ["cva", "fc-siam-diff"]
+        arms = [entrant.name for entrant in entrants(stage, benchmark.sensor)] + ["cva", "fc-siam-diff"]
         for arm in (arm for arm in arms if arm != reference and reference in arms):
             one, other = counts(arm), counts(reference)
             interval = paired_difference(one, other, f1_binary, seeds=True)
@@ -177,7 +177,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     ready = open_task(opened)
     folder = stage.layout.write("change") / "predictions"
-    arms = ["cva", *(entrant.name for entrant in entrants(stage)), "fc-siam-diff"]
+    arms = ["cva", *(entrant.name for entrant in entrants(stage, benchmark.sensor)), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}
     names = [key.removeprefix("shown-") for key in stored["cva"].files if key.startswith("shown-")]
     scenes = {scene.name: scene for scene in ready.scenes(ready.split.test)}

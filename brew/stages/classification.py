@@ -54,7 +54,7 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     folder = stage.layout.read("features")
     for benchmark in benchmarks_of(stage, "classification"):
         opened = open_benchmark(stage, benchmark)
-        for entrant, share in product(entrants(stage), SHARES):
+        for entrant, share in product(entrants(stage, benchmark.sensor), SHARES):
             # The probes have no random part: with all labels there is one seed.
             for seed in stage.settings.downstream.seeds if share < 1 else (0,):
                 compute = partial(_cell, opened, pooled_file(folder, benchmark, entrant.name), share, seed)

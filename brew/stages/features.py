@@ -36,7 +36,7 @@ def compute(stage: Stage) -> pd.DataFrame:
     for benchmark in read.values():
         opened = open_benchmark(stage, benchmark)
         used = np.flatnonzero(np.isin(opened.splits, NAMES))
-        for entrant in entrants(stage):
+        for entrant in entrants(stage, benchmark.sensor):
             features = extract_pooled(entrant.load(), AtTime(opened.images), used, benchmark.sensor)
             write_arrays(pooled_file(folder, benchmark, entrant.name), {"features": features, "samples": used})
             rows.append({
@@ -55,7 +55,7 @@ def look(stage: Stage, images: int = 5) -> Figure:
     chosen = chosen[np.linspace(0, len(chosen) - 1, images).astype(int)]
     pictures = ArrayReader(path, "optical").read(chosen)[:, 0]
     rows = [("image", [true_colour(each, "rgb") for each in pictures])]
-    for entrant in entrants(stage):
+    for entrant in entrants(stage, "rgb"):
         maps = entrant.load().pyramid(torch.from_numpy(pictures), "rgb")[1]
         rows.append((label(entrant.name), list(principal_colours(maps.float()))))
     figure, axes = plt.subplots(len(rows), images, figsize=(1.9 * images, 2 * len(rows)), layout="constrained")

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from brew.downstream import segmentation as task
+from brew.downstream import unet
 from brew.downstream.benchmarks import Benchmark
-from brew.downstream.cells import CellResult
+from brew.downstream.cells import CellResult, sources_digest
 from brew.downstream.features import AtTime
 from brew.downstream.scores import Score, scores_of, write_arrays
-from brew.downstream.segmentation import SegmentationTask, TaskMaps
+from brew.downstream.segmentation import SegmentationResult, SegmentationTask, TaskMaps
 from brew.downstream.splits import NAMES, Split
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
@@ -50,7 +51,7 @@ def open_task(opened: Opened) -> SegmentationTask:
 
 def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone on every benchmark of the scale; leaves scores, counts and predictions."""
-    evaluated = run(stage, "brew.downstream.segmentation", _planned(stage))
+    evaluated = run(stage, "brew.downstream.segmentation", [*_planned(stage), *_supervised(stage)])
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
     for each in evaluated:
@@ -68,7 +69,7 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     for benchmark in benchmarks_of(stage, "segmentation"):
         opened = open_benchmark(stage, benchmark)
         ready = open_task(opened)
-        for entrant in entrants(stage):
+        for entrant in entrants(stage, benchmark.sensor):
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
             for seed, share in product(settings.seeds, settings.labels):
@@ -82,9 +83,28 @@ def _freeze(ready: SegmentationTask, entrant: Entrant, orientations: int) -> Tas
 
 
 def _cell(frozen: Callable[[], TaskMaps], ready: SegmentationTask, settings: Downstream, seed: int) -> CellResult:
-    result = task.evaluate(frozen(), ready, settings.segmentation, seed)
+    return _kept(task.evaluate(frozen(), ready, settings.segmentation, seed))
+
+
+def _kept(result: SegmentationResult) -> CellResult:
     arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
     return CellResult({"epoch": result.epoch}, arrays)
+
+
+def _supervised(stage: Stage) -> Iterator[Evaluation]:
+    """The reference that is trained whole, where the scale lists it."""
+    settings = stage.settings.downstream
+    if unet.NAME not in stage.settings.backbones:
+        return
+    numbers, identity = (settings.orientations, settings.segmentation), sources_digest(unet.__name__)
+    for benchmark in benchmarks_of(stage, "segmentation"):
+        ready = open_task(open_benchmark(stage, benchmark))
+        for seed in settings.seeds:
+            yield Evaluation(benchmark, unet.NAME, identity, seed, numbers, partial(_unet, ready, settings, seed))
+
+
+def _unet(ready: SegmentationTask, settings: Downstream, seed: int) -> CellResult:
+    return _kept(unet.evaluate_unet(ready, settings.segmentation, seed, settings.orientations))
 
 
 def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
@@ -108,7 +128,9 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Test images, their labels and every backbone's map."""
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
-    files = {entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage)}
+    files = {
+        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage, benchmark.sensor)
+    }
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
     first = next(iter(predictions.values()))
     kept = first["samples"][: len(first["predictions"])]

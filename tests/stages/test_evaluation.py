@@ -65,7 +65,7 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def set_up(**loaders: Bands) -> None:
         found = [Entrant(name, f"{name}'s weights", loader) for name, loader in loaders.items()]
         for module in (*STAGES.values(), features):
-            monkeypatch.setattr(module, "entrants", lambda _: found)
+            monkeypatch.setattr(module, "entrants", lambda *_: found)
 
     return set_up
 
@@ -137,3 +137,12 @@ def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., No
     segmentation.evaluate(replace(stage, settings=replace(stage.settings, downstream=downstream)))
     assert bands.loaded == len(evaluation.benchmarks_of(stage, "segmentation"))
     assert {row.seed for row in _scores(stage, "segmentation")} == {0, 1}
+
+
+def test_a_supervised_reference_is_trained_where_it_is_listed(stage: Stage, compare: Callable[..., None]) -> None:
+    compare()
+    listed = replace(stage, settings=replace(stage.settings, backbones=("unet-resnet50",)))
+    segmentation.evaluate(listed)
+    rows = _scores(listed, "segmentation")
+    assert {row.arm for row in rows} == {"unet-resnet50"}
+    assert {row.benchmark for row in rows} == {each.name for each in evaluation.benchmarks_of(stage, "segmentation")}
