@@ -59,6 +59,9 @@ lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinne
 	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
 
+data: $(READY)  ## fetch a benchmark's files into BREW_DATA: make data BENCHMARK=m-eurosat
+	@$(PYTHON) -m brew.stages.fetch $(BENCHMARK)
+
 teacher: $(READY)  ## train the miniature's optical teacher again
 	@$(PYTHON) -m brew.stages.miniature_teacher
 
@@ -72,4 +75,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test lint lab lock teacher verify bench clean
+.PHONY: help setup repro test lint lab lock data teacher verify bench clean

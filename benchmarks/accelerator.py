@@ -49,7 +49,9 @@ from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherUnavailable, l
 from brew.paths import ROOT
 from brew.pretraining import loop
 from brew.pretraining.arms import arm
-from brew.pretraining.loop import Optimisation, pretrain
+from brew.pretraining.loop import pretrain
+from brew.pretraining.optimisation import Optimisation
+from brew.sensors import PAPER_PATHS
 from brew.views import ViewSettings
 
 NAME = "accelerator"
@@ -245,7 +247,7 @@ class Training:
         self._student = build_student(case.backbone, self._arm.paths, fixed_count=case.fixed_count, seed=0)
         if case.compiled:
             self._student.trunk.compile(backend=bench.sizes.compiler, dynamic=False)
-        self._feed = Batches("images", bench.store, tuple(IMAGES), (_SPLIT,), case.batch, 0, bench.device)
+        self._feed = Batches("images", bench.store, PAPER_PATHS, (_SPLIT,), case.batch, 0, bench.device)
 
     def run(self, steps: int, at_step: Callable[[int], None] = lambda step: None) -> Timeline:
         """Train for so many steps, and wait for their end."""

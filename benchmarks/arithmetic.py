@@ -24,7 +24,7 @@ from brew.models.swin import Swin
 from brew.models.teachers import TEACHERS
 from brew.models.trunks import TRUNKS
 from brew.pretraining.objective import through_trunk
-from brew.sensors import PATHS
+from brew.sensors import PAPER_PATHS, PATHS
 
 #: Pixels per side and number of views of that size.
 Views = Sequence[tuple[int, int]]
@@ -81,7 +81,7 @@ class PlainSwin(nn.Module):
 
 def stems(trunk: Swin) -> list[Stem]:
     """One per path, as a student has them."""
-    return [Stem(channels, trunk.stem_width, trunk.patch, trunk.stem_norm) for channels in PATHS.values()]
+    return [Stem(PATHS[path], trunk.stem_width, trunk.patch, trunk.stem_norm) for path in PAPER_PATHS]
 
 
 def encode(trunk: nn.Module, through: Sequence[Stem], views: Views) -> Tensor:

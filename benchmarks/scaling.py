@@ -22,7 +22,7 @@ from brew.downstream.scores import write_atomically
 from brew.errors import BrewError
 from brew.models.student import build_student
 from brew.paths import ROOT
-from brew.sensors import PATHS
+from brew.sensors import PAPER_PATHS, PATHS
 
 PAGE = ROOT / "docs" / "scaling.md"
 _BEGIN, _END = "<!-- tables: python -m benchmarks.scaling -->", "<!-- end of tables -->"
@@ -89,7 +89,7 @@ def count(run: Run, backbone: str = "swin-b") -> Work:
         return _flop(lambda: student.encode(images, path))
 
     views = ((run.globals, run.global_size), (run.locals, run.local_size))
-    forward = sum(number * through(path, size) for path in PATHS for number, size in views)
+    forward = sum(number * through(path, size) for path in PAPER_PATHS for number, size in views)
     teacher = run.globals * through("multispectral", run.global_size)
     image = torch.empty(1, 3, run.global_size, run.global_size, device="meta")
     parameters = sum(each.numel() for part in (student, *heads) for each in part.parameters())

@@ -109,7 +109,7 @@ def brew_step(step: Step) -> Callable[[], dict[str, Tensor]]:
         with torch.no_grad():
             own = average(step.batch)
         projections = learner(step.batch, Noise(0, number, "student"))
-        named, similarity = similarities(learner.arm, projections, own, step.targets, **_LOSSES)
+        named, similarity = similarities(learner.arm, step.batch, projections, own, step.targets, **_LOSSES)
         (-similarity).backward()
         norm = clip(learner, _CLIP, jointly=True)
         optimiser.step()
@@ -152,7 +152,7 @@ class PlainStudent(nn.Module):
             token: [self.taught[token].patches(getattr(each, token)) for each in optical[:2]]
             for token in ("late", "middle")
         }
-        return Projections({"multispectral": own}, {self.teacher: classes}, {self.teacher: patches})
+        return Projections({"multispectral": own}, {self.teacher: classes}, {self.teacher: patches}, {})
 
 
 def plain_step(step: Step) -> Callable[[], dict[str, float]]:
@@ -165,7 +165,8 @@ def plain_step(step: Step) -> Callable[[], dict[str, float]]:
     def run() -> dict[str, float]:
         with torch.no_grad():
             own = {"multispectral": average.project_own(average.encode(step.batch, global_views, "multispectral"))}
-        named, similarity = similarities(step.learner.arm, student(step.batch), own, step.targets, **_LOSSES)
+        projections = student(step.batch)
+        named, similarity = similarities(step.learner.arm, step.batch, projections, own, step.targets, **_LOSSES)
         logged = {name: value.item() for name, value in {**named, "loss": -similarity}.items()}
         optimiser.zero_grad()
         (-similarity).backward()

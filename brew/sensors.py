@@ -4,7 +4,8 @@ Each fact stands here once. A sensor names the `path` (the student's stem) that 
 Sentinel-2's own true-colour bands, which differ in unit and statistics, share the optical stem.
 
 Statistics: the released DEO weights' (fMoW-Sentinel digital numbers and fMoW-RGB), see `docs/methodology.md`.
-Central wavelengths: Sentinel-2A Spectral Response Functions v3.1 (ESA COPE-GSEG-EOPG-TN-15-0007).
+Central wavelengths: Sentinel-2A Spectral Response Functions v3.1 (ESA COPE-GSEG-EOPG-TN-15-0007). Sentinel-1 (C band,
+5.405 GHz): means and deviations of BigEarthNet's Sentinel-1 patches (Clasen et al. 2024, arXiv 2407.03653).
 """
 
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ _SENTINEL2_STATISTICS = {
     "B11": (1732.16, 1310.37), "B12": (1247.92, 1087.60),
 }  # fmt: skip
 
+_C_BAND_UM = 55465.8
 #: Digital number shown as white in ESA's true-colour images (TCI maps 0..3558 to 1..255).
 _SENTINEL2_WHITE = 3558.0
 _DIGITAL_NUMBER = "digital number (reflectance x 10000)"
@@ -105,10 +107,28 @@ SENSORS: dict[str, Sensor] = {
         mean=(0.4182 * 255, 0.4215 * 255, 0.3991 * 255),
         std=(0.2877 * 255, 0.2754 * 255, 0.2764 * 255),
     ),
+    "sentinel1": Sensor(
+        name="sentinel1",
+        path="sar",
+        bands=(Band("VV", _C_BAND_UM, 10.0), Band("VH", _C_BAND_UM, 10.0)),
+        unit="backscatter in dB",
+        dtype="float32",
+        valid=(-100.0, 50.0),
+        white=0.0,
+        mean=(-12.62, -19.29),
+        std=(5.12, 5.46),
+    ),
 }
 
-#: The student's stems and the number of channels that each reads.
+#: The stems that a student can have and the number of channels that each reads.
 PATHS: dict[str, int] = {sensor.path: len(sensor) for sensor in SENSORS.values()}
+#: Those of the paper, which every student has; it has others where an arm trains them.
+PAPER_PATHS: tuple[str, ...] = ("multispectral", "optical")
+
+
+def sensor_of(path: str) -> Sensor:
+    """The sensor whose statistics images of that stem are normalised with, of several the first."""
+    return next(entry for entry in SENSORS.values() if entry.path == path)
 
 
 def sensor(name: str) -> Sensor:

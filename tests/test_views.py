@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional as tv
 from brew import draws
 from brew.errors import BrewError
 from brew.sensors import SENSORS
-from brew.views import View, ViewSettings, apply_views, draw_view_parameters, make_views
+from brew.views import View, ViewSettings, draw_view_parameters, make_views
 from brew.views import geometry as geo
 from brew.views import optical as opt
 
@@ -83,6 +83,16 @@ def test_sizes_of_the_paper_equal_torchvision(pixels: int, size: int) -> None:
     found = geo.crop_and_resize(geo.rows_first(images), geometry, size)
     for index, image in enumerate(images):
         torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("pixels", "size"), [(48, 96), (96, 24), (256, 96)])
+def test_sums_of_taps_equal_dense_products(monkeypatch: pytest.MonkeyPatch, pixels: int, size: int) -> None:
+    geometry = geo.draw_geometry(2, 0, torch.arange(4), "any", (pixels, pixels), (0.05, 1.0))
+    images = geo.rows_first(random(4, 3, pixels, pixels))
+    monkeypatch.setattr(geo, "_DENSE_PIXELS", pixels**2)
+    dense = geo.crop_and_resize(images, geometry, size)
+    monkeypatch.setattr(geo, "_DENSE_PIXELS", 0)
+    torch.testing.assert_close(geo.crop_and_resize(images, geometry, size), dense, atol=1e-6, rtol=0)
 
 
 def box_like_torchvision(rows: int, columns: int, area: tuple[float, float], drawn: list[float]) -> tuple[int, ...]:
@@ -175,38 +185,6 @@ def test_blur_equals_torchvision(pictures: Tensor, kernel: int, sigma: float) ->
 def test_grey_and_solarise_equal_torchvision(pictures: Tensor) -> None:
     torch.testing.assert_close(opt.greyscale(pictures), tv.rgb_to_grayscale(pictures, 3), atol=1e-6, rtol=0)
     assert torch.equal(opt.solarise(pictures, 0.5), tv.solarize(pictures, 0.5))
-
-
-def colour_like_torchvision(image: Tensor, colour: opt.Colour, index: int, kernel: int) -> Tensor:
-    operations = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
-    if colour.jitter[index] or colour.solarise[index]:
-        image = image.clamp(0, 1)
-    if colour.jitter[index]:
-        for which in colour.order[index].tolist():
-            image = operations[which](image, colour.factors[index, which].item())
-    if colour.grey[index]:
-        image = tv.rgb_to_grayscale(image, 3)
-    if colour.sigma[index] > 0:
-        image = tv.gaussian_blur(image, [kernel, kernel], [colour.sigma[index].item()] * 2)
-    return tv.solarize(image, 0.5) if colour.solarise[index] else image
-
-
-def test_whole_views_equal_torchvision() -> None:
-    native, ids = digital_numbers(24), torch.arange(24)
-    parameters = draw_view_parameters(ids, (32, 32), seed=5, epoch=1, settings=SMALL)
-    mean, std = statistics("sentinel2")
-    for view, drawn in zip(apply_views(native, None, None, parameters, SMALL), parameters, strict=True):
-        size = SMALL.global_size if view.is_global else SMALL.local_size
-        assert (view.name, view.is_global) == (drawn.name, drawn.is_global)
-        for index in range(24):
-            bands = crop_like_torchvision(native[index].float(), drawn.geometry, index, size)
-            colour = colour_like_torchvision(bands[:3] / WHITE, drawn.colour, index, SMALL.blur_kernel)
-            bands[:3] = colour * WHITE
-            expected = (bands - mean) / std
-            torch.testing.assert_close(view.multispectral[index], expected, atol=1e-4, rtol=0)
-            torch.testing.assert_close(view.optical[index], expected[:3], atol=1e-4, rtol=0)
-            if view.is_global:
-                torch.testing.assert_close(view.display[index], colour.clamp(0, 1), atol=1e-5, rtol=0)
 
 
 def test_draws_follow_the_stated_probabilities() -> None:
@@ -388,3 +366,42 @@ def test_optical_only_batches_need_their_optical_image() -> None:
 def test_settings_that_cannot_work(change: dict, message: str) -> None:
     with pytest.raises(BrewError, match=message):
         replace(SMALL, **change)
+
+
+# Further sensors
+
+
+def radar(batch: int, size: int = 32) -> Tensor:
+    return random(batch, 2, size, size, seed=2) * 20 - 25
+
+
+def test_radar_follows_the_geometry_of_the_other_images() -> None:
+    """An image that the multispectral one holds too is cut and turned alike; and nothing else changes."""
+    pixels = digital_numbers(3)
+    plain = make_views(pixels, None, None, samples=torch.arange(3), seed=0, epoch=0, settings=PLAIN)
+    views = make_views(
+        pixels, None, None, samples=torch.arange(3), seed=0, epoch=0, settings=PLAIN,
+        others={"sar": pixels[:, :2].float()},
+    )  # fmt: skip
+    mean, std = statistics("sentinel1")
+    ours, theirs = statistics("sentinel2")
+    for view in views:
+        assert view.multispectral is not None
+        native = view.multispectral[:, :2] * theirs[:2] + ours[:2]
+        torch.testing.assert_close(view.others["sar"] * std + mean, native, rtol=1e-4, atol=0.05)
+    assert_views_equal(plain, views)
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"radar": radar(2)}, "'radar'.*'sar'"),
+        ({"sar": radar(2)[:, :1]}, "expected 2 bands .VV VH."),
+        ({"sar": radar(2, 24)}, "whole multiple of the 32 x 32 grid"),
+    ],
+)
+def test_images_of_a_further_sensor_that_do_not_fit_are_refused(others: dict[str, Tensor], message: str) -> None:
+    with pytest.raises(BrewError, match=message):
+        make_views(
+            digital_numbers(2), None, None, samples=torch.arange(2), seed=0, epoch=0, settings=SMALL, others=others
+        )

@@ -117,24 +117,36 @@ def _locked(file: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _connected(workers: int | None, cluster: str | None) -> Iterator[Client]:
     """A client of the cluster at that address, or of one of this machine's own that lasts as long."""
+    if cluster is None:
+        # A thread each, so that a crash costs one scene.
+        with (
+            LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **_LOCAL) as local,
+            _client(local.scheduler_address) as client,
+        ):
+            yield client
+            # Dask cannot close a worker that died and is just starting again.
+            client.wait_for_workers(len(local.workers), timeout=_PATIENCE)
+    else:
+        with _client(cluster) as client:
+            yield client
+
+
+@contextlib.contextmanager
+def _client(address: str) -> Iterator[Client]:
     with contextlib.ExitStack() as stack:
-        if cluster is None:
-            # A thread each, so that a crash costs one scene.
-            local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, **_LOCAL)
-            cluster = stack.enter_context(local).scheduler_address
         try:
-            client = stack.enter_context(Client(cluster, timeout=_PATIENCE))
+            client = stack.enter_context(Client(address, timeout=_PATIENCE))
             client.wait_for_workers(1, timeout=_PATIENCE)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise BrewError(
-                f"{cluster}: no cluster with a worker answered in {_PATIENCE} s ({error}); expected a scheduler's "
+                f"{address}: no cluster with a worker answered in {_PATIENCE} s ({error}); expected a scheduler's "
                 "address such as tcp://host:8786. Start `dask scheduler` and `dask worker`, or leave the address out"
             ) from error
         try:
             yield client
         except (CancelledError, CommClosedError) as error:
             raise BrewError(
-                f"{cluster}: the scheduler was lost ({error}); expected it until the end. Start it again and run "
+                f"{address}: the scheduler was lost ({error}); expected it until the end. Start it again and run "
                 "again: what was read is kept"
             ) from error
 

@@ -72,6 +72,17 @@ def read_raster(path: Path, index: int = 1) -> np.ndarray:
     return read_band(path, index).values
 
 
+def read_image(path: Path, bands: int) -> np.ndarray:
+    """All bands (band, y, x) as stored, nodata included; BrewError where the file is damaged or has another number."""
+    with _opened(path) as file:
+        if file.count != bands:
+            raise BrewError(f"{path} has {file.count} bands; expected {bands}. Obtain the file again")
+        try:
+            return file.read()
+        except RasterioError as error:
+            raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the file again") from error
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
     if not path.is_file():

@@ -27,7 +27,7 @@ from jaxtyping import Float, Int32, Shaped
 from torch import Tensor
 
 from brew import draws
-from brew.data import materials
+from brew.data import backscatter, materials
 from brew.errors import BrewError, nearest
 from brew.sensors import SENSORS
 
@@ -51,7 +51,7 @@ GROUPS: tuple[str, ...] = tuple(dict.fromkeys(entry.group for entry in materials
 PRESENT = 0.02
 
 PRODUCTS: tuple[str, ...] = (
-    "multispectral", "optical", "materials", "roofs", "crops", "change", "scene", "scene_labels",
+    "multispectral", "optical", "sar", "materials", "roofs", "crops", "change", "scene", "scene_labels",
 )  # fmt: skip
 
 SENTINEL2 = SENSORS["sentinel2"]
@@ -157,6 +157,7 @@ def render(
 
     multispectral  (batch, dates, 10, size, size) uint16, digital numbers in the order of ``SENSORS["sentinel2"]``
     optical        (batch, dates, 3, size * ratio, size * ratio) uint8, red green blue, 255 = sentinel2's `white`
+    sar            (batch, dates, 2, size, size) float32, VV and VH in dB, to a hundredth
     materials      (batch, size, size) uint8, `MATERIALS` covering most of the pixel on the first date
     crops          (batch, size, size) uint8, `CROPS` that fill over half on the first date, else IGNORE
     roofs          (batch, size * ratio, size * ratio) uint8, `ROOFS` on the first date
@@ -204,7 +205,7 @@ def _render_block(
 ) -> dict[str, Tensor]:
     draw = _Draws(seed, ids)
     plan = _plan(draw, size, dates)
-    images: dict[str, list[Tensor]] = {"multispectral": [], "optical": []}
+    images: dict[str, list[Tensor]] = {"multispectral": [], "optical": [], "sar": []}
     result: dict[str, Tensor] = {"scene": plan.scene.to(device)}
     if set(products) - {"scene"}:
         grid = _Grid(size, ratio, device)
@@ -217,6 +218,8 @@ def _render_block(
                     images["optical"].append(_optical(light, grid, draw, date))
                 if "multispectral" in products:
                     images["multispectral"].append(_multispectral(light, grid, draw, date))
+            if "sar" in products:
+                images["sar"].append(_sar(surface, plan, grid, draw, date))
         result |= {name: torch.stack(parts, 1) for name, parts in images.items() if parts}
         result |= _labels(products, plan, ground, grid, surfaces)
     return {name: result[name] for name in products}
@@ -952,6 +955,23 @@ def _multispectral(light: _Light, grid: _Grid, draw: _Draws, date: int) -> Tenso
             seen = _enlarge(_noisy(seen, bits[:, band, :half, :half]))
         image[:, band] = seen.clamp_(1, 28000).to(torch.int32).to(torch.uint16)
     return image
+
+
+def _sar(surface: _Surface, plan: _Plan, grid: _Grid, draw: _Draws, date: int) -> Tensor:
+    """Radar sees what covers the ground, not its colour, light or haze; speckle multiplies, the noise floor adds."""
+    material = plan.looks[date]["material"].long()
+    varied = torch.tensor(backscatter.VARIATION_DB) * 3**0.5 * (2 * draw("sar/places", material.shape[1]) - 1)
+    table, speckle = 10 ** ((backscatter.levels()[material] + varied[..., None]) / 10), backscatter.speckle_table()
+    speckle = speckle.to(grid.device)
+    size, floor = grid.size, 10 ** (backscatter.FLOOR_DB / 10)
+    bits = draw.grain(f"sar/{date}", 2 * size**2, grid.device).view(-1, 2, size, size)
+    image = torch.empty(len(material), 2, size, size, device=grid.device)
+    for band in range(2):
+        power = grid.average(surface.look(table[..., band].contiguous()), grid.ratio)
+        seen = power * speckle[(bits[:, band] >> 8 & len(speckle) - 1).long()]
+        image[:, band] = _spread(seen, 0.15)  # pixels of 10 m, resolution of about 20 m: speckle is correlated
+    # In double precision and rounded, so that no device's logarithm shows.
+    return (torch.log10(image.double() + floor) * 1000).round().div(100).float()
 
 
 def _noisy(image: Tensor, bits: Int32[Tensor, "batch y x"]) -> Tensor:

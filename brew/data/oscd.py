@@ -22,6 +22,7 @@ from brew.data.checks import (
     read_raster,
     stack_bands,
 )
+from brew.data.fetch import Remote
 from brew.data.store import Variable, write_store
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError
@@ -32,6 +33,23 @@ _IMAGES = "Onera Satellite Change Detection dataset - Images"
 _LABELS = ("Onera Satellite Change Detection dataset - Train Labels",
            "Onera Satellite Change Detection dataset - Test Labels")  # fmt: skip
 _BANDS = SENSORS["sentinel2"].band_names
+#: With the checksums that torchgeo publishes.
+REMOTES = tuple(
+    Remote(f"Onera Satellite Change Detection dataset - {part}.zip", url, md5=md5)
+    for part, url, md5 in (
+        ("Images", "https://partage.imt.fr/index.php/s/gKRaWgRnLMfwMGo/download", "c50d4a2941da64e03a47ac4dec63d915"),
+        (
+            "Train Labels",
+            "https://partage.mines-telecom.fr/index.php/s/2D6n03k58ygBSpu/download",
+            "4d2965af8170c705ebad3d6ee71b6990",
+        ),
+        (
+            "Test Labels",
+            "https://partage.imt.fr/index.php/s/gpStKn4Mpgfnr63/download",
+            "8177d437793c522653c442aa4e66c617",
+        ),
+    )
+)
 SPLITS = DATA / "splits" / "oscd.yaml"
 LICENCE = "imagery: Copernicus Sentinel data 2015-2018; labels: CC BY-NC-SA 4.0"
 

@@ -15,8 +15,21 @@ import numpy as np
 import torch
 
 from brew import draws
-from brew.data import aerial, geotiff, miniature, oscd, paired
+from brew.data import (
+    aerial,
+    bigearthnet_v2,
+    geobench,
+    geotiff,
+    levir_cd,
+    miniature,
+    oscd,
+    paired,
+    pastis,
+    sen1floods11,
+    spacenet1,
+)
 from brew.data.checks import content_hash
+from brew.data.fetch import Remote
 from brew.data.manifest import check_manifest, write_manifest
 from brew.data.store import IMAGES, Variable, write_store
 from brew.errors import BrewError, nearest
@@ -27,7 +40,7 @@ from brew.paths import DATA, real_data
 class MiniatureSettings:
     """Scenes per split; each split has identifiers of its own, so a longer one changes no scene of the others.
 
-    seed: of the world. size: pixels at 10 m per side. optical_ratio: optical pixels for each of them.
+    seed: of the world. size: pixels at 10 m per side. optical_ratio: optical pixels for each of them. sar: with radar.
     """
 
     pretrain: int
@@ -37,6 +50,7 @@ class MiniatureSettings:
     seed: int = 1
     size: int = 64
     optical_ratio: int = 4
+    sar: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,8 @@ class Source:
     """One source.
 
     build: (root, store, settings); root is None for a source without a folder of its own. folder: below ``$BREW_DATA``.
-    patterns: of the files it reads there. obtain: one line for whoever does not have them.
+    patterns: of the files it reads there. obtain: one line for whoever does not have them. remotes: what `make data`
+    fetches into the folder. listed: what else the fetched files name.
     """
 
     name: str
@@ -54,6 +69,8 @@ class Source:
     folder: str | None = None
     patterns: tuple[str, ...] = ()
     obtain: str = ""
+    remotes: tuple[Remote, ...] = ()
+    listed: Callable[[Path], tuple[Remote, ...]] = lambda _: ()
 
     @property
     def manifest(self) -> Path:
@@ -94,7 +111,8 @@ _SPLIT_STRIDE = 10**7
 
 
 def _render(ids: torch.Tensor, settings: MiniatureSettings) -> dict[str, torch.Tensor]:
-    return miniature.render(ids, settings.seed, size=settings.size, optical_ratio=settings.optical_ratio)
+    products = tuple(name for name in miniature.PRODUCTS if name != "sar" or settings.sar)
+    return miniature.render(ids, settings.seed, products, size=settings.size, optical_ratio=settings.optical_ratio)
 
 
 def _rendered(settings: MiniatureSettings, splits: dict[str, int], block: int = 64) -> Iterator[dict[str, np.ndarray]]:
@@ -138,6 +156,20 @@ def _from_folder_with_settings(build: Callable[[Path, Path, Any], None]) -> Call
     return built
 
 
+def _geobench(name: str, entry: geobench.GeobenchSet) -> Source:
+    archive = f"{geobench.HOST}/{entry.part}/{entry.folder}.zip"
+    return Source(
+        name,
+        f"GEO-Bench v1: {entry.folder}, {entry.form.size} x {entry.form.size}, {len(entry.form.classes)} classes",
+        geobench.LICENCE,
+        _from_folder(lambda root, path: geobench.build(root, path, entry)),
+        folder=name,
+        patterns=("**/*.hdf5", "**/*_partition.json", "**/task_specs.pkl"),
+        obtain=f"run `make data BENCHMARK={name}`, or unpack {archive} there",
+        remotes=(Remote(f"{entry.folder}.zip", archive),),
+    )
+
+
 SOURCES: dict[str, Source] = {
     source.name: source
     for source in (
@@ -155,6 +187,7 @@ SOURCES: dict[str, Source] = {
             folder="oscd",
             patterns=("*Images/*/imgs_*_rect/*.tif", "*Labels/*/cm/cm.png"),
             obtain="torchgeo.datasets.OSCD(root, download=True) writes this layout",
+            remotes=oscd.REMOTES,
         ),
         Source(
             "rsscn7",
@@ -184,6 +217,58 @@ SOURCES: dict[str, Source] = {
             obtain="TreeSatAI in GEO-Bench 2's cut, doi 10.5281/zenodo.6780578 for the original",
         ),
         Source(
+            "bigearthnet-v2",
+            "BigEarthNet v2: nine patches with their land cover, twelve bands",
+            bigearthnet_v2.LICENCE,
+            _from_folder(bigearthnet_v2.build),
+            folder="bigearthnet_v2",
+            patterns=("*__s2.tif", "meta.json"),
+            obtain="BigEarthNet v2 in GEO-Bench 2's cut; doi 10.5281/zenodo.12687186 for the original",
+        ),
+        Source(
+            "spacenet1",
+            "SpaceNet 1: buildings of Rio de Janeiro, 0.5 m",
+            spacenet1.LICENCE,
+            _from_folder(spacenet1.build),
+            folder="spacenet1",
+            patterns=("SN1_buildings/train/3band/*.tif", "SN1_buildings/train/geojson/*.geojson"),
+            obtain="run `make data BENCHMARK=spacenet1`, or the training archives of s3://spacenet-dataset",
+            remotes=spacenet1.REMOTES,
+        ),
+        Source(
+            "sen1floods11",
+            "Sen1Floods11 v1.1, hand-labelled: flood water in Sentinel-2 images",
+            sen1floods11.LICENCE,
+            _from_folder(sen1floods11.build),
+            folder="sen1floods11",
+            patterns=tuple(sen1floods11.LISTS.values()) + sen1floods11.files("*"),
+            obtain="run `make data BENCHMARK=sen1floods11`, or gs://sen1floods11/v1.1 with its folders",
+            remotes=sen1floods11.REMOTES,
+            listed=sen1floods11.listed,
+        ),
+        Source(
+            "pastis",
+            "PASTIS: crops of France, a year of Sentinel-2 images",
+            pastis.LICENCE,
+            _from_folder(pastis.build),
+            folder="pastis",
+            patterns=("*/metadata.geojson", "*/DATA_S2/*.npy", "*/ANNOTATIONS/TARGET_*.npy"),
+            obtain="run `make data BENCHMARK=pastis`, or PASTIS-R.zip of doi 10.5281/zenodo.5735646",
+            remotes=pastis.REMOTES,
+        ),
+        Source(
+            "levir-cd",
+            "LEVIR-CD: buildings in Texas on two dates, 0.5 m",
+            levir_cd.LICENCE,
+            _from_folder(levir_cd.build),
+            folder="levir-cd",
+            patterns=("A/*.png", "B/*.png", "label/*.png"),
+            obtain="put train.zip, val.zip and test.zip there, from the authors' Google Drive "
+            "(https://justchenhao.github.io/LEVIR); `make data BENCHMARK=levir-cd` then checks and unpacks them",
+            remotes=levir_cd.REMOTES,
+        ),
+        *(_geobench(name, entry) for name, entry in geobench.GEOBENCH.items()),
+        Source(
             "geotiff",
             "a folder of Sentinel-2 GeoTIFFs of one's own, one file per band or per scene",
             "as its settings say",
@@ -207,20 +292,29 @@ def build_store(name: str, path: Path, settings: Any) -> str:
     """
     entry = source(name)
     root = entry.root()
+    if root is not None and not entry.manifest.is_file():
+        raise BrewError(
+            f"{entry.manifest} does not exist; expected a list of the files below {root}, on which results rest. "
+            f"Run `python -m brew.data.sources {name}` to describe them"
+        )
     made_from = check_manifest(entry.manifest, root) if root is not None else f"{draws.key(repr(settings)):016x}"
     entry.build(root, path, settings)
     return made_from
 
 
+def describe(entry: Source) -> None:
+    """Write the manifest of a real source's files, as they lie below ``$BREW_DATA``."""
+    root = entry.root()
+    if root is None:
+        raise BrewError(f"source {entry.name!r} has no folder below BREW_DATA; there are no files to describe")
+    write_manifest(entry.manifest, root, entry.patterns, entry.licence, entry.obtain)
+    print(f"{entry.manifest} written")
+
+
 def main() -> int:
-    """`python -m brew.data.sources [name ...]`: describe the files of real sources anew."""
-    for name in sys.argv[1:] or [entry.name for entry in SOURCES.values() if entry.folder]:
-        entry = source(name)
-        root = entry.root()
-        if root is None:
-            raise BrewError(f"source {name!r} has no folder below BREW_DATA; there are no files to describe")
-        write_manifest(entry.manifest, root, entry.patterns, entry.licence, entry.obtain)
-        print(f"{entry.manifest} written")
+    """`python -m brew.data.sources [name ...]`: describe real sources' files anew, by default all described ones."""
+    for name in sys.argv[1:] or [entry.name for entry in SOURCES.values() if entry.folder and entry.manifest.is_file()]:
+        describe(source(name))
     return 0
 
 

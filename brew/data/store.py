@@ -37,6 +37,7 @@ _WINDOW = 64
 IMAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "multispectral": ("sentinel2", ("sample", "time", "band", "y", "x")),
     "optical": ("rgb", ("sample", "time", "optical_band", "optical_y", "optical_x")),
+    "sar": ("sentinel1", ("sample", "time", "sar_band", "y", "x")),
 }
 
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from segmentation_models_pytorch.base.heads import SegmentationHead
-from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 from torch import Tensor, nn
 
 from brew.errors import BrewError
@@ -48,6 +46,10 @@ class Decoder(nn.Module):
                 "the same four numbers"
             )
         # The library counts from full resolution and skips strides 1 and 2: they have no channels here.
+        # Takes seconds to import (timm, torchvision), and whoever reads settings or scores needs none of it.
+        from segmentation_models_pytorch.base.heads import SegmentationHead
+        from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
+
         self.decoder = UPerNetDecoder([0, 0, *(len(mean) for mean in means)], encoder_depth=5, decoder_channels=width)
         self.decoder.feature_norms = nn.ModuleList(
             Standardise(mean, std) for mean, std in zip(means, stds, strict=True)

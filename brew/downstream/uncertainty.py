@@ -72,7 +72,7 @@ def bootstrap(
     arms: name -> counts with the unit (sample or whole city) on the first axis, or on the second after a seed axis
     where `seeds`. All arms must hold the same units in the same order. level: of the interval.
     """
-    samples = _samples(arms, metric, seeds, draws, seed)
+    samples = joint_draws(arms, metric, seeds, draws, seed)
     return {name: _interval(sample, level, _units(arms[name], seeds)) for name, sample in samples.items()}
 
 
@@ -87,7 +87,7 @@ def paired_difference(
     level: float = 0.95,
 ) -> Interval:
     """Interval of metric(arm) - metric(reference), both on the same draws of test units."""
-    samples = _samples({"arm": arm, "reference": reference}, metric, seeds, draws, seed)
+    samples = joint_draws({"arm": arm, "reference": reference}, metric, seeds, draws, seed)
     return _interval(samples["arm"] - samples["reference"], level, _units(arm, seeds))
 
 
@@ -95,10 +95,10 @@ def _units(counts: np.ndarray, seeds: bool) -> int:
     return counts.shape[1 if seeds else 0]
 
 
-def _samples(
-    arms: Mapping[str, np.ndarray], metric: MetricFunction, seeds: bool, draws: int, seed: int
+def joint_draws(
+    arms: Mapping[str, np.ndarray], metric: MetricFunction, seeds: bool, draws: int = 2000, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Per arm: the score of all units as they are, then of every draw."""
+    """Per arm: the score of all units as they are, then of every draw; all arms on the same draws."""
     sizes = {name: _units(counts, seeds) for name, counts in arms.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise BrewError(f"arms hold {sizes} test units; expected the same, not empty: evaluate them on one test set")

@@ -6,5 +6,8 @@ autocast disabled, whatever the precision of the heads.
 
 from brew.losses.alignment import alignment, class_alignment, compression, patch_alignment
 from brew.losses.coding_rate import coding_rate, expansion
+from brew.losses.reconstruction import reconstruction
 
-__all__ = ["alignment", "class_alignment", "coding_rate", "compression", "expansion", "patch_alignment"]
+__all__ = [
+    "alignment", "class_alignment", "coding_rate", "compression", "expansion", "patch_alignment", "reconstruction",
+]  # fmt: skip

@@ -34,3 +34,20 @@ class Head(nn.Module):
     def patches(self, x: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch outputs y x"]:
         """Unit vectors of every patch of a map."""
         return self(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class PixelHead(nn.Module):
+    """One linear layer from each patch to the pixels that it stands for, in float32 (SimMIM, arXiv 2111.09886).
+
+    inputs: width of a patch. channels: of the restored image. stride: pixels per side of a patch.
+    """
+
+    def __init__(self, inputs: int, channels: int, stride: int):
+        super().__init__()
+        self.project = nn.Conv2d(inputs, channels * stride**2, 1)
+        self.unfold = nn.PixelShuffle(stride)
+
+    def forward(self, x: Float[Tensor, "batch inputs _y _x"], size: int) -> Float[Tensor, "batch channel y x"]:
+        """Images of `size` pixels per side; what padded patches stand for is cut."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self.unfold(self.project(x.float()))[..., :size, :size]

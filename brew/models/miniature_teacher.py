@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from brew.errors import BrewError
@@ -73,6 +72,8 @@ class MiniatureViT(nn.Module):
         mean: Colour = (0.5, 0.5, 0.5),
         std: Colour = (0.25, 0.25, 0.25),
     ):
+        from timm.models.vision_transformer import VisionTransformer  # takes seconds to import
+
         super().__init__()
         self.architecture = {
             "width": width, "depth": depth, "heads": heads, "patch": patch, "image_size": image_size,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from brew.errors import BrewError
-from brew.sensors import SENSORS, Sensor
+from brew.sensors import SENSORS, Sensor, sensor_of
 
 #: A band stands in for another one whose central wavelength differs by less than this (a camera's red for B4).
 _SAME_BAND_UM = 0.05
@@ -64,7 +64,7 @@ def find_route(source: Sensor, trained_paths: Sequence[str]) -> Route:
 
 def _matched(source: Sensor, path: str) -> Route:
     """`source` through a stem that is not its own."""
-    stem = next(each for each in SENSORS.values() if each.path == path)
+    stem = sensor_of(path)
     channels = tuple(_match(wavelength, stem, source) for wavelength in stem.wavelengths_um)
     return Route(
         path,
@@ -104,7 +104,8 @@ def check_values(images: Tensor, source: Sensor, normalised: bool) -> None:
     normalised: only finiteness is checked. On an accelerator this waits for the images once.
     """
     low, high = torch.stack(torch.aminmax(images.float())).tolist()
-    fractions = images.is_floating_point() and 0 < high <= _FRACTION
+    # Decibels may well lie in [0, 2]; fractions are looked for where values count up from nothing.
+    fractions = images.is_floating_point() and source.valid[0] == 0 and 0 < high <= _FRACTION
     sound = source.valid[0] <= low and high <= source.valid[1] and not fractions
     if not (sound or (normalised and high - low < float("inf"))):
         raise BrewError(_complaint(images, source, normalised))

@@ -23,7 +23,7 @@ from brew.models.features import Features
 from brew.models.routes import Route, check_shape, check_values, find_route
 from brew.models.stems import Stem
 from brew.models.trunks import TRUNKS, Trunk
-from brew.sensors import PATHS
+from brew.sensors import PAPER_PATHS, PATHS
 from brew.sensors import sensor as find_sensor
 
 __all__ = ["TRUNKS", "Route", "Student", "build_student", "load_student", "save_student"]
@@ -34,8 +34,8 @@ _FORMAT = "brew-student/1"
 class Student(nn.Module):
     """A trunk behind one stem per path.
 
-    trunk: takes token maps, gives Features. backbone: its name in TRUNKS. paths: stem -> channels.
-    trained_paths: the stems that training reached (None: all); see `route`.
+    trunk: takes token maps, gives Features. backbone: its name in TRUNKS.
+    trained_paths: the stems that training reached (None: the paper's two); see `route`. It has these and the paper's.
     maskable: adds a learned token that stands in for masked patches.
     provenance: what is known of the weights' origin; travels with the file.
     """
@@ -44,16 +44,17 @@ class Student(nn.Module):
         self,
         trunk: Trunk,
         backbone: str,
-        paths: Mapping[str, int] = PATHS,
         trained_paths: Sequence[str] | None = None,
         maskable: bool = False,
     ):
         super().__init__()
         self.backbone, self.trunk = backbone, trunk
+        trained = PAPER_PATHS if trained_paths is None else tuple(trained_paths)
         self.stems = nn.ModuleDict(
-            {path: Stem(channels, trunk.stem_width, trunk.patch, trunk.stem_norm) for path, channels in paths.items()}
-        )
-        self.trained_paths = tuple(paths if trained_paths is None else map(self._known, trained_paths))
+            {path: Stem(channels, trunk.stem_width, trunk.patch, trunk.stem_norm) for path, channels in PATHS.items()
+             if path in (*PAPER_PATHS, *trained)}
+        )  # fmt: skip
+        self.trained_paths = tuple(map(self._known, trained))
         self.mask_token = nn.Parameter(torch.zeros(trunk.stem_width)) if maskable else None
         self.provenance: dict[str, Any] = {}
 
@@ -149,7 +150,7 @@ def build_student(
 ) -> Student:
     """A student with random weights.
 
-    backbone: a name of TRUNKS. trained_paths: the stems that training will reach; None means all.
+    backbone: a name of TRUNKS. trained_paths: the stems that training will reach; None means the paper's two.
     stochastic_depth: None takes the backbone's. fixed_count: it drops the same number of a batch's samples every time,
     which spares an accelerator the dropped branches; files do not keep it, for it acts in training alone.
     seed: of the weights, without touching torch's generator; None draws them from that one.

@@ -214,6 +214,7 @@ class Swin(nn.Module):
         self.strides = tuple(self.patch * 2**stage for stage in range(len(depths)))
         self.width = self.late_width = self.channels[-1]
         self.middle_width = self.channels[-2]
+        self.late_stride = self.strides[-1]
         probabilities = iter(drop_probabilities(self.blocks, stochastic_depth))
         self.stages = nn.ModuleList(
             Stage(channels, heads[i], window, mlp_ratio, list(itertools.islice(probabilities, depth)), first=i == 0)

@@ -13,7 +13,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
@@ -261,6 +260,8 @@ class _Transformer(nn.Module):
 
 
 def _timm_transformer(timm_name: str, middle: int, random: bool, download: bool) -> nn.Module:
+    import timm  # takes seconds, and most stages need none of it
+
     create = partial(timm.create_model, timm_name, num_classes=0, dynamic_img_size=True)
     if random:
         return _Transformer(create(), middle)
@@ -304,6 +305,8 @@ class _Pyramid(nn.Module):
 
 
 def _efficientnet_lite0(random: bool, download: bool) -> nn.Module:
+    import timm
+
     net: Any = timm.create_model("tf_efficientnet_lite0")
     if not random:
         net.load_state_dict(_in_order(_efficientnet_lite0_weights(), net.state_dict()))

@@ -9,8 +9,6 @@ import math
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from timm.layers.attention import Attention
-from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from brew.models.features import Features
@@ -25,6 +23,9 @@ class Block(nn.Module):
     """Attention and MLP, each on a residual branch that stochastic depth may drop for a sample."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: int, drop_probability: float):
+        from timm.layers.attention import Attention  # timm takes seconds to import, which Swin need not wait for
+        from timm.layers.mlp import Mlp
+
         super().__init__()
         self.drop_probability = drop_probability
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
@@ -70,7 +71,7 @@ class ViT(nn.Module):
         self.patch, self.grid, self.stochastic_depth = patch, grid, stochastic_depth
         self.width = self.late_width = self.middle_width = width
         self.stem_width, self.channels = width, (width,) * len(_STRIDES)
-        self.blocks = depth
+        self.blocks, self.late_stride = depth, patch
         #: Blocks whose outputs become the maps: 3, 5, 8 and 11 of twelve, in proportion for other depths.
         self.layers = tuple(math.ceil(depth * (layer + 1) / 12) - 1 for layer in (3, 5, 8, 11))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))

@@ -42,11 +42,23 @@ class Distillation:
 
 
 @dataclass(frozen=True)
+class Masking:
+    """Masked image modelling: the student restores hidden pixels of the global views of `path`.
+
+    Which share is hidden, in squares of which size, belongs to the views. Source: SimMIM (Xie et al. 2022, arXiv
+    2111.09886).
+    """
+
+    path: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class Arm:
     """One way to pretrain a student.
 
     summary: the row's name in the paper's ablation, or what it is beside the paper.
-    self_distillation, distillation: its teachers.
+    self_distillation, distillation: its teachers. masking: what it restores.
     optical_augmentation: photometric augmentation of the optical bands.
     high_resolution: where a sample's high-resolution optical image goes: "none", the "optical" stem only, or "both"
         stems as in the released code.
@@ -56,12 +68,19 @@ class Arm:
     summary: str
     self_distillation: tuple[SelfDistillation, ...] = ()
     distillation: tuple[Distillation, ...] = ()
+    masking: tuple[Masking, ...] = ()
     optical_augmentation: bool = True
     high_resolution: str = "both"
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The stems that this arm trains, in the order of `PATHS`."""
+        used = {*self.whole_paths, *(entry.path for entry in self.masking)}
+        return tuple(path for path in PATHS if path in used)
+
+    @property
+    def whole_paths(self) -> tuple[str, ...]:
+        """Those through which the student sees every view whole: to meet a teacher."""
         used = {entry.path for entry in self.self_distillation} | {entry.path for entry in self.distillation}
         return tuple(path for path in PATHS if path in used)
 
@@ -98,6 +117,21 @@ _ENTRIES = (
     Arm("augmented", "+ optical augmentation", _MS, (Distillation("optical"),), high_resolution="none"),
     Arm("deo", "+ high-resolution optical (DEO)", _MS, (Distillation("optical"),)),
     # Beside the paper.
+    _without_augmentation("ms-only-matched", "MS self-distillation with as much computing as DEO"),
+    Arm(
+        "masked",
+        "masked image modelling alone",
+        masking=(Masking("multispectral"),),
+        optical_augmentation=False,
+        high_resolution="none",
+    ),
+    Arm(
+        "masked+distillation",
+        "masked image modelling with DEO's optical distillation",
+        distillation=(Distillation("optical"),),
+        masking=(Masking("multispectral"),),
+    ),
+    Arm("deo+sar", "DEO with a third teacher: radar", (*_MS, SelfDistillation("sar")), (Distillation("optical"),)),
     Arm("optical-only", "optical distillation alone", (), (Distillation("optical"),)),
     Arm("ms+optical-path", "two self-distilled stems, no foundation teacher", (*_MS, SelfDistillation("optical"))),
     Arm("optical-self", "optical self-distillation alone: the miniature's teacher", (SelfDistillation("optical"),)),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import pandas as pd
 import torch
@@ -32,41 +32,10 @@ from brew.pretraining import checkpoint
 from brew.pretraining.arms import Arm
 from brew.pretraining.ema import moving_average_of, update_moving_average
 from brew.pretraining.objective import Learner, Noise, SelfProjector, ViewBatch, merge, similarities
+from brew.pretraining.optimisation import Optimisation
 from brew.pretraining.schedules import cosine, warmup_cosine
-from brew.views import ViewSettings, make_views
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """Numbers of the optimisation; defaults: the paper's where it gives them (section 4), else the released command's.
-
-    steps: parameter updates. learning_rate: peak, after scaling with the batch. warmup: share of `steps`.
-    weight_decay, momentum: start and end of half a cosine. clip: of the gradient's norm.
-    epsilon: of the coding rate. half_logdet: sum the Cholesky factor's log-diagonal as the released code does.
-    skip_same_view: class tokens are compared across views only, as the released code does (decision 2).
-    clip_jointly: clip the joint norm; False clips each parameter alone, as the released code does (decision 9).
-    teacher_depth: stochastic depth acts in the multispectral teacher too, as in the released code (decision 8).
-    covariance: "global" sums the coding rate's covariance over processes, "local" leaves it (decision 10).
-    """
-
-    steps: int
-    learning_rate: float
-    warmup: float = 0.1
-    final_learning_rate: float = 1e-6
-    weight_decay: tuple[float, float] = (0.04, 0.4)
-    momentum: tuple[float, float] = (0.996, 1.0)
-    clip: float = 3.0
-    epsilon: float = 0.05
-    width: int = 256
-    hidden: int = 2048
-    half_logdet: bool = True
-    skip_same_view: bool = True
-    clip_jointly: bool = True
-    teacher_depth: bool = False
-    covariance: Literal["global", "local"] = "global"
-    checkpoint_every_s: float = 60.0
-    seed: int = 0
-
+from brew.sensors import PAPER_PATHS
+from brew.views import ViewSettings, draw_mask, make_views
 
 #: One row per step: similarities by name, loss, gradient norm and what the schedules said.
 Rows = list[dict[str, float | int]]
@@ -116,6 +85,11 @@ def pretrain(
     not find the same checkpoint.
     """
     o = optimisation
+    if arm.masking and views.mask_patch % student.trunk.patch:
+        raise BrewError(
+            f"views.mask_patch is {views.mask_patch} px; expected whole patches of the trunk, {student.trunk.patch} px "
+            "each"
+        )
     _freeze_unreached(student, arm)
     with torch.random.fork_rng(devices=[]):  # the heads' weights are keyed too
         torch.manual_seed(draws.key(o.seed, "heads"))
@@ -139,7 +113,7 @@ def pretrain(
             targets = _targets(own_teacher, teachers, batch, teacher_noise)
             projections = model(batch, noise)
         named, similarity = similarities(
-            arm, projections, *targets, epsilon=o.epsilon, skip_same_view=o.skip_same_view,
+            arm, batch, projections, *targets, epsilon=o.epsilon, skip_same_view=o.skip_same_view,
             half_logdet=o.half_logdet, processes=fabric.world_size, covariance_reduce=_reduce(fabric, o.covariance),
         )  # fmt: skip
         fabric.backward(-similarity)
@@ -185,10 +159,20 @@ def _views(
         as_arm = replace(settings, optical_augmentation=arm.optical_augmentation, high_resolution=high_resolution)
         # Sample 3 of two sources are two samples. On the host, where views draw their parameters.
         samples = batch.samples.cpu() + (draws.key(feed.name) >> 32 << 32)
-        views = make_views(multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm)
+        others = {path: batch.arrays[path] for path in arm.paths if path in batch.arrays and path not in PAPER_PATHS}
+        views = make_views(
+            multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm, others=others
+        )
         samples = samples.to(views[0].optical.device, non_blocking=True)
-        seen = {"optical": samples} | ({"multispectral": samples} if multispectral is not None else {})
-        parts.append(ViewBatch(views, {path: ids for path, ids in seen.items() if path in arm.paths}))
+        present = {"optical", *others} | ({"multispectral"} if multispectral is not None else set())
+        seen = {path: samples for path in arm.paths if path in present}
+        hidden = {
+            (entry.path, view.name): draw_mask(
+                seed, epoch, samples, view.name, settings.global_size, settings.mask_patch, settings.mask_ratio
+            )
+            for entry in arm.masking if entry.path in seen for view in views if view.is_global
+        }  # fmt: skip
+        parts.append(ViewBatch(views, seen, hidden))
         epochs.append(epoch)
     return merge(parts), epochs[0]
 

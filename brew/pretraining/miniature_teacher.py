@@ -19,7 +19,8 @@ from brew.models.features import Features
 from brew.models.miniature_teacher import Colour, MiniatureViT, save_miniature_teacher
 from brew.models.student import Student
 from brew.pretraining.arms import arm
-from brew.pretraining.loop import Optimisation, pretrain
+from brew.pretraining.loop import pretrain
+from brew.pretraining.optimisation import Optimisation
 from brew.sensors import SENSORS
 from brew.views import ViewSettings
 

@@ -9,33 +9,46 @@ Source: paper, section 3; released code's `DEO/main_dino.py` and loss modules. W
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from brew import draws, losses
 from brew.errors import BrewError
 from brew.models.features import Features
-from brew.models.heads import Head
+from brew.models.heads import Head, PixelHead
 from brew.models.student import Student
 from brew.models.teachers import OpticalTeacher, TeacherFeatures
 from brew.pretraining.arms import Arm
+from brew.sensors import PATHS
 from brew.views import View
 
 
 class ViewBatch:
     """The views of one step. samples: per path, the identifiers of the samples that have an image for it.
 
+    hidden: per masked path and global view, the pixels that a masked student does not see.
     A plain class: Fabric takes dataclasses apart to convert the tensors in them, and these stay as they are.
     """
 
-    def __init__(self, views: Sequence[View], samples: Mapping[str, Int64[Tensor, " batch"]]):
-        self.views, self.samples = views, samples
+    def __init__(
+        self,
+        views: Sequence[View],
+        samples: Mapping[str, Int64[Tensor, " batch"]],
+        hidden: Mapping[tuple[str, str], Bool[Tensor, "batch y x"]] = MappingProxyType({}),
+    ):
+        self.views, self.samples, self.hidden = views, samples, hidden
+
+    @property
+    def global_views(self) -> list[View]:
+        return [view for view in self.views if view.is_global]
 
     def images(self, view: View, path: str) -> Float[Tensor, "batch channel y x"]:
-        images = view.multispectral if path == "multispectral" else view.optical
+        own = {"multispectral": view.multispectral, "optical": view.optical}
+        images = own[path] if path in own else view.others.get(path)
         if images is None:
             raise BrewError(f"view {view.name!r} has no image for path {path!r}; expected one; look at the arm's feeds")
         return images
@@ -52,12 +65,18 @@ def merge(parts: Sequence[ViewBatch]) -> ViewBatch:
             multispectral=_join(view.multispectral for view in same),
             optical=torch.cat([view.optical for view in same]),
             display=_join(view.display for view in same),
+            others={
+                path: torch.cat([view.others[path] for view in same if path in view.others])
+                for path in dict.fromkeys(path for view in same for path in view.others)
+            },
         )
         for same in zip(*(part.views for part in parts), strict=True)
     ]
     paths = {path for part in parts for path in part.samples}
     samples = {path: torch.cat([part.samples[path] for part in parts if path in part.samples]) for path in paths}
-    return ViewBatch(views, samples)
+    masked = dict.fromkeys(key for part in parts for key in part.hidden)
+    hidden = {key: torch.cat([part.hidden[key] for part in parts if key in part.hidden]) for key in masked}
+    return ViewBatch(views, samples, hidden)
 
 
 def _join(tensors: Iterable[Tensor | None]) -> Tensor | None:
@@ -73,6 +92,19 @@ class Noise(NamedTuple):
     role: str
 
 
+class Look(NamedTuple):
+    """One image that the student reads: a view through a stem, whole or with pixels hidden."""
+
+    path: str
+    view: View
+    masked: bool = False
+
+    @property
+    def stream(self) -> str:
+        """What keys its draws."""
+        return f"{self.path}/{self.view.name}" + ("/masked" if self.masked else "")
+
+
 class SelfProjector(nn.Module):
     """The student and one head per self-distilled path: what the moving average follows."""
 
@@ -81,33 +113,39 @@ class SelfProjector(nn.Module):
         self.student = student
         self.heads = nn.ModuleDict({path: Head(student.width, width, hidden) for path in paths})
 
-    def encode(
-        self, batch: ViewBatch, views: Sequence[View], paths: Sequence[str], noise: Noise | None
-    ) -> dict[str, list[Features]]:
-        """Features of every view through every path, as {path: [Features per view]}.
+    def encode(self, batch: ViewBatch, looks: Sequence[Look], noise: Noise | None) -> list[Features]:
+        """Features of every look.
 
         Token maps of one size pass the trunk together, whatever stem they come from: fewer, larger kernels.
         """
-        wanted = [(path, view) for path in paths for view in views]
-        tokens = [self.student.tokens(batch.images(view, path), path) for path, view in wanted]
+        tokens = [self._tokens(batch, look) for look in looks]
         drops: list[Tensor] | None = None
         if noise is not None and self.student.trunk.stochastic_depth > 0:
             drops = [
-                draws.uniform(noise.seed, noise.epoch, batch.samples[path], f"depth/{noise.role}/{path}/{view.name}",
+                draws.uniform(noise.seed, noise.epoch, batch.samples[look.path], f"depth/{noise.role}/{look.stream}",
                               2 * self.student.trunk.blocks)
-                for path, view in wanted
+                for look in looks
             ]  # fmt: skip
-        features = through_trunk(self.student.trunk, tokens, drops)
-        per_path = len(views)
-        return {path: features[i * per_path : (i + 1) * per_path] for i, path in enumerate(paths)}
+        return through_trunk(self.student.trunk, tokens, drops)
+
+    def _tokens(self, batch: ViewBatch, look: Look) -> Tensor:
+        patch = self.student.trunk.patch
+        hidden = batch.hidden[look.path, look.view.name][:, ::patch, ::patch] if look.masked else None
+        return self.student.tokens(batch.images(look.view, look.path), look.path, hidden)
 
     def project(self, encoded: Mapping[str, Sequence[Features]]) -> dict[str, Float[Tensor, "view batch width"]]:
         return {path: head(_pooled(encoded[path])) for path, head in self.heads.items()}
 
     def forward(self, batch: ViewBatch, noise: Noise | None = None) -> dict[str, Float[Tensor, "view batch width"]]:
         """The teacher's use: unit vectors of the global views, per self-distilled path."""
-        views = [view for view in batch.views if view.is_global]
-        return self.project(self.encode(batch, views, tuple(self.heads), noise))
+        return self.project(self.whole(batch, batch.global_views, tuple(self.heads), noise))
+
+    def whole(
+        self, batch: ViewBatch, views: Sequence[View], paths: Sequence[str], noise: Noise | None
+    ) -> dict[str, list[Features]]:
+        """Features of every view through every path, as {path: [Features per view]}."""
+        features = self.encode(batch, [Look(path, view) for path in paths for view in views], noise)
+        return _by_path(features, paths, len(views))
 
 
 def through_trunk(trunk: nn.Module, tokens: Sequence[Tensor], drops: Sequence[Tensor] | None) -> list[Features]:
@@ -122,6 +160,10 @@ def through_trunk(trunk: nn.Module, tokens: Sequence[Tensor], drops: Sequence[Te
     return [each for each in features if each is not None]
 
 
+def _by_path(features: Sequence[Features], paths: Sequence[str], views: int) -> dict[str, list[Features]]:
+    return {path: list(features[i * views : (i + 1) * views]) for i, path in enumerate(paths)}
+
+
 def _pooled(features: Sequence[Features]) -> Float[Tensor, "view batch width"]:
     return torch.stack([each.pooled for each in features])
 
@@ -131,11 +173,13 @@ class Projections(NamedTuple):
 
     own: {path: (view, batch, width)}. classes: {teacher: (view, batch, width)}.
     patches: {teacher: {"late" | "middle": one (batch, width, y, x) per global view}}.
+    restored: {path: one (batch, channel, y, x) per global view}: images that were seen masked.
     """
 
     own: Mapping[str, Tensor]
     classes: Mapping[str, Tensor]
     patches: Mapping[str, Mapping[str, Sequence[Tensor]]]
+    restored: Mapping[str, Sequence[Tensor]]
 
 
 class Learner(nn.Module):
@@ -161,12 +205,24 @@ class Learner(nn.Module):
                 {token: Head(*sizes[token], hidden) for token, _ in entry.tokens}
             )
 
+        self.restoring = nn.ModuleDict({
+            entry.path: PixelHead(student.late_width, PATHS[entry.path], student.trunk.late_stride)
+            for entry in arm.masking
+        })  # fmt: skip
+
     @property
     def student(self) -> Student:
         return self.own.student
 
     def forward(self, batch: ViewBatch, noise: Noise | None = None) -> Projections:
-        encoded = self.own.encode(batch, batch.views, self.arm.paths, noise)
+        whole = [Look(path, view) for path in self.arm.whole_paths for view in batch.views]
+        masked = [Look(path, view, masked=True) for path in self.restoring for view in batch.global_views]
+        features = self.own.encode(batch, whole + masked, noise)
+        encoded = _by_path(features[: len(whole)], self.arm.whole_paths, len(batch.views))
+        restored = {
+            path: [self._restore(path, each, batch) for each in seen]
+            for path, seen in _by_path(features[len(whole) :], tuple(self.restoring), len(batch.global_views)).items()
+        }
         classes, patches = {}, {}
         for entry in self.arm.distillation:
             heads, features = cast(nn.ModuleDict, self.taught[entry.teacher]), encoded[entry.path]
@@ -178,11 +234,18 @@ class Learner(nn.Module):
                 for token in ("late", "middle")
                 if token in heads
             }
-        return Projections(self.own.project(encoded), classes, patches)
+        return Projections(self.own.project(encoded), classes, patches, restored)
+
+    def _restore(self, path: str, features: Features, batch: ViewBatch) -> Float[Tensor, "batch channel y x"]:
+        """The pixels behind the last patches, which pass the trunk's final norm first, as in SimMIM."""
+        size = batch.images(batch.global_views[0], path).shape[-1]
+        normed = self.student.trunk.norm(features.late.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return cast(PixelHead, self.restoring[path])(normed, size)
 
 
 def similarities(
     arm: Arm,
+    batch: ViewBatch,
     student: Projections,
     own_teacher: Mapping[str, Float[Tensor, "view batch width"]],
     optical_teachers: Mapping[str, Sequence[TeacherFeatures]],
@@ -195,11 +258,11 @@ def similarities(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Every similarity under its name, and their weighted sum, which training maximises.
 
-    own_teacher: the moving average's unit vectors of the two global views, per path.
+    batch: what the student saw. own_teacher: the moving average's unit vectors of the two global views, per path.
     optical_teachers: per frozen teacher, its features of the two global views.
     """
     named: dict[str, Tensor] = {}
-    total = torch.zeros((), device=next(iter((*student.own.values(), *student.classes.values()))).device)
+    total = torch.zeros((), device=batch.views[0].optical.device)
     for entry in arm.self_distillation:
         z, target = student.own[entry.path], own_teacher[entry.path]
         compression = losses.compression(target, z)
@@ -222,4 +285,12 @@ def similarities(
                 value = torch.stack([losses.patch_alignment(getattr(t, token), s) for t, s in pairs]).mean()
             named[f"{teaching.teacher}/{token}"] = value
             total = total + weight * value
+    for masking in arm.masking:
+        restored = zip(batch.global_views, student.restored[masking.path], strict=True)
+        value = torch.stack([
+            losses.reconstruction(batch.images(view, masking.path), image, batch.hidden[masking.path, view.name])
+            for view, image in restored
+        ]).mean()  # fmt: skip
+        named[f"{masking.path}/reconstruction"] = value
+        total = total + masking.weight * value
     return named, total

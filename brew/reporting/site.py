@@ -4,6 +4,7 @@ Pictures are embedded, so that the page needs no network and no neighbour; the n
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +14,26 @@ import pandas as pd
 
 from brew.reporting.style import caption_of
 
+_BOLD = re.compile(r"\*\*([^*<]+)\*\*")
+#: A table of more rows scrolls within the page; one of more columns takes the window's width.
+_LONG, _WIDE = 24, 8
+_PAPER = re.compile(r"\((paper: [^()]+)\)")
 _TEMPLATE = Path(__file__).with_name("site.html.j2")
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One figure or table of the report. page: the notebook page that made it, relative to the report."""
+    """One figure or table of the report. page: the notebook page that made it; address: the file; both from the report.
+
+    Where the file is not kept beside the report, its address is empty.
+    """
 
     name: str
     caption: str
     page: str
     file: str
     html: str
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,16 @@ def figure(path: Path, page: str) -> Exhibit:
     return Exhibit(path.stem, caption_of(path), page, path.name, html)
 
 
-def table(path: Path, page: str) -> Exhibit:
-    """A CSV and its caption as an HTML table; cells are shown as they stand in the file."""
+def table(path: Path, page: str, address: str = "") -> Exhibit:
+    """A CSV and its caption as an HTML table.
+
+    Cells are shown as they stand in the file: ``**...**`` in bold, ``(paper: ...)`` on a line of its own.
+    """
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return Exhibit(path.stem, caption_of(path), page, path.name, frame.to_html(index=False, border=0, escape=True))
+    html = _BOLD.sub(r"<strong>\1</strong>", frame.to_html(index=False, border=0, escape=True))
+    kind = "table" + " long" * (len(frame) > _LONG) + " wide" * (len(frame.columns) > _WIDE)
+    html = _PAPER.sub(r'<span class="paper">\1</span>', html)
+    return Exhibit(path.stem, caption_of(path), page, path.name, f'<div class="{kind}">{html}</div>', address)
 
 
 def render(

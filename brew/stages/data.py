@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from brew.data import materials
 from brew.data.sources import SOURCES, build_store
 from brew.data.store import ArrayReader, open_store
+from brew.errors import BrewError
 from brew.reporting.pictures import false_colour, true_colour
 from brew.reporting.provenance import sha256
 from brew.reporting.style import save
@@ -37,7 +38,7 @@ def build(stage: Stage) -> pd.DataFrame:
 
 def look(stage: Stage, scenes: int = 6) -> Figure:
     """Scenes in true and false colour: what a reader who knows Sentinel-2 checks first."""
-    name = next(name for name in stage.settings.data.present() if name in ("miniature", "oscd"))
+    name = _shown(stage)
     path = stage.layout.store(name)
     dataset = open_store(path)
     chosen = np.linspace(0, dataset.sizes["sample"] - 1, scenes).astype(int)
@@ -53,9 +54,19 @@ def look(stage: Stage, scenes: int = 6) -> Figure:
             axis.imshow(picture)
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(title, fontsize=8)
-    what = "Scenes of the miniature, a procedural Earth (no real imagery)" if name == "miniature" else "Tiles of OSCD"
+    known = {"miniature": "Scenes of the miniature, a procedural Earth (no real imagery)", "oscd": "Tiles of OSCD"}
+    what = known.get(name, f"Images of {name}")
     save(figure, stage.layout.write("data") / "scenes.png", f"{what}, each {images.shape[-1] * 10} m wide.")
     return figure
+
+
+def _shown(stage: Stage) -> str:
+    """The source that is looked at: the miniature, OSCD, or the first other one with multispectral images."""
+    names = sorted(stage.settings.data.present(), key=lambda name: name not in ("miniature", "oscd"))
+    for name in names:
+        if "multispectral" in open_store(stage.layout.store(name)):
+            return name
+    raise BrewError(f"no multispectral images among {', '.join(names) or 'no sources'}; expected some. Add a source")
 
 
 def spectra(stage: Stage) -> Figure:
@@ -65,7 +76,7 @@ def spectra(stage: Stage) -> Figure:
 
 def _of_images(stage: Stage, tiles: int = 400) -> Figure:
     """Per band, how the training tiles' pixels are distributed, beside the statistics that the student subtracts."""
-    (name,) = (name for name in stage.settings.data.present() if name == "oscd")
+    name = _shown(stage)
     path, sensor = stage.layout.store(name), SENSORS["sentinel2"]
     members = np.flatnonzero(open_store(path)["split"].values == "train")
     chosen = members[np.linspace(0, len(members) - 1, min(tiles, len(members))).astype(int)]

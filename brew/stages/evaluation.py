@@ -51,10 +51,11 @@ def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
     return [entry for entry in BENCHMARKS.values() if entry.task == task and entry.source in present]
 
 
-def entrants(stage: Stage) -> list[Entrant]:
+def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
     """A random trunk, every arm that was run, the optical teacher itself, and the scale's backbones of others.
 
-    A listed backbone that is the scale's teacher stands once, as the teacher; one that cannot run here is left out.
+    A listed backbone that is the scale's teacher stands once, as the teacher; one whose weights are absent is left out,
+    and so is one that cannot read images of `sensor`, where that is given (`brew.downstream.zoo` says why).
     """
     trunk = stage.settings.pretraining.backbone
     found = [Entrant("random", trunk, partial(_random, trunk))]
@@ -66,7 +67,9 @@ def entrants(stage: Stage) -> list[Entrant]:
         teacher = ready_teacher(stage)
         found.append(Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher)))
     listed = [backbone(name) for name in stage.settings.backbones if name != stage.settings.teacher]
-    return [*found, *(Entrant(entry.name, entry.identity(), entry.load) for entry in listed if not entry.needs())]
+    frozen = [entry for entry in listed if not entry.supervised and not entry.needs()]
+    able = [entry for entry in frozen if sensor is None or not entry.lacking(sensor)]
+    return [*found, *(Entrant(entry.name, entry.identity(), entry.load) for entry in able)]
 
 
 def _random(trunk: str) -> Backbone:

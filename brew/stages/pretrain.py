@@ -48,7 +48,9 @@ from brew.stages.settings import FeedSettings, Pretraining
 
 #: What an unfinished run depends on beside its settings: a checkpoint of other code would go on with the wrong method.
 _CODE = ("data", "losses", "models", "pretraining", "views", "draws.py", "sensors.py")
-_HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+#: Precisions that the loop is written for, with what frozen weights are kept in. float16 is none of them: it needs its
+#: losses scaled, and the coding rate's determinants leave its range.
+_PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
 def plan(stage: Stage, name: str) -> tuple[Arm, Pretraining]:
@@ -69,6 +71,7 @@ def describe(stage: Stage, name: str) -> pd.Series:
             "arm": f"{name}: {ARMS[name].summary}",
             "stems": ", ".join(chosen.paths),
             "self-distilled": ", ".join(entry.path for entry in chosen.self_distillation) or "none",
+            "restored where masked": ", ".join(entry.path for entry in chosen.masking) or "none",
             "optical teacher": ", ".join(
                 f"{entry.teacher} ({', '.join(f'{token} x {weight:g}' for token, weight in entry.tokens)}) through the "
                 f"{entry.path} stem" for entry in chosen.distillation
@@ -83,8 +86,17 @@ def describe(stage: Stage, name: str) -> pd.Series:
 
 def usable(chosen: Arm, feeds: tuple[FeedSettings, ...]) -> tuple[FeedSettings, ...]:
     """The feeds that have an image for one of the arm's stems; a multispectral one has optical bands too."""
-    reach = {"multispectral": {"multispectral", "optical"}, "optical": {"optical"}}
-    return tuple(feed for feed in feeds if any(set(chosen.paths) & reach[variable] for variable in feed.variables))
+    reach = {"multispectral": {"multispectral", "optical"}}
+    return tuple(
+        feed
+        for feed in feeds
+        if any(set(chosen.paths) & reach.get(variable, {variable}) for variable in feed.variables)
+    )
+
+
+def _read(chosen: Arm, feed: FeedSettings) -> tuple[str, ...]:
+    """The feed's variables that the arm looks at: radar images only where it has a stem for them."""
+    return tuple(variable for variable in feed.variables if variable in (*PAPER_PATHS, *chosen.paths))
 
 
 def train(stage: Stage, name: str) -> pd.DataFrame:
@@ -114,8 +126,15 @@ def _fabric(numbers: Pretraining, devices: int = 1, nodes: int = 1, patience_s: 
 
     patience_s: how long a process waits for another one before it gives up.
     Buffers are constants of the trunks: no process has to send them to the others.
+    Raises BrewError for a precision that the losses cannot bear.
     """
-    parallel = DDPStrategy(timeout=timedelta(seconds=patience_s), broadcast_buffers=False, gradient_as_bucket_view=True)
+    if numbers.precision not in _PRECISIONS:
+        raise BrewError(
+            f"pretraining.precision is {numbers.precision!r}; expected one of {', '.join(_PRECISIONS)} "
+            "(float16 would need scaled losses, and the coding rate leaves its range)"
+        )
+    patience = timedelta(seconds=patience_s)
+    parallel = DDPStrategy(timeout=patience, forward_sync_buffers=False, gradient_as_bucket_view=True)
     return Fabric(
         accelerator="auto", devices=devices, num_nodes=nodes, strategy=parallel if devices * nodes > 1 else "auto",
         precision=numbers.precision,  # type: ignore[arg-type]
@@ -129,18 +148,20 @@ def _train(
     teachers = {entry: _on_device(ready_teacher(stage), numbers, fabric) for entry in chosen.teachers}
     o = numbers.optimisation
     feeds = [
-        Batches(feed.source, stage.layout.store(feed.source), feed.variables, feed.splits, feed.batch, o.seed,
+        Batches(feed.source, stage.layout.store(feed.source), _read(chosen, feed), feed.splits, feed.batch, o.seed,
                 fabric.device, fabric.global_rank, fabric.world_size)
         for feed in usable(chosen, numbers.feeds)
     ]  # fmt: skip
-    student = build_student(numbers.backbone, chosen.paths, seed=o.seed)
+    student = build_student(
+        numbers.backbone, chosen.paths, fixed_count=o.fixed_count, maskable=bool(chosen.masking), seed=o.seed
+    )
     return pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric, keep)
 
 
 def _on_device(teacher: OpticalTeacher, numbers: Pretraining, fabric: Fabric) -> OpticalTeacher:
     """On an accelerator a frozen network's weights are kept as autocast would round them at every step."""
-    if fabric.device.type == "cuda" and numbers.precision in _HALF:
-        teacher.network.to(_HALF[numbers.precision])
+    if fabric.device.type == "cuda":
+        teacher.network.to(_PRECISIONS[numbers.precision])
     return teacher.to(fabric.device)
 
 
@@ -208,14 +229,19 @@ def _one_of(processes: int, unfinished: Path) -> Iterator[None]:
     try:
         yield
     except (BrewError, RuntimeError) as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this process ends by itself now, once it has said why
         if not isinstance(error, BrewError):
             traceback.print_exc()
-        left = f"{unfinished} holds the last checkpoint" if unfinished.exists() else "no checkpoint was written yet"
+        left = (
+            f"{unfinished} holds the last checkpoint: the same command goes on from there, with any number of processes"
+            if unfinished.exists()
+            else "no checkpoint was written yet: the same command starts anew"
+        )
         rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID")
         raise BrewError(
             f"process {rank} of {processes}: {str(error).splitlines()[0]}; expected all processes until the last step. "
-            "Which one ended first, and how, the launcher says (signal 9 is often a lack of memory). "
-            f"{left}; the same command goes on from there, with any number of processes"
+            "The launcher's last lines say how each one ended (signal 9: often a lack of memory, or it fell silent). "
+            f"{left}"
         ) from error
 
 

@@ -12,16 +12,21 @@ from brew import scales, settings
 from brew.data.geotiff import GeotiffSettings
 from brew.data.oscd import OscdSettings
 from brew.data.sources import MiniatureSettings
+from brew.downstream.benchmarks import benchmark
 from brew.downstream.change import ChangeSettings
 from brew.downstream.segmentation import SegmentationSettings
-from brew.pretraining.loop import Optimisation
+from brew.errors import BrewError
+from brew.pretraining.optimisation import Optimisation
 from brew.scales import Scale
 from brew.views import ViewSettings
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The section `data`: what the data stage builds. A source that is null is not part of the scale."""
+    """The section `data`: what the data stage builds. A source that is null is not part of the scale.
+
+    benchmarks: further ones by name, of those whose source has no numbers of its own.
+    """
 
     miniature: MiniatureSettings | None = None
     oscd: OscdSettings | None = None
@@ -29,10 +34,22 @@ class Sources:
     hot_buildings: bool = False
     paired: bool = False
     geotiff: GeotiffSettings | None = None
+    benchmarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        own = {entry.name for entry in fields(self)}
+        for name in self.benchmarks:
+            if benchmark(name).source in own:
+                raise BrewError(
+                    f"benchmarks lists {name!r}, whose source has a key of its own; set {benchmark(name).source!r} "
+                    "beside it instead"
+                )
 
     def present(self) -> dict[str, Any]:
         """The sources of the scale with their settings, by name."""
-        return {entry.name: value for entry in fields(self) if (value := getattr(self, entry.name))}
+        own = [entry.name for entry in fields(self) if entry.name != "benchmarks"]
+        listed: dict[str, Any] = {benchmark(name).source: True for name in self.benchmarks}
+        return {name: value for name in own if (value := getattr(self, name))} | listed
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ import pandas as pd
 from brew import scales
 from brew.paths import ROOT, Layout
 from brew.reporting import site
+from brew.reporting.claims import headline
+from brew.reporting.paper import TASKS
 from brew.reporting.provenance import commit, sha256
 from brew.scales import MINIATURE
-from brew.stages.settings import Settings, load
-from brew.stages.tables import TASKS
+from brew.stages.settings import load
 
 _LEADS = {
     MINIATURE: (
@@ -36,30 +37,45 @@ _LEADS = {
 }
 
 
-def _sections(layout: Layout, settings: Settings, pages: str) -> list[site.Section]:
+def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
     """The report's order: results first, then how they came about, then what they were made from.
 
-    pages: the folder of the notebooks' pages, from the report.
+    pages, tables: the folders of the notebooks' pages and of the tables, from the report.
     """
 
     def figures(stage: str, page: str | None = None, pattern: str = "*.png") -> list[site.Exhibit]:
         return [site.figure(path, f"{pages}/{page or stage}.html") for path in sorted(layout.read(stage).glob(pattern))]
 
-    def table(name: str) -> list[site.Exhibit]:
-        path = layout.read("tables") / f"{name}.csv"
-        return [site.table(path, f"{pages}/tables.html")] if path.exists() else []
+    def shown(*names: str) -> list[site.Exhibit]:
+        paths = [layout.read("tables") / f"{name}.csv" for name in names]
+        return [site.table(path, f"{pages}/tables.html", f"{tables}/{path.name}") for path in paths if path.exists()]
 
     return [
         site.Section(
             "Results",
             "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch "
             "tested once.",
-            [*figures("figures", pattern="scores.png"), *table("comparison")],
+            [*figures("figures", pattern="scores.png"), *shown(*TASKS, "ranks", "differences")],
+        ),
+        site.Section(
+            "Few labels",
+            "The same benchmarks from a share of the training labels.",
+            [*figures("figures", pattern="low-data.png"), *shown("low-data")],
+        ),
+        site.Section(
+            "Paper tables",
+            "The same tables over the paper's thirteen benchmarks; numbers of the paper are marked as such.",
+            shown(*(f"paper-{task}" for task in TASKS), "paper-ranks", "paper-low-data", "needs"),
+        ),
+        site.Section(
+            "Claims",
+            "What has been claimed of the method and its like, and what this scale can say to it.",
+            shown("claims", "ledger"),
         ),
         site.Section(
             "Change",
             "Change between two dates, beside change vector analysis and a supervised network.",
-            [*figures("change"), *table("change-differences"), *table("oscd-cities")],
+            [*figures("change"), *shown("change-differences", "oscd-cities")],
         ),
         site.Section("Segmentation", "Maps of the test images that show most classes.", figures("segmentation")),
         site.Section("Features", "What the backbones tell apart without any label.", figures("features")),
@@ -74,8 +90,13 @@ def _sections(layout: Layout, settings: Settings, pages: str) -> list[site.Secti
             figures("optical-teacher"),
         ),
         site.Section("Data", "What everything above was made from.", figures("data")),
-        site.Section("Claims", "What has been claimed of the method, and what this scale can say.", table("ledger")),
     ]
+
+
+def _lead(layout: Layout) -> str:
+    """What the scale is, and how many claims it could test."""
+    claims = headline(pd.read_csv(layout.read("tables") / "ledger.csv", dtype=str, keep_default_na=False))
+    return f"{_LEADS.get(layout.scale, f'Dual-teacher distillation at scale {layout.scale}.')} {claims}"
 
 
 def _facts(layout: Layout) -> dict[str, str]:
@@ -105,22 +126,22 @@ def build(scale: str) -> Path:
         return Path(os.path.relpath(file, page.parent)).as_posix()
 
     folder = layout.site / "pages"
-    sections = [section for section in _sections(layout, settings, link(folder)) if section.exhibits]
+    sections = _sections(layout, link(folder), link(layout.site / "tables"))
     pages = [(path.stem, link(path)) for path in sorted(folder.glob("*.html"))]
     others = {name: ROOT / load(name).scale.report for name in scales.scales() if name != scale}
-    html = site.render(
-        f"brew, scale {scale}", _LEADS.get(scale, f"Dual-teacher distillation at scale {scale}."), _facts(layout),
-        sections, pages, [(name, link(other)) for name, other in others.items() if other.exists()],
-    )  # fmt: skip
+    shown = [section for section in sections if section.exhibits]
+    elsewhere = [(name, link(other)) for name, other in others.items() if other.exists()]
+    html = site.render(f"brew, scale {scale}", _lead(layout), _facts(layout), shown, pages, elsewhere)
     page.write_text(html, encoding="utf-8")
     return page
 
 
 def _copy(layout: Layout, target: Path) -> None:
     """Scores, tables and figures to their folders in git."""
+    tables = layout.read("tables")
     for kind, files in {
-        "scores": [(f"{task}.csv", layout.read(task) / "scores.csv") for task in TASKS],
-        "tables": [(path.name, path) for path in sorted(layout.read("tables").glob("*.csv"))],
+        "scores": [("scores.csv", tables / "scores.csv")],
+        "tables": [(path.name, path) for path in sorted(tables.glob("*.csv")) if path.stem != "scores"],
         "figures": [(path.name, path) for path in sorted(layout.read("figures").glob("*.png"))],
     }.items():
         folder = target / kind

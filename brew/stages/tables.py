@@ -1,91 +1,119 @@
-"""Stage `tables`: scores on file as the tables of the report."""
+"""Stage `tables`: scores on file as the tables of the report, and the ledger of claims."""
 
-import math
+from dataclasses import replace
 
 import pandas as pd
 
-from brew.downstream.benchmarks import BENCHMARKS
-from brew.downstream.scores import Score, read_scores
-from brew.reporting.claims import ledger
-from brew.reporting.style import BACKBONES, label, write_caption
+from brew.downstream.benchmarks import BENCHMARKS, Task
+from brew.downstream.scores import write_scores
+from brew.downstream.zoo import BACKBONES as FOREIGN
+from brew.reporting.claims import counted, found_scores, headline, ledger, obtain, read_claims
+from brew.reporting.comparison import Scored, average_scores, difference_table, low_data_table, rank_table, task_table
+from brew.reporting.paper import AVERAGES, TASKS, paper_benchmarks
+from brew.reporting.style import label, write_caption
+from brew.reporting.summary import benchmarks_in, in_order
 from brew.stages import Stage
+from brew.stages.scored import all_scores, scored
 
-#: Methods of change detection alone.
-_CHANGE_REFERENCES = ("cva", "fc-siam-diff")
-TASKS = ("segmentation", "change", "classification")
-
-
-def all_scores(stage: Stage) -> list[Score]:
-    return [score for task in TASKS for score in _of(stage, task)]
-
-
-def _of(stage: Stage, task: str) -> list[Score]:
-    file = stage.layout.read(task) / "scores.csv"
-    return read_scores(file) if file.exists() else []
+#: The backbone that others are held against: the first row of the paper's ablation.
+REFERENCE = "ms-only"
+#: What every table of scores says of its cells.
+_CELLS = (
+    "In percent, mean over seeds, plus or minus the deviation over seeds where there are several; in brackets the 95 % "
+    "interval over test samples (whole scenes where scenes are tested, approximate for few), resampled jointly for all "
+    "backbones with the seeds averaged. Bold: the best, if its difference to every other lies outside its own interval."
+)
+_LISTED = "name it in the scale's parameter `backbones`"
 
 
-def primary_scores(stage: Stage) -> pd.DataFrame:
-    """Mean over seeds of each primary metric, in percent, with its interval over test samples and spread over seeds.
-
-    The interval is that of the first seed: it says how sure the score is over test samples, not over seeds.
-    """
-    rows = [
-        {"benchmark": s.benchmark, "backbone": s.arm, "seed": s.seed, "value": 100 * s.value, "low": 100 * s.low,
-         "high": 100 * s.high, "unit": s.unit, "n": s.n, "metric": s.metric}
-        for s in all_scores(stage)
-        if s.subset == "all" and s.metric == BENCHMARKS[s.benchmark].metric
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows)
-    grouped = frame.sort_values("seed").groupby(["benchmark", "backbone"], sort=False)
-    table = grouped.agg(
-        score=("value", "mean"), values=("value", tuple), spread=("value", "std"), seeds=("seed", "nunique"),
-        low=("low", "first"), high=("high", "first"), unit=("unit", "first"), n=("n", "first"),
-        metric=("metric", "first"),
-    ).reset_index()  # fmt: skip
-    order = {name: place for place, name in enumerate(BACKBONES)}
-    return table.sort_values(
-        ["benchmark", "backbone"], key=lambda column: column.map(lambda name: order.get(name, name)), kind="stable"
-    ) if not table.empty else table  # fmt: skip
+def begin(stage: Stage) -> Scored:
+    """What was scored, with what is claimed and what could have been compared."""
+    return replace(scored(stage), claims=read_claims(), compared=tuple(FOREIGN))
 
 
-def comparison(stage: Stage) -> pd.DataFrame:
-    """Backbones by benchmarks: score, spread over seeds, and interval over test samples in brackets."""
-    scores = primary_scores(stage)
-    scores["cell"] = [_cell(row) for row in scores.itertuples()]
-    wide = scores.pivot(index="backbone", columns="benchmark", values="cell")
-    wide = wide.reindex([name for name in BACKBONES if name in wide.index])
-    for name in wide.columns:
-        absent = wide[name].isna()
-        wide.loc[absent, name] = [missing(arm, name) for arm in wide.index[absent]]
-    names = {name: f"{name} ({BENCHMARKS[name].metric.replace('_', ' ')})" for name in wide.columns}
-    wide = wide.rename(index=label, columns=names).reset_index()
+def scores(stage: Stage) -> pd.DataFrame:
+    """Every score of the scale in one tidy file, with what it was made from."""
+    path = stage.layout.write("tables") / "scores.csv"
+    path.unlink(missing_ok=True)
+    write_scores(path, all_scores(stage))
+    write_caption(path, "Every score: settings, seed, share of the labels, and hashes of model, data and environment.")
+    return pd.read_csv(path)
+
+
+def task(stage: Stage, here: Scored, name: Task) -> pd.DataFrame | None:
+    """Table 1, 2 or 3 over the benchmarks of this scale, with averages; None where it has none of that task."""
+    mine = [each for each in benchmarks_in(here.summary) if BENCHMARKS[each].task == name]
+    if not mine:
+        return None
+    about = "; ".join(f"{each}: {BENCHMARKS[each].summary}" for each in mine)
+    caption = f"{name.capitalize()} with frozen backbones under one protocol. {_CELLS} {about}."
+    return _write(stage, name, task_table(here, name, mine), caption)
+
+
+def paper_task(stage: Stage, here: Scored, name: Task) -> pd.DataFrame:
+    """Table 1, 2 or 3 in the paper's form: its thirteen benchmarks, its models beside ours, and what it states."""
     caption = (
-        "Every backbone under one protocol, in percent: mean over seeds, plus or minus the deviation over seeds where "
-        "there "
-        "are several; in brackets the 95 % interval over test samples (whole cities for oscd, where it is "
-        "approximate). " + "; ".join(f"{name}: {BENCHMARKS[name].summary}" for name in sorted(names)) + "."
+        f"The paper's table {TASKS.index(name) + 1}: {name} on its benchmarks. {_CELLS} After a score, what the paper "
+        "states for the row's model, with a question mark where only notes state it. What a cell that was not run "
+        "needs stands in the table of needs."
     )
-    return _write(stage, "comparison", wide, caption)
+    return _write(stage, f"paper-{name}", task_table(here, name, paper_benchmarks(), True), caption)
 
 
-def missing(backbone: str, benchmark: str) -> str:
-    """What stands where a score is absent: references of change detection have no meaning elsewhere."""
-    elsewhere = backbone in _CHANGE_REFERENCES and BENCHMARKS[benchmark].task != "change"
-    return "-" if elsewhere else "not run"
+def ranks(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | None:
+    """Table 4: average ranks over the benchmarks of this scale, or over those of the paper's that were run."""
+    names = paper_benchmarks() if paper else benchmarks_in(here.summary)
+    table, ranked = rank_table(here, names)
+    if not ranked:
+        return None
+    absent = [name for name in names if name not in ranked]
+    caption = (
+        f"Average ranks over {', '.join(ranked)}; 1 is the best, ties share their ranks. The interval is made by "
+        "ranking anew within each of 2000 bootstrap draws of the test samples, drawn jointly for all backbones, seeds "
+        "averaged: it says how firm an order is on these benchmarks, nothing about others."
+        + (f" Not run, so not ranked: {', '.join(absent)}." if absent else "")
+    )
+    return _write(stage, "paper-ranks" if paper else "ranks", table, caption)
 
 
-def _cell(row) -> str:  # type: ignore[no-untyped-def]
-    spread = "" if math.isnan(row.spread) else f" +/- {row.spread:.1f}"
-    return f"{row.score:.1f}{spread} [{row.low:.1f}, {row.high:.1f}]"
+def differences(stage: Stage, here: Scored) -> pd.DataFrame:
+    """Every backbone less the reference, on paired draws."""
+    caption = (
+        f"Primary score of every backbone less that of {label(REFERENCE)}, in points, with the 95 % interval of the "
+        "paired difference: both on the same draws of test samples, seeds averaged. Bold: the interval leaves out 0."
+    )
+    return _write(stage, "differences", difference_table(here, REFERENCE, benchmarks_in(here.summary)), caption)
+
+
+def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | None:
+    """Table 7: benchmarks from all training labels and from a share of them; None where there is none.
+
+    paper: over the paper's benchmarks, with what it states; else over those of this scale.
+    """
+    names = paper_benchmarks() if paper else benchmarks_in(here.summary)
+    table = low_data_table(here, names, paper)
+    if table.empty:
+        return None
+    caption = f"Few labels: primary score from all training labels and from shares of them, per benchmark. {_CELLS}"
+    return _write(stage, "paper-low-data" if paper else "low-data", table, caption)
+
+
+def needs(stage: Stage, here: Scored) -> pd.DataFrame:
+    """What the cells need that were not run: weights, and data."""
+    run = {name for draws in here.draws.values() for name in draws}
+    weights = [(label(name), "weights", FOREIGN[name].needs() or _LISTED) for name in in_order(set(FOREIGN) - run)]
+    data = [(name, "data", obtain(name)) for name in paper_benchmarks() if not here.of(name)]
+    table = pd.DataFrame(weights + data, columns=["not run", "kind", "needs"])
+    return _write(stage, "needs", table, "What was not run at this scale, and what it needs.")
 
 
 def change_by_city(stage: Stage) -> pd.DataFrame | None:
     """F1 of OSCD for every test city, pooled with and without saclay_w, and the mean over cities; None without OSCD."""
-    scores = [score for score in _of(stage, "change") if score.benchmark == "oscd"]
-    if not scores:
+    rows = [score for score in all_scores(stage) if score.benchmark == "oscd" and score.labels == 1]
+    if not rows:
         return None
     frame = pd.DataFrame(
-        [{"backbone": s.arm, "metric": s.metric, "subset": s.subset, "value": 100 * s.value} for s in scores]
+        [{"backbone": s.arm, "metric": s.metric, "subset": s.subset, "value": 100 * s.value} for s in rows]
     )
     pooled = {"f1": "F1", "precision": "precision", "recall": "recall", "f1_scene_mean": "mean city F1"}
     parts = {}
@@ -98,7 +126,7 @@ def change_by_city(stage: Stage) -> pd.DataFrame | None:
     cities = frame[(frame["metric"] == "f1") & ~frame["subset"].isin(["all", "without saclay_w"])]
     for city, values in cities.groupby("subset"):
         parts[str(city)] = values.groupby("backbone")["value"].mean()
-    table = pd.DataFrame(parts).reindex([name for name in BACKBONES if name in set(frame["backbone"])])
+    table = pd.DataFrame(parts).reindex(in_order(frame["backbone"]))
     table = table.rename(index=label).T.map(lambda value: f"{value:.1f}").rename_axis("OSCD").reset_index()
     caption = (
         "OSCD, official test cities, in percent, mean over seeds. First from counts pooled over the cities (primary), "
@@ -112,25 +140,21 @@ def paired(stage: Stage) -> pd.DataFrame:
     table = pd.read_csv(stage.layout.read("change") / "differences.csv", keep_default_na=False)
     caption = (
         "Change detection: F1 of every backbone less that of `ms-only` on the same test scenes. The interval resamples "
-        "whole "
-        "scenes jointly for both (approximate for ten cities); p is exact over all exchanges of the two in any subset "
-        "of the scenes, first seed, where they are few."
+        "whole scenes jointly for both (approximate for ten cities); p is exact over all exchanges of the two in any "
+        "subset of the scenes, first seed, where they are few."
     )
     return _write(stage, "change-differences", table, caption)
 
 
-def claims(stage: Stage) -> pd.DataFrame:
+def claims(stage: Stage, here: Scored) -> pd.DataFrame:
     """The ledger: every claim with what this scale can say to it."""
-    scores = primary_scores(stage)
-    scores["interval"] = [f"{row.low:.1f} to {row.high:.1f}" for row in scores.itertuples()]
-    scores["score"] = scores["score"].map(lambda value: f"{value:.1f}")
-    table = ledger(scores, stage.settings.scale.name)
-    answered = int((table["ours"] != "").sum())
-    caption = (
-        f"Claims about the method and what this scale can say to them: {answered} of {len(table)} meet a number of "
-        "ours, none on the same model and data, so none can be called reproduced here."
-    )
-    return _write(stage, "ledger", table, caption)
+    averages = average_scores(here, paper_benchmarks(), AVERAGES.values())
+    weights = {name: entry.needs() for name, entry in FOREIGN.items()}
+    found = found_scores(here.summary, averages)
+    table = ledger(here.claims, found, stage.settings.scale.name, weights)
+    _write(stage, "ledger", table, headline(table))
+    caption = f"Claims about the method and its like by table and verdict. {headline(table)}"
+    return _write(stage, "claims", counted(table), caption)
 
 
 def _write(stage: Stage, name: str, table: pd.DataFrame, caption: str) -> pd.DataFrame:

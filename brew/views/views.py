@@ -3,10 +3,11 @@
 Source: DEO (arXiv 2602.19863, section 3 and supplement), whose views follow DINO's. Geometry is shared by all bands of
 a view; optical augmentation acts on the three optical bands alone. Views depend on (seed, epoch, sample, view) and on
 nothing else, so neither the composition of the batch nor a restart changes them.
-Left out: other sensors than Sentinel-2 with an optical image; masks.
+Images of further sensors (radar) follow the same geometry on their own grid. Left out: masks (`brew.views.masks`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from jaxtyping import Bool, Float32, Int64, Num
 from torch import Tensor
 
 from brew.errors import BrewError, nearest
-from brew.sensors import SENSORS, Sensor
+from brew.sensors import PATHS, SENSORS, Sensor, sensor_of
 from brew.views.geometry import Geometry, crop_and_resize, draw_geometry, rows_first
 from brew.views.optical import Colour, augment, concatenate, draw_colour
 
@@ -33,6 +34,7 @@ class ViewSettings:
     blur_probability: of the first global, second global and local views. solarise_probability: second global view.
     high_resolution: where a sample's high-resolution optical image goes: to ``"both"`` stems (it replaces B4 B3 B2 of
         the multispectral one, as in the released code), to the ``"optical"`` stem only, or ``"none"``.
+    mask_patch: pixels per side of what a masked student does not see at once. mask_ratio: share of them; SimMIM's.
     """
 
     global_size: int = 224
@@ -51,6 +53,8 @@ class ViewSettings:
     solarise_probability: float = 0.2
     solarise_threshold: float = 0.5
     high_resolution: str = "both"
+    mask_patch: int = 32
+    mask_ratio: float = 0.6
 
     def __post_init__(self) -> None:
         if self.high_resolution not in _HIGH_RESOLUTION:
@@ -58,6 +62,11 @@ class ViewSettings:
             raise BrewError(message + nearest(self.high_resolution, _HIGH_RESOLUTION))
         if min(self.global_size, self.local_size, self.optical_scale) < 1 or self.locals < 0:
             raise BrewError(f"{self} has a size, scale or number of views that is too small; expected whole pixels")
+        if not (0 < self.mask_ratio < 1 and self.mask_patch >= 1):
+            raise BrewError(
+                f"mask_ratio {self.mask_ratio}, mask_patch {self.mask_patch}; expected a share between 0 and 1 of "
+                "squares of whole pixels"
+            )
         for low, high in (self.global_area, self.local_area):
             if not 0 < low <= high <= 1:
                 raise BrewError(f"area ({low}, {high}) of a view; expected fractions of the image, smaller one first")
@@ -84,16 +93,20 @@ class ViewParameters:
 class View:
     """One view of every sample of a batch; K is the settings' optical_scale.
 
+    Samples from a source without multispectral images are in the optical tensors alone.
+
     multispectral: normalised as "sentinel2" (replaced bands as "rgb"); None for optical-only batches.
     optical: normalised for the student's optical stem, as "rgb" or "sentinel2-rgb", by sample.
     display: what a frozen optical teacher normalises itself, in [0, 1]; global views only.
+    others: per stem of a further sensor, the samples that have an image of it, normalised as that sensor.
     """
 
     name: str
     is_global: bool
     multispectral: Float32[Tensor, "batch channel y x"] | None
-    optical: Float32[Tensor, "batch 3 optical_y optical_x"]
-    display: Float32[Tensor, "batch 3 optical_y optical_x"] | None
+    optical: Float32[Tensor, "optical_batch 3 optical_y optical_x"]
+    display: Float32[Tensor, "optical_batch 3 optical_y optical_x"] | None
+    others: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def make_views(
@@ -105,6 +118,7 @@ def make_views(
     seed: int,
     epoch: int,
     settings: ViewSettings,
+    others: Mapping[str, Num[Tensor, "batch _channel _y _x"]] | None = None,
 ) -> list[View]:
     """The global views, then the local ones, of a batch in native units.
 
@@ -112,11 +126,19 @@ def make_views(
     optical: 8-bit brightness on a grid that is a whole multiple of the multispectral one (or the reverse), same ground.
     has_optical: which samples have a high-resolution optical image; None: all, if there is `optical`. The others'
     optical bands are their own B4 B3 B2. samples: identifiers that key the draws.
+    others: images of further sensors by stem, such as "sar", on the same ground; grids as above.
     Raises BrewError where the images do not fit together.
     """
     grid = _common_grid(multispectral, optical)
     parameters = draw_view_parameters(samples, grid, seed=seed, epoch=epoch, settings=settings)
-    return apply_views(multispectral, optical, has_optical, parameters, settings)
+    views = apply_views(multispectral, optical, has_optical, parameters, settings)
+    if not others:
+        return views
+    prepared = {path: _Other.prepare(path, images, grid) for path, images in others.items()}
+    return [
+        replace(view, others={path: other.view(drawn, settings) for path, other in prepared.items()})
+        for view, drawn in zip(views, parameters, strict=True)
+    ]
 
 
 def draw_view_parameters(
@@ -319,6 +341,36 @@ def _on_grid_of(bands: Tensor, optical: Tensor) -> Tensor:
         return optical
     small = F.interpolate(optical.flatten(0, 1), size=bands.shape[-2:], mode="bicubic", antialias=True)
     return small.unflatten(0, optical.shape[:2])
+
+
+@dataclass(frozen=True)
+class _Other:
+    """Images of a further sensor, rows first. factor: their pixels per pixel of the common grid."""
+
+    images: Float32[Tensor, "batch y channel x"]
+    factor: int
+    sensor: Sensor
+
+    @classmethod
+    def prepare(cls, path: str, images: Tensor, grid: tuple[int, int]) -> "_Other":
+        if path not in PATHS:
+            raise BrewError(f"images for stem {path!r}; {nearest(path, tuple(PATHS))}")
+        sensor, (rows, columns) = sensor_of(path), grid
+        height, width = images.shape[-2:]
+        if images.shape[1] != len(sensor) or height % rows or height * columns != width * rows:
+            raise BrewError(
+                f"{path} images of shape {tuple(images.shape)}; expected {len(sensor)} bands "
+                f"({' '.join(sensor.band_names)}) on a whole multiple of the {rows} x {columns} grid of the others"
+            )
+        return cls(rows_first(images), height // rows, sensor)
+
+    @torch.no_grad()
+    def view(self, drawn: ViewParameters, settings: ViewSettings) -> Tensor:
+        size = settings.global_size if drawn.is_global else settings.local_size
+        with torch.autocast(self.images.device.type, enabled=False):
+            resized = crop_and_resize(self.images, drawn.geometry.on_grid(self.factor), size)
+            _normalise(resized, _statistics(self.sensor, 1.0, resized.device))
+        return resized
 
 
 def _statistics(sensor: Sensor, white: float, device: torch.device) -> Float32[Tensor, "2 channel"]:

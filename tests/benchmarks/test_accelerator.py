@@ -212,7 +212,7 @@ def test_a_step_reads_nothing_from_the_device_and_sends_without_waiting(monkeypa
             targets = loop._targets(own_teacher, teachers, batch, None)
             projections = learner(batch, Noise(0, epoch, "student"))
             _, similarity = similarities(
-                chosen, projections, *targets, epsilon=0.05, skip_same_view=True, half_logdet=True
+                chosen, batch, projections, *targets, epsilon=0.05, skip_same_view=True, half_logdet=True
             )
             (-similarity).backward()
             loop.clip(learner, 3.0, True)

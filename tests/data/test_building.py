@@ -299,8 +299,7 @@ def test_an_item_on_which_workers_die_does_not_end_the_others():
     crash = "__import__('os')._exit(1)"
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(n_workers=1, threads_per_worker=1, **building._LOCAL) as local,
-        Client(local) as client,
+        building._connected(1, None) as client,
     ):
         results = dict(building.in_window(client, eval, ["1 + 1", crash, "2 + 2", "3 + 3"]))
     assert isinstance(results.pop(crash), KilledWorker)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brew.data import materials
+from brew.data import backscatter, materials
 from brew.data.materials import MATERIALS, PUBLISHED, reflectance
 from brew.data.miniature import CHANGES, CROPS, GROUPS, IGNORE, PRODUCTS, ROOFS, SCENES, render
 from brew.data.miniature import MATERIALS as LEGEND
@@ -147,6 +147,7 @@ def test_shapes_types_and_legends(ratio: int) -> None:
     expected = {
         "multispectral": ((batch, 2, len(SENSOR), size, size), torch.uint16),
         "optical": ((batch, 2, 3, fine, fine), torch.uint8),
+        "sar": ((batch, 2, 2, size, size), torch.float32),
         "materials": ((batch, size, size), torch.uint8),
         "roofs": ((batch, fine, fine), torch.uint8),
         "crops": ((batch, size, size), torch.uint8),
@@ -266,6 +267,34 @@ def test_scene_labels_follow_the_materials(world: dict[str, torch.Tensor]) -> No
 
 
 # --- refusals
+
+
+def test_radar_sees_water_dark_woods_in_cross_polarisation_and_buildings_bright() -> None:
+    images = render(torch.arange(48), 3, products=("sar", "materials"), size=32, dates=1)
+    vv, vh = images["sar"][:, 0].unbind(1)
+    labels = images["materials"]
+
+    def level(band: torch.Tensor, *names: str) -> float:
+        chosen = torch.isin(labels, torch.tensor([LEGEND.index(name) for name in names], dtype=torch.uint8))
+        return float((10 ** (band[chosen] / 10)).mean().log10() * 10)
+
+    assert level(vv, "clear water", "turbid water") < level(vv, "grass") - 4
+    assert level(vh, "broadleaf forest") > level(vh, "winter wheat") + 3
+    assert level(vv, "grey roof", "tile roof") > level(vv, "grass") + 4
+
+
+def test_speckle_has_sentinel_1_s_number_of_looks() -> None:
+    """Before pixels are mixed: mean 1, variance 1 / looks."""
+    table = backscatter.speckle_table()
+    assert table.mean().item() == pytest.approx(1, abs=2e-3)
+    assert table.var().item() == pytest.approx(1 / backscatter.LOOKS, rel=0.02)
+
+
+def test_every_material_has_a_backscatter(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert backscatter.levels().shape == (len(MATERIALS), 2)
+    monkeypatch.delitem(backscatter.LEVELS, "sand")
+    with pytest.raises(BrewError, match="no backscatter for sand"):
+        backscatter.levels()
 
 
 @pytest.mark.parametrize(

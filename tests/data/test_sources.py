@@ -10,6 +10,7 @@ from brew.data.sources import SOURCES, MiniatureSettings, build_store, source
 from brew.data.store import image_hashes, open_store
 from brew.errors import BrewError
 from brew.paths import DATA
+from brew.stages.settings import load
 
 SETTINGS = MiniatureSettings(pretrain=5, train=3, validation=0, test=2, size=16, optical_ratio=2)
 
@@ -36,7 +37,20 @@ def test_every_entry_says_what_it_is(name):
     assert entry.name == name and entry.summary and entry.licence
     assert f"`{name}`" in (DATA / "README.md").read_text()
     if entry.folder:
-        assert entry.patterns and entry.obtain and entry.manifest.is_file()
+        assert entry.patterns and entry.obtain
+
+
+def test_what_a_scale_uses_has_a_manifest():
+    used = {name for scale in ("miniature", "tiny", "real") for name in load(scale).data.present()}
+    assert "oscd" in used
+    assert all(SOURCES[name].manifest.is_file() for name in used if SOURCES[name].folder)
+
+
+def test_files_without_a_manifest_are_no_silent_input(tmp_path, monkeypatch):
+    monkeypatch.setenv("BREW_DATA", str(tmp_path))
+    (tmp_path / "pastis").mkdir()
+    with pytest.raises(BrewError, match=r"python -m brew.data.sources pastis"):
+        build_store("pastis", tmp_path / "store.zarr", True)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in SOURCES.items() if entry.folder])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from brew.models.heads import Head
+from brew.models.heads import Head, PixelHead
 
 
 def head() -> Head:
@@ -50,3 +50,17 @@ def test_a_zero_vector_gives_no_nan() -> None:
     projector(x).sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
+
+
+def test_a_pixel_head_puts_a_patch_s_pixels_where_it_lies():
+    head = PixelHead(8, 2, 4)
+    maps = torch.zeros(1, 8, 3, 3)
+    maps[0, :, 1, 2] = torch.randn(8)
+    with torch.no_grad():
+        change = head(maps, 10) - head(torch.zeros_like(maps), 10)
+    touched = change.abs().sum((0, 1)) > 0
+    assert change.shape == (1, 2, 10, 10)
+    assert touched[4:8, 8:10].all()
+    assert touched.sum() == touched[4:8, 8:10].sum()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert head(maps.bfloat16(), 10).dtype == torch.float32

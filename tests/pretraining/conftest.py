@@ -13,10 +13,11 @@ from brew.data.miniature import render
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS, OpticalTeacher
 from brew.pretraining.arms import arm
-from brew.pretraining.loop import Optimisation, Pretrained, pretrain
+from brew.pretraining.loop import Pretrained, pretrain
+from brew.pretraining.optimisation import Optimisation
 from brew.views import ViewSettings
 
-VIEWS = ViewSettings(global_size=32, local_size=16, locals=2, blur_kernel=5)
+VIEWS = ViewSettings(global_size=32, local_size=16, locals=2, blur_kernel=5, mask_patch=8)
 
 
 class SceneFeed:
@@ -25,7 +26,7 @@ class SceneFeed:
     name = "scenes"
 
     def __init__(self, products: dict[str, torch.Tensor]):
-        self.products = {key: products[key][:, 0] for key in ("multispectral", "optical")}
+        self.products = {key: products[key][:, 0] for key in ("multispectral", "optical", "sar")}
 
     def __len__(self) -> int:
         return 2
@@ -38,7 +39,7 @@ class SceneFeed:
 
 @pytest.fixture(scope="session")
 def scenes() -> SceneFeed:
-    return SceneFeed(render(torch.arange(16), 5, products=("multispectral", "optical"), size=32, dates=1))
+    return SceneFeed(render(torch.arange(16), 5, products=("multispectral", "optical", "sar"), size=32, dates=1))
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +50,26 @@ def teacher() -> OpticalTeacher:
 
 @pytest.fixture
 def short_run(scenes: SceneFeed, teacher: OpticalTeacher, tmp_path: Path):
-    """A function that pretrains one arm for some steps; `feed` replaces the scenes."""
+    """A function that pretrains one arm for some steps. feed: replaces the scenes. depth: stochastic depth."""
 
     def run(
-        name: str, steps: int, feed: object = None, unfinished: Path | None = None, **numbers: object
+        name: str,
+        steps: int,
+        feed: object = None,
+        unfinished: Path | None = None,
+        depth: float | None = None,
+        **numbers: object,
     ) -> Pretrained:
         chosen = arm(name).with_teacher("miniature")
-        student = build_student("swin-nano", chosen.paths, seed=0)
         optimisation = Optimisation(steps=steps, learning_rate=2e-3, hidden=32, width=32, **numbers)  # type: ignore[arg-type]
+        student = build_student(
+            "swin-nano",
+            chosen.paths,
+            stochastic_depth=depth,
+            fixed_count=optimisation.fixed_count,
+            maskable=bool(chosen.masking),
+            seed=0,
+        )
         return pretrain(
             chosen, student, {each: teacher for each in chosen.teachers}, [feed or scenes], VIEWS, optimisation,
             unfinished or tmp_path / "unfinished.pt", Fabric(accelerator="cpu", devices=1),

@@ -14,6 +14,7 @@ def test_every_arm_trains_and_its_loss_falls(name, short_run):
     entry = ARMS[name]
     named = {f"{each.path}/{part}" for each in entry.self_distillation for part in ("compression", "expansion")}
     named |= {f"miniature/{token}" for each in entry.distillation for token, _ in each.tokens}
+    named |= {f"{each.path}/reconstruction" for each in entry.masking}
     assert named == {column for column in run.history if "/" in column}
     assert run.student.trained_paths == entry.paths
 

@@ -113,3 +113,10 @@ def test_a_broken_checkpoint_is_an_error_not_a_fresh_start(tmp_path):
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(BrewError, match="delete it to start anew"):
         checkpoint.load(path)
+
+
+def test_a_fixed_count_of_dropped_samples_is_a_parameter(short_run):
+    runs = [short_run("ms-only", steps=1, depth=0.5, fixed_count=fixed) for fixed in (True, True, False)]
+    one, again, independent = (run.student.state_dict() for run in runs)
+    assert same_weights(one, again)
+    assert not same_weights(one, independent)

@@ -35,7 +35,8 @@ from brew.models.teachers import TEACHERS
 from brew.paths import ROOT
 from brew.pretraining import checkpoint, loop
 from brew.pretraining.arms import arm
-from brew.pretraining.loop import Optimisation, Pretrained, pretrain
+from brew.pretraining.loop import Pretrained, pretrain
+from brew.pretraining.optimisation import Optimisation
 from brew.stages.pretrain import launched
 from brew.views import ViewSettings
 

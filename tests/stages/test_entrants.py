@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from brew import paths
+from brew.downstream.zoo.weights import TorchgeoFile
 from brew.errors import BrewError
 from brew.models.teachers import TeacherUnavailable
 from brew.paths import Layout
@@ -28,9 +29,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(settings, Layout("tiny"))
 
 
-def _names(stage: Stage, **changes: object) -> list[str]:
+def _names(stage: Stage, sensor: str | None = None, **changes: object) -> list[str]:
     changed = Stage(replace(stage.settings, **changes), stage.layout)
-    return [entrant.name for entrant in evaluation.entrants(changed)]
+    return [entrant.name for entrant in evaluation.entrants(changed, sensor)]
 
 
 def test_listed_backbones_are_compared_after_everything_of_ours(stage: Stage) -> None:
@@ -45,3 +46,11 @@ def test_a_teacher_stands_once(stage: Stage) -> None:
 def test_an_unknown_backbone_is_refused(stage: Stage) -> None:
     with pytest.raises(BrewError, match="imagenet"):
         _names(stage, backbones=("imagenets",))
+
+
+def test_what_cannot_run_is_left_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _names(stage, backbones=("croma", "unet-resnet50")) == ["random"]
+    monkeypatch.setattr(TorchgeoFile, "file", lambda _: Path(__file__))
+    assert _names(stage, backbones=("croma", "dofa", "satlas")) == ["random", "croma", "dofa", "satlas"]
+    assert _names(stage, "sentinel2", backbones=("croma", "dofa", "satlas")) == ["random", "dofa", "satlas"]
+    assert _names(stage, "rgb", backbones=("croma", "dofa", "satlas")) == ["random", "dofa"]

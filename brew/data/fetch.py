@@ -1,0 +1,206 @@
+"""Fetching published files: resumed where a transfer broke off, checked, unpacked within their folder.
+
+What was received is kept in `fetched.yaml` beside the files: size, SHA-256, and whether a published checksum confirmed
+it. Where none is stated, the one counts that the host names in its answer (Hugging Face's X-Linked-ETag, Google's
+x-goog-hash).
+Left out: hosts that want an account or a browser; such files are put there by hand, and then checked and unpacked.
+"""
+
+import base64
+import hashlib
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import requests
+import yaml
+
+from brew.errors import BrewError
+
+RECORD = "fetched.yaml"
+_TRIES = 5
+#: Bytes written at once: what a broken transfer loses at most.
+_CHUNK = 2**16
+#: Seconds without an answer.
+_PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One published file.
+
+    file: where it lies, below the data set's folder. url: empty where it is fetched by hand. md5, sha256: as published,
+    empty where not. An archive is unpacked beside itself.
+    """
+
+    file: str
+    url: str = ""
+    md5: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A published one. kind: a name of hashlib. by: who published it."""
+
+    kind: str
+    value: str
+    by: str
+
+
+def fetch(remotes: Sequence[Remote], folder: Path, obtain: str) -> None:
+    """Bring all files into `folder`, each checked and unpacked; those that `fetched.yaml` lists are there already.
+
+    obtain: one line for files that only hands can fetch. Raises BrewError where one is absent, broken off, or has
+    another checksum than was published.
+    """
+    record = _read_record(folder)
+    for remote in remotes:
+        if remote.file in record:
+            continue
+        target = folder / remote.file
+        told = _published(remote)
+        if not target.is_file():
+            if not remote.url:
+                raise BrewError(f"{target} does not exist and cannot be fetched by a program. To obtain it: {obtain}")
+            told = download(remote.url, target) or told
+        sha256 = _check(target, _published(remote) or told)
+        if zipfile.is_zipfile(target) or tarfile.is_tarfile(target):
+            unpack(target)
+        record[remote.file] = {"bytes": target.stat().st_size, "sha256": sha256, "checked": bool(told)}
+        _write_record(folder, record)
+        confirmed = f"as {told.by} says" if told else "no checksum is published; recorded what came"
+        print(f"{target}: {target.stat().st_size} bytes, SHA-256 {sha256} ({confirmed})")
+
+
+def _published(remote: Remote) -> Checksum | None:
+    for kind in ("sha256", "md5"):
+        if value := getattr(remote, kind):
+            return Checksum(kind, value, "its publisher")
+    return None
+
+
+def download(url: str, target: Path) -> Checksum | None:
+    """Fetch a file, going on where an earlier transfer broke off; the checksum that the host named, if any.
+
+    What has come lies in `<target>.partial` until it is whole. Raises BrewError where the host refuses or the
+    transfer breaks off again and again.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    trouble: Exception | None = None
+    for _ in range(_TRIES):
+        try:
+            told = _receive(url, partial)
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            trouble = error
+            continue
+        except requests.RequestException as error:
+            raise BrewError(f"{url} cannot be fetched ({error}); expected a file. Fetch it by hand") from error
+        partial.replace(target)
+        _tag_file(partial).unlink(missing_ok=True)
+        return told
+    have = partial.stat().st_size if partial.exists() else 0
+    raise BrewError(
+        f"{url} broke off {_TRIES} times ({trouble}); {have} bytes have come. Run again to go on from there"
+    ) from trouble
+
+
+def _receive(url: str, partial: Path) -> Checksum | None:
+    """One request for what is missing, appended to `partial`."""
+    have, tag = (partial.stat().st_size if partial.exists() else 0), _tag_file(partial)
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if tag.exists():
+            headers["If-Range"] = tag.read_text()  # a host whose file has changed since sends the whole of it
+    with closing(requests.get(url, headers=headers, stream=True, timeout=_PATIENCE)) as answer:
+        if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            partial.unlink()  # nothing is missing, or the file has become shorter: only from the start is it known
+            return _receive(url, partial)
+        answer.raise_for_status()
+        if "ETag" in answer.headers:
+            tag.write_text(answer.headers["ETag"])
+        resumed = answer.status_code == requests.codes.partial_content
+        with partial.open("ab" if resumed else "wb") as file:
+            for chunk in answer.iter_content(_CHUNK):
+                file.write(chunk)
+        return _told(answer)
+
+
+def _tag_file(partial: Path) -> Path:
+    return partial.with_name(f"{partial.name}.etag")
+
+
+def _told(answer: requests.Response) -> Checksum | None:
+    """The checksum that the host named, in its answer or the one that redirected to it."""
+    for each in (*answer.history, answer):
+        linked = each.headers.get("X-Linked-ETag", "").strip('"')
+        if len(linked) == 64:
+            return Checksum("sha256", linked, "its host")
+        for part in each.headers.get("x-goog-hash", "").split(","):
+            kind, _, value = part.strip().partition("=")
+            if kind == "md5":
+                return Checksum("md5", base64.b64decode(value).hex(), "its host")
+    return None
+
+
+def _check(file: Path, expected: Checksum | None) -> str:
+    """The file's SHA-256; BrewError, and the file away, where it is not the published one."""
+    with file.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        stream.seek(0)
+        found = hashlib.file_digest(stream, expected.kind).hexdigest() if expected else ""
+    if expected and found != expected.value:
+        wrong = file.with_name(f"{file.name}.wrong")
+        file.replace(wrong)
+        raise BrewError(
+            f"{file}: {expected.kind} {found}; expected {expected.value} as {expected.by} says. Now {wrong.name}; "
+            "run again to fetch it anew"
+        )
+    return sha256
+
+
+def unpack(archive: Path) -> None:
+    """Unpack a ZIP or tar archive beside itself; BrewError where it is damaged or a member would lie elsewhere."""
+    folder = archive.parent
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                _check_room(archive, sum(member.file_size for member in packed.infolist()))
+                for name in packed.namelist():
+                    _check_inside(archive, name)
+                packed.extractall(folder)
+        else:
+            with tarfile.open(archive) as packed_tar:
+                _check_room(archive, sum(member.size for member in packed_tar))
+                packed_tar.extractall(folder, filter="data")
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        raise BrewError(f"{archive} cannot be unpacked ({error}); obtain it again, from its publisher") from error
+
+
+def _check_inside(archive: Path, name: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise BrewError(f"{archive}: member {name!r} would lie outside {archive.parent}; obtain it from its publisher")
+
+
+def _check_room(archive: Path, needed: int) -> None:
+    free = shutil.disk_usage(archive.parent).free
+    if needed > free:
+        raise BrewError(f"{archive} unpacks to {needed} bytes; {free} are free in {archive.parent}. Make room")
+
+
+def _read_record(folder: Path) -> dict[str, dict[str, object]]:
+    file = folder / RECORD
+    return (yaml.safe_load(file.read_text()) or {}) if file.is_file() else {}
+
+
+def _write_record(folder: Path, record: dict[str, dict[str, object]]) -> None:
+    partial = folder / f"{RECORD}.partial"
+    partial.write_text(yaml.safe_dump(record, width=1000))
+    partial.replace(folder / RECORD)

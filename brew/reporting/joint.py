@@ -1,0 +1,76 @@
+"""Backbones side by side: scores, differences, averages and ranks on the same draws of test samples.
+
+Everything here is a function of *draws*: per backbone the score of the test as it is, then of every bootstrap draw of
+its samples, averaged over seeds. All backbones of a benchmark are on the same draws, so that a difference or a rank is
+taken within a draw. Intervals say how sure a number is over test samples; seeds are another matter (`Spread`).
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Real
+from scipy.stats import rankdata
+
+from brew.downstream.benchmarks import Benchmark
+from brew.downstream.metrics import metric
+from brew.downstream.uncertainty import joint_draws
+
+#: Backbone -> score as it is, then of every draw.
+Draws = Mapping[str, Float[np.ndarray, " draw"]]
+LEVEL = 0.95
+
+
+def draws_of(benchmark: Benchmark, counts: Mapping[str, Sequence[np.ndarray]]) -> Draws:
+    """Draws of the benchmark's primary metric, in percent. counts: backbone -> one array of counts per seed.
+
+    Raises BrewError where backbones hold different numbers of test samples.
+    """
+    chosen = metric(benchmark.metric)
+    function = partial(chosen, ignore=benchmark.ignore if chosen.ignores else None)
+    stacked = {name: np.stack(list(runs)) for name, runs in counts.items()}
+    return {name: 100 * values for name, values in joint_draws(stacked, function, seeds=True).items()}
+
+
+def interval(draws: Float[np.ndarray, " draw"]) -> tuple[float, float]:
+    """The ends of the percentile interval."""
+    low, high = np.quantile(draws[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def differs(one: Float[np.ndarray, " draw"], other: Float[np.ndarray, " draw"]) -> bool:
+    """Whether their difference lies outside its own interval: the interval of the paired difference leaves out 0."""
+    low, high = interval(one - other)
+    return low > 0 or high < 0
+
+
+def leader(draws: Draws) -> str | None:
+    """The best backbone, if its difference to each other one lies outside its interval; else None."""
+    if len(draws) < 2:
+        return None
+    best = max(draws, key=lambda name: draws[name][0])
+    ahead = all(differs(draws[best], other) for name, other in draws.items() if name != best)
+    return best if ahead else None
+
+
+def average(benchmarks: Sequence[Draws]) -> Draws:
+    """Mean over benchmarks within each draw, of the backbones that were scored on all of them."""
+    return {name: np.mean([each[name] for each in benchmarks], axis=0) for name in _in_all(benchmarks)}
+
+
+def ranks(draws: Draws) -> Draws:
+    """Rank of every backbone within each draw, 1 the best, ties averaged."""
+    if not draws:
+        return {}
+    scores: Real[np.ndarray, "backbone draw"] = np.stack(list(draws.values()))
+    return dict(zip(draws, rankdata(-scores, axis=0), strict=True))
+
+
+def average_ranks(benchmarks: Sequence[Draws]) -> Draws:
+    """Mean rank over benchmarks within each draw, among the backbones that were scored on all of them."""
+    shared = _in_all(benchmarks)
+    return average([ranks({name: each[name] for name in shared}) for each in benchmarks])
+
+
+def _in_all(benchmarks: Sequence[Draws]) -> list[str]:
+    return [name for name in benchmarks[0] if all(name in each for each in benchmarks)] if benchmarks else []

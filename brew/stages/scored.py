@@ -1,0 +1,56 @@
+"""What was scored: the rows and counts that the task stages left, as tables and figures take them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from brew.downstream.benchmarks import BENCHMARKS
+from brew.downstream.scores import Score, read_counts, read_scores
+from brew.errors import BrewError
+from brew.reporting.comparison import Scored
+from brew.reporting.joint import draws_of
+from brew.reporting.paper import TASKS
+from brew.reporting.summary import is_primary, summarise
+from brew.stages import Stage
+
+
+def all_scores(stage: Stage) -> list[Score]:
+    """The rows of every task that was run."""
+    files = [stage.layout.read(task) / "scores.csv" for task in TASKS]
+    return [score for file in files if file.exists() for score in read_scores(file)]
+
+
+def scored(stage: Stage) -> Scored:
+    """Primary scores with intervals recomputed from counts, all backbones on the same draws of test samples.
+
+    Raises BrewError where the counts of a score are absent, or where backbones were tested on different samples.
+    """
+    rows = [score for score in all_scores(stage) if is_primary(score)]
+    files: defaultdict[tuple[str, float], defaultdict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        files[row.benchmark, row.labels][row.arm].append(_counts_file(stage, row))
+    draws = {key: draws_of(BENCHMARKS[key[0]], _counts(key[0], arms)) for key, arms in files.items()}
+    return Scored(draws, summarise(rows, draws))
+
+
+def _counts_file(stage: Stage, row: Score) -> Path:
+    """Counts per test sample that the score comes from; of classification, the linear probe's."""
+    share = "" if row.labels == 1 else f"-{row.labels:g}"
+    stem = f"{row.benchmark}-{row.arm}-{row.seed}{share}"
+    folder = stage.layout.read(row.task) / "counts"
+    for file in (folder / f"{stem}.npz", folder / f"{stem}-linear.npz"):
+        if file.exists():
+            return file
+    raise BrewError(f"{folder} holds no counts {stem}; expected those of every score. Run its stage again")
+
+
+def _counts(benchmark: str, files: Mapping[str, Sequence[Path]]) -> dict[str, list[np.ndarray]]:
+    """Backbone -> counts of each seed, all of the same test samples."""
+    found = {arm: [read_counts(file) for file in runs] for arm, runs in files.items()}
+    if len({tuple(units) for runs in found.values() for _, units in runs}) > 1:
+        raise BrewError(
+            f"backbones of {benchmark} were tested on different samples; expected the same. Run its stage again"
+        )
+    return {arm: [counts for counts, _ in runs] for arm, runs in found.items()}

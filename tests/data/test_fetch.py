@@ -1,0 +1,231 @@
+"""Fetching from a server of our own: whole, broken off, changed, wrong, and archives that would write elsewhere."""
+
+import base64
+import hashlib
+import io
+import tarfile
+import zipfile
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+import yaml
+
+from brew.data import fetch as module
+from brew.data.fetch import Remote, download, fetch, unpack
+from brew.errors import BrewError
+
+CHUNK = module._CHUNK
+CONTENT = bytes(range(256)) * (5 * CHUNK // 512)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves `files`; of a path in `broken` it sends so many bytes per request only, as a connection that drops."""
+
+    def __init__(self, site: "Site", *args):
+        self.site = site
+        super().__init__(*args)
+
+    def do_GET(self):
+        self.site.requests.append((self.path, self.headers.get("Range"), self.headers.get("If-Range")))
+        if self.path not in self.site.files:
+            self.send_error(404)
+            return
+        content, tag = self.site.files[self.path], f'"{self.site.tag}"'
+        start = 0
+        asked = self.headers.get("Range")
+        if asked and self.site.ranges and self.headers.get("If-Range", tag) == tag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("ETag", tag)
+        for name, value in self.site.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content[start : start + self.site.broken.get(self.path, len(content))])
+
+    def log_message(self, *args):
+        """Quiet."""
+
+
+class Site:
+    def __init__(self):
+        self.files: dict[str, bytes] = {}
+        self.broken: dict[str, int] = {}
+        self.headers: dict[str, str] = {}
+        self.requests: list = []
+        self.tag, self.ranges = "first", True
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, self))
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def site(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    site = Site()
+    Thread(target=partial(site.server.serve_forever, poll_interval=0.01), daemon=True).start()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return packed.getvalue()
+
+
+def tarred(members: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as file:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            file.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def test_a_file_comes_whole_and_is_recorded(site, tmp_path, capsys):
+    site.files["/a.tif"] = CONTENT
+    fetch([Remote("deep/a.tif", f"{site.url}/a.tif")], tmp_path, "")
+    assert (tmp_path / "deep" / "a.tif").read_bytes() == CONTENT
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    record = yaml.safe_load((tmp_path / "fetched.yaml").read_text())
+    assert record == {"deep/a.tif": {"bytes": len(CONTENT), "sha256": sha256, "checked": False}}
+    assert "no checksum is published" in capsys.readouterr().out
+    fetch([Remote("deep/a.tif", f"{site.url}/a.tif")], tmp_path, "")
+    assert len(site.requests) == 1 and not list(tmp_path.rglob("*.partial*"))
+
+
+def test_a_broken_transfer_goes_on_where_it_stopped(site, tmp_path):
+    site.files["/a.tif"], site.broken["/a.tif"] = CONTENT, CHUNK
+    remote = Remote("a.tif", f"{site.url}/a.tif", md5=hashlib.md5(CONTENT).hexdigest())
+    fetch([remote], tmp_path, "")
+    assert (tmp_path / "a.tif").read_bytes() == CONTENT
+    assert [asked for _, asked, _ in site.requests] == [None, f"bytes={CHUNK}-", f"bytes={2 * CHUNK}-"]
+    assert site.requests[1][2] == '"first"'
+    assert yaml.safe_load((tmp_path / "fetched.yaml").read_text())["a.tif"]["checked"]
+
+
+def test_a_transfer_that_never_ends_says_so_and_can_be_continued(site, tmp_path, monkeypatch):
+    site.files["/a.tif"], site.broken["/a.tif"] = CONTENT, CHUNK
+    monkeypatch.setattr(module, "_TRIES", 2)
+    with pytest.raises(BrewError, match=rf"broke off 2 times .*{2 * CHUNK} bytes have come\. Run again"):
+        fetch([Remote("a.tif", f"{site.url}/a.tif")], tmp_path, "")
+    assert not (tmp_path / "a.tif").exists() and not (tmp_path / "fetched.yaml").exists()
+    site.broken.clear()
+    fetch([Remote("a.tif", f"{site.url}/a.tif")], tmp_path, "")
+    assert (tmp_path / "a.tif").read_bytes() == CONTENT and site.requests[-1][1] == f"bytes={2 * CHUNK}-"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_file_that_changed_meanwhile_comes_anew(ranges, site, tmp_path):
+    """By its tag, or because the host sends no parts at all."""
+    (tmp_path / "a.tif.partial").write_bytes(b"old" * 1000)
+    (tmp_path / "a.tif.partial.etag").write_text('"zeroth"')
+    site.files["/a.tif"], site.ranges = CONTENT, ranges
+    download(f"{site.url}/a.tif", tmp_path / "a.tif")
+    assert (tmp_path / "a.tif").read_bytes() == CONTENT
+
+
+def test_a_partial_file_that_is_longer_than_the_whole_is_fetched_anew(site, tmp_path):
+    (tmp_path / "a.tif.partial").write_bytes(CONTENT * 2)
+    site.files["/a.tif"] = CONTENT
+    download(f"{site.url}/a.tif", tmp_path / "a.tif")
+    assert (tmp_path / "a.tif").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256"])
+def test_a_wrong_checksum_is_an_error(kind, site, tmp_path):
+    site.files["/a.tif"] = CONTENT
+    remote = Remote("a.tif", f"{site.url}/a.tif", **{kind: hashlib.new(kind, b"other").hexdigest()})
+    with pytest.raises(BrewError, match=rf"a\.tif: {kind} \w+; expected \w+ as its publisher says"):
+        fetch([remote], tmp_path, "")
+    assert not (tmp_path / "a.tif").exists() and (tmp_path / "a.tif.wrong").exists()
+    assert not (tmp_path / "fetched.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("X-Linked-ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"', f'"{hashlib.sha256(b"").hexdigest()}"'),
+        (
+            "x-goog-hash",
+            f"crc32c=AAAAAA==, md5={base64.b64encode(hashlib.md5(CONTENT).digest()).decode()}",
+            f"crc32c=AAAAAA==, md5={base64.b64encode(hashlib.md5(b'').digest()).decode()}",
+        ),
+    ],
+)
+def test_a_checksum_that_the_host_names_is_checked(name, right, wrong, site, tmp_path):
+    site.files["/a.tif"], site.headers = CONTENT, {name: right}
+    fetch([Remote("a.tif", f"{site.url}/a.tif")], tmp_path, "")
+    assert yaml.safe_load((tmp_path / "fetched.yaml").read_text())["a.tif"]["checked"]
+    site.headers = {name: wrong}
+    with pytest.raises(BrewError, match="as its host says"):
+        fetch([Remote("b.tif", f"{site.url}/a.tif")], tmp_path, "")
+
+
+def test_what_the_host_refuses_is_an_error(site, tmp_path):
+    with pytest.raises(BrewError, match=r"nothing\.zip cannot be fetched \(404"):
+        fetch([Remote("nothing.zip", f"{site.url}/nothing.zip")], tmp_path, "")
+
+
+def test_files_for_hands_say_how_and_are_checked_once_there(tmp_path):
+    content = zipped({"A/train_1.png": b"pixels"})
+    remote = Remote("train.zip", md5=hashlib.md5(content).hexdigest())
+    with pytest.raises(BrewError, match=r"train\.zip does not exist.*To obtain it: ask the authors"):
+        fetch([remote], tmp_path, "ask the authors")
+    (tmp_path / "train.zip").write_bytes(content[:-1])
+    with pytest.raises(BrewError, match="as its publisher says"):
+        fetch([remote], tmp_path, "ask the authors")
+    (tmp_path / "train.zip").write_bytes(content)
+    fetch([remote], tmp_path, "ask the authors")
+    assert (tmp_path / "A" / "train_1.png").read_bytes() == b"pixels"
+
+
+@pytest.mark.parametrize(("name", "packed"), [("a.zip", zipped), ("a.tar.gz", tarred)])
+def test_archives_unpack_beside_themselves_and_nowhere_else(name, packed, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / name).write_bytes(packed({"deep/one.txt": b"1"}))
+    unpack(folder / name)
+    assert (folder / "deep" / "one.txt").read_bytes() == b"1"
+    for outside in ("../two.txt", "deep/../../two.txt", str(tmp_path / "two.txt")):
+        (folder / name).write_bytes(packed({outside: b"2"}))
+        if name.endswith("zip") or ".." in outside:
+            with pytest.raises(BrewError, match=r"outside|cannot be unpacked"):
+                unpack(folder / name)
+        else:
+            unpack(folder / name)  # an absolute name becomes a relative one
+        assert not (tmp_path / "two.txt").exists()
+
+
+def test_links_out_of_an_archive_are_refused(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    link = tarfile.TarInfo("link")
+    link.type, link.linkname = tarfile.SYMTYPE, "../.."
+    with tarfile.open(folder / "a.tar", "w") as file:
+        file.addfile(link)
+    with pytest.raises(BrewError, match="cannot be unpacked"):
+        unpack(folder / "a.tar")
+    assert not (folder / "link").exists()
+
+
+def test_a_damaged_archive_is_an_error(tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(tarred({"one.txt": bytes(5000)})[:-60])
+    with pytest.raises(BrewError, match=r"a\.tar\.gz cannot be unpacked"):
+        unpack(tmp_path / "a.tar.gz")
+
+
+def test_an_archive_needs_room(tmp_path, monkeypatch):
+    (tmp_path / "a.zip").write_bytes(zipped({"one.txt": b"12345"}))
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 4}))
+    with pytest.raises(BrewError, match=r"unpacks to 5 bytes; 4 are free"):
+        unpack(tmp_path / "a.zip")

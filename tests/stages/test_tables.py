@@ -1,0 +1,114 @@
+"""The tables stage on scores and counts of a few test samples: what is written, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brew import paths
+from brew.downstream.scores import Run, read_scores, scores_of, write_counts, write_scores
+from brew.errors import BrewError
+from brew.paths import Layout
+from brew.reporting.style import caption_of
+from brew.stages import Stage, figures, tables
+from brew.stages.settings import load
+
+TESTED = {"roofs": 4, "crops": 6}
+
+
+def keep(stage: Stage, seed: int, arm: str, right: float, benchmark: str = "roofs", labels: float = 1.0) -> None:
+    """Scores and counts of eight test images of 100 places each, a share of `right` given their class."""
+    classes = TESTED[benchmark]
+    drawn = np.random.default_rng(seed).binomial(100, right, 8)
+    counts = np.stack(
+        [np.eye(classes, dtype=int) * hits + np.roll(np.eye(classes, dtype=int), 1) * (100 - hits) for hits in drawn]
+    )
+    folder, run = stage.layout.write("segmentation"), Run(benchmark, "segmentation", arm, seed, "abc", labels)
+    write_scores(folder / "scores.csv", scores_of(run, counts, ("iou_macro",)))
+    write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(paths, "REPORTS", tmp_path)
+    found = Stage(load("tiny"), Layout("tiny"))
+    for task in ("change", "classification"):
+        found.layout.write(task)
+    for benchmark in TESTED:
+        for seed in (0, 1):
+            keep(found, seed, "ms-only", 0.6, benchmark)
+            keep(found, seed, "deo", 0.9, benchmark)
+    keep(found, 0, "deo", 0.7, labels=0.1)
+    return found
+
+
+def written(stage: Stage, name: str) -> pd.DataFrame:
+    path = stage.layout.read("tables") / f"{name}.csv"
+    assert caption_of(path)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def test_every_table_is_written_with_its_caption(stage: Stage) -> None:
+    here = tables.begin(stage)
+    tables.task(stage, here, "segmentation")
+    tables.paper_task(stage, here, "segmentation")
+    tables.ranks(stage, here)
+    tables.differences(stage, here)
+    tables.low_data(stage, here)
+    tables.needs(stage, here)
+    (deo,) = written(stage, "segmentation").query("backbone == 'DEO (both teachers)'").to_dict("records")
+    assert (
+        deo["optical: roofs (iou macro)"].startswith("**")
+        and " +/- " in deo["average"] + deo["optical: roofs (iou macro)"]
+    )
+    assert written(stage, "ranks")["all"].tolist() == ["1.0 [1.0, 1.0]", "2.0 [2.0, 2.0]"]
+    assert written(stage, "differences")["roofs"].str.startswith("**+").all()
+    assert written(stage, "low-data")["backbone"].tolist() == ["MS self-distillation only", "DEO (both teachers)"]
+    assert (written(stage, "needs")["needs"] != "").all()
+    assert tables.task(stage, here, "change") is None and tables.ranks(stage, here, paper=True) is None
+
+
+def test_the_ledger_of_the_miniature_reproduces_nothing(stage: Stage) -> None:
+    counted = tables.claims(stage, tables.begin(stage))
+    ledger = written(stage, "ledger")
+    assert len(ledger) == counted.drop(columns="table").to_numpy().sum()
+    assert ledger["verdict"].str.match(r"(not comparable|not run): ").all()
+    assert "0 reproduced" in caption_of(stage.layout.read("tables") / "ledger.csv")
+
+
+def test_all_scores_stand_in_one_file(stage: Stage) -> None:
+    tables.scores(stage)
+    kept = read_scores(stage.layout.read("tables") / "scores.csv")
+    assert {score.identity: score for score in kept} == {score.identity: score for score in tables.all_scores(stage)}
+    assert len(kept) == 9
+
+
+def test_scores_without_counts_are_refused(stage: Stage) -> None:
+    (stage.layout.read("segmentation") / "counts" / "roofs-deo-1.npz").unlink()
+    with pytest.raises(BrewError, match="holds no counts roofs-deo-1"):
+        tables.begin(stage)
+
+
+def test_backbones_on_different_samples_are_refused(stage: Stage) -> None:
+    file = stage.layout.read("segmentation") / "counts" / "roofs-deo-0.npz"
+    with np.load(file) as stored:
+        counts = stored["counts"]
+    write_counts(file, counts, range(1, 9))
+    with pytest.raises(BrewError, match="roofs were tested on different samples"):
+        tables.begin(stage)
+
+
+def test_figures_show_shares_of_the_labels_only_where_there_are_some(stage: Stage) -> None:
+    figure = figures.low_data(stage)
+    assert figure is not None
+    (axis,) = figure.axes
+    assert axis.get_title() == "roofs" and axis.get_xscale() == "log"
+    assert {len(line.get_xdata()) for line in axis.get_lines()} == {1, 2}
+    assert len(figures.scores(stage).axes) == 2
+    keep(stage, 0, "deo", 0.7)
+    path = stage.layout.read("segmentation") / "scores.csv"
+    full = [score for score in read_scores(path) if score.labels == 1]
+    path.unlink()
+    write_scores(path, full)
+    assert figures.low_data(stage) is None
