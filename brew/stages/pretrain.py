@@ -42,6 +42,7 @@ from brew.pretraining.arms import ARMS, Arm, arm
 from brew.pretraining.loop import Pretrained, pretrain
 from brew.reporting.provenance import sha256
 from brew.reporting.style import colour, save
+from brew.sensors import PAPER_PATHS
 from brew.stages import Stage, begin
 from brew.stages.optical_teacher import ready_teacher
 from brew.stages.settings import FeedSettings, Pretraining
