@@ -244,6 +244,7 @@ def primary(stage: Stage, task: Task) -> pd.DataFrame:
             interval = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
             rows.append({
                 "benchmark": score.benchmark, "metric": score.metric, "backbone": score.arm, "seed": score.seed,
+                "labels": f"{100 * score.labels:g} %",
                 "score": f"{100 * score.value:.1f}", "95 % over test": interval, "n": f"{score.n} {score.unit}s",
             })  # fmt: skip
     return pd.DataFrame(rows)
