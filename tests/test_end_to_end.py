@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from brew.downstream.benchmarks import BENCHMARKS
 from brew.paths import ROOT
 from brew.pretraining import checkpoint
 
@@ -66,10 +67,13 @@ def test_every_stage_runs_and_leaves_a_report(clone: Path, first: str) -> None:
 def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) -> None:
     scores = pd.concat([pd.read_csv(file) for file in (clone / "reports" / "tiny" / "scores").glob("*.csv")])
     arms = scores.groupby("benchmark")["arm"].agg(set)
-    assert set(arms.index) == {"roofs", "crops", "new-sites", "scenes"}
+    assert set(arms.index) == {name for name, entry in BENCHMARKS.items() if entry.source == "miniature"}
     for found in arms:
-        assert {"random", "ms-only", "deo", "teacher"} <= found
-    assert {"cva", "fc-siam-diff"} <= arms["new-sites"]
+        assert {"random", "ms-only", "deo", "teacher", "imagenet", "band-statistics"} <= found
+    for name in ("new-sites", "new-sites-rgb"):
+        assert {"cva", "fc-siam-diff"} <= arms[name]
+    shares = scores.groupby("benchmark")["labels"].agg(set)
+    assert all({1.0, 0.1} <= found for found in shares)
     assert scores["value"].between(0, 1).all()
 
 
