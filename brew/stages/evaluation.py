@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from brew.data.labelled import reading
 from brew.data.store import ArrayReader, open_store
 from brew.downstream.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
 from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
@@ -23,11 +24,13 @@ from brew.downstream.cells import Cell, CellResult, digest, run_cells, sources_d
 from brew.downstream.scores import Run, Score, read_scores, write_counts, write_scores
 from brew.downstream.splits import Split, low_data, named_part
 from brew.downstream.zoo import backbone
+from brew.errors import BrewError
 from brew.models.student import build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.paths import ROOT
 from brew.reporting.provenance import sha256
 from brew.stages import Stage
+from brew.stages.checks import check_benchmark
 from brew.stages.optical_teacher import ready_teacher
 
 #: Whatever the cells of one backbone share.
@@ -108,11 +111,12 @@ class Opened:
 
 
 def open_benchmark(stage: Stage, benchmark: Benchmark) -> Opened:
-    """Open the benchmark's store; samples outside its three splits (pretraining images) are named "unused"."""
+    """Open the benchmark's store; BrewError naming the benchmark where it is absent or `check_benchmark` objects."""
     path = stage.layout.store(benchmark.source)
-    dataset = open_store(path)
-    splits = dataset["split"].values
-    return Opened(benchmark, dataset, ArrayReader(path, benchmark.images), dataset[benchmark.labels].values, splits)
+    with reading(f"benchmark {benchmark.name!r}"):
+        dataset, images = open_store(path), ArrayReader(path, benchmark.images)
+        check_benchmark(benchmark, dataset, images)
+    return Opened(benchmark, dataset, images, dataset[benchmark.labels].values, dataset["split"].values)
 
 
 def metrics_of(benchmark: Benchmark) -> tuple[str, ...]:
@@ -210,8 +214,14 @@ def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Ev
 
 def _store_hash(stage: Stage, benchmark: Benchmark) -> str:
     """The hash of the benchmark's store, as the data stage wrote it down."""
-    sources = pd.read_csv(stage.layout.read("data") / "sources.csv")
-    return str(sources.loc[sources["source"] == benchmark.source, "store"].iloc[0])
+    file = stage.layout.read("data") / "sources.csv"
+    listed = pd.read_csv(file).set_index("source")["store"]
+    if benchmark.source not in listed:
+        raise BrewError(
+            f"benchmark {benchmark.name!r}: {file} lists {', '.join(listed.index)}; expected {benchmark.source!r} "
+            "among them. Run the data stage"
+        )
+    return str(listed[benchmark.source])
 
 
 def _as_json(part: Any) -> Any:
