@@ -53,18 +53,22 @@ def check_bands(images: Images, name: str) -> Sensor:
 
 @dataclass(frozen=True)
 class StudentBackbone:
-    """A student (ours or the authors'): its own maps and pooled output."""
+    """A student (ours or the authors'): its own maps and pooled output.
+
+    trained: maps carry gradients, for fine-tuning.
+    """
 
     name: str
     student: nn.Module
+    trained: bool = False
 
     def __post_init__(self) -> None:
         self.student.eval()
 
-    @torch.no_grad()
     def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
         check_bands(images, sensor)
-        maps = self.student(images, sensor=sensor, normalised=standardised).maps
+        with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
+            maps = self.student(images, sensor=sensor, normalised=standardised).maps
         return [maps[f"stride{stride}"] for stride in STRIDES]
 
     @torch.no_grad()

@@ -8,15 +8,17 @@ scene's, their mean, and any subset (OSCD's saclay_w shares an edge with the tra
     maps = freeze(backbone, task, orientations=8)
     result = evaluate_decoder(maps, task, ChangeSettings(), seed=0)
     f1_binary(without(result, {"saclay_w"}).counts.sum(0))
+    finetune(backbone, task, settings, seed=0)             # the student and its decoder, trained together
     evaluate_siamese(task, ChangeSettings(), seed=0)       # FC-Siam-diff, supervised, on all bands
     change_vectors(task)                                   # no training: change vector analysis with Otsu's threshold
 
 An image that is no part of a scene is a scene of its own (`ChangeTask.of_images`).
-Left out: fine-tuning, and changes among more than two dates.
+Left out: changes among more than two dates.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,8 @@ from torch import Tensor, nn
 
 from brew.downstream.backbones import Backbone
 from brew.downstream.fcsiam import FCSiamDiff
-from brew.downstream.features import FrozenMaps, Reader, extract_maps, orient_each, read_images
+from brew.downstream.features import FrozenMaps, Images, Reader, extract_maps, read_images
+from brew.downstream.finetune import finetuned
 from brew.downstream.fit import Fit, FitSettings, Inputs, build_decoder, fit, passes_over, predict, seeded
 from brew.downstream.metrics import check_labels, confusion, f1_binary
 from brew.downstream.splits import NAMES, Split
@@ -180,18 +183,6 @@ class ChangeInputs:
     test: Inputs
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """The images of both dates themselves: inputs of a network that is trained from scratch."""
-
-    task: ChangeTask
-    samples: Int64[np.ndarray, " row"]
-    orientations: int
-
-    def batch(self, rows: Tensor, orientations: Tensor, device: str) -> list[Tensor]:
-        return [orient_each(self.task.read(self.samples[rows.numpy()]), orientations).to(device)]
-
-
 def freeze(
     backbone: Backbone,
     task: ChangeTask,
@@ -204,13 +195,9 @@ def freeze(
 ) -> ChangeInputs:
     """The absolute differences of the two dates' maps, one cached map per tile and orientation (see `extract_maps`)."""
 
-    def differences(pairs: Tensor) -> list[Tensor]:
-        maps = backbone.pyramid(pairs.flatten(0, 1), task.sensor, standardised=task.standardised)
-        return [(level[0::2] - level[1::2]).abs() for level in maps]
-
     def maps(samples: Int64[np.ndarray, " sample"], orientations: int) -> FrozenMaps:
         return extract_maps(
-            differences,
+            lambda pairs: _differences(task, backbone, pairs),
             lambda chunk: task.read(chunk, device),
             samples,
             orientations=orientations,
@@ -221,6 +208,19 @@ def freeze(
 
     split = task.split
     return ChangeInputs(maps(split.train, orientations), maps(split.validation, 1), maps(split.test, 1))
+
+
+def _differences(task: ChangeTask, backbone: Backbone, pairs: Tensor) -> list[Tensor]:
+    maps = backbone.pyramid(pairs.flatten(0, 1), task.sensor, standardised=task.standardised)
+    return [(level[0::2] - level[1::2]).abs() for level in maps]
+
+
+def _images(task: ChangeTask, orientations: int, device: str) -> ChangeInputs:
+    """The images of both dates themselves: inputs of a network that is trained whole."""
+    read, split = partial(task.read, device=device), task.split
+    return ChangeInputs(
+        Images(read, split.train, orientations), Images(read, split.validation, 1), Images(read, split.test, 1)
+    )
 
 
 def evaluate_decoder(
@@ -242,14 +242,33 @@ def evaluate_decoder(
     return _evaluate(build, inputs, task, settings, seed, device, passes)
 
 
+def finetune(
+    backbone: Backbone,
+    task: ChangeTask,
+    settings: ChangeSettings,
+    seed: int,
+    *,
+    orientations: int = 8,
+    passes: int = 1,
+    device: str = "cpu",
+) -> ChangeResult:
+    """As `evaluate_decoder`, but a copy of the student is trained with its decoder, at the rate `fit.finetune`.
+
+    passes: over the training samples in an epoch. Raises BrewError for a backbone that is no student.
+    """
+    train = Images(partial(task.read, device=device), task.split.train, orientations)
+
+    def build() -> nn.Module:
+        return finetuned(backbone, partial(_differences, task), train, 2, settings.width, seed, device)
+
+    return _evaluate(build, _images(task, orientations, device), task, settings, seed, device, passes)
+
+
 def evaluate_siamese(
     task: ChangeTask, settings: ChangeSettings, seed: int, orientations: int = 8, device: str = "cpu"
 ) -> ChangeResult:
     """FC-Siam-diff trained from scratch on the task's bands (which should be standardised by scene)."""
-    split, bands = task.split, len(sensor(task.sensor))
-    inputs = ChangeInputs(
-        Pairs(task, split.train, orientations), Pairs(task, split.validation, 1), Pairs(task, split.test, 1)
-    )
+    inputs, bands = _images(task, orientations, device), len(sensor(task.sensor))
     return _evaluate(lambda: seeded(lambda: FCSiamDiff(bands), seed).to(device), inputs, task, settings, seed, device)
 
 

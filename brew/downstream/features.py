@@ -106,6 +106,22 @@ def extract_pooled(
 
 
 @dataclass(frozen=True)
+class Images:
+    """The images of some samples themselves: inputs of a network that is trained whole.
+
+    samples: the benchmark's index of each row. read: sample indices -> images, as the network takes them.
+    """
+
+    read: Callable[[Int64[np.ndarray, " sample"]], Tensor]
+    samples: Int64[np.ndarray, " row"]
+    orientations: int
+
+    def batch(self, rows: Int64[Tensor, " batch"], orientations: Int64[Tensor, " batch"], device: str) -> list[Tensor]:
+        """Images of each row in its own orientation."""
+        return [orient_each(self.read(self.samples[rows.numpy()]), orientations).to(device)]
+
+
+@dataclass(frozen=True)
 class FrozenMaps:
     """Cached maps of some samples.
 

@@ -1,4 +1,4 @@
-"""The one training loop of the dense tasks: a small network on frozen inputs, best validation epoch kept.
+"""The one training loop of the dense tasks: a network on frozen maps or on images, best validation epoch kept.
 
 AdamW, cosine schedule to zero. Order, orientation, crop and initial weights are keyed by the seed, so a run repeats
 bit by bit on the same machine and leaves global random state alone.
@@ -9,7 +9,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ class FitSettings:
 
     crop: side of training crops as a fraction of the image (1 = whole images); frozen maps are cut in whole cells of
     the coarsest map, and have seen the context around the crop.
+    finetune: learning rate of the student, which is then trained with its decoder; 0 leaves it frozen.
     """
 
     epochs: int = 10
@@ -51,6 +52,7 @@ class FitSettings:
     loss: str = "cross-entropy"
     class_weights: str = "equal"
     crop: float = 1.0
+    finetune: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,18 @@ class Fit:
     network: nn.Module
     epoch: int
     validation: tuple[float, ...]
+
+
+class FineTuned(nn.Module):
+    """A trunk and its decoder as one network: [images] -> logits. maps_of: the trunk's maps of images."""
+
+    def __init__(self, trunk: nn.Module, decoder: Decoder, maps_of: Callable[[Tensor], list[Tensor]]) -> None:
+        super().__init__()
+        self.trunk, self.decoder, self._maps_of = trunk, decoder, maps_of
+
+    def forward(self, inputs: Sequence[Tensor]) -> Float[Tensor, "batch classes _y _x"]:
+        (images,) = inputs
+        return self.decoder(self._maps_of(images))
 
 
 def build_decoder(maps: FrozenMaps, classes: int, width: int, seed: int, device: str) -> Decoder:
@@ -99,7 +113,7 @@ def fit(
     loss_of = pixel_loss(settings.loss)
     weights = class_weights(settings.class_weights, labels, classes, ignore).to(device)
     network = network.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = torch.optim.AdamW(_parameters(network, settings), weight_decay=settings.weight_decay)
     steps = max(1, len(labels) // settings.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / (settings.epochs * passes * steps)))
@@ -127,6 +141,21 @@ def fit(
         raise BrewError(f"validation scores {history} hold no number; lower the learning rate")
     network.load_state_dict(best_state)
     return Fit(network, history.index(best), tuple(history))
+
+
+def _parameters(network: nn.Module, settings: FitSettings) -> list[dict[str, Any]]:
+    """What is trained, each part at its learning rate."""
+    if isinstance(network, FineTuned):
+        return [
+            {"params": list(network.decoder.parameters()), "lr": settings.learning_rate},
+            {"params": list(network.trunk.parameters()), "lr": settings.finetune},
+        ]
+    if settings.finetune:
+        raise BrewError(
+            f"finetune is {settings.finetune:g}, but a {type(network).__name__} has no trunk; expected 0, or what "
+            "`finetuned` returns"
+        )
+    return [{"params": list(network.parameters()), "lr": settings.learning_rate}]
 
 
 def _batches(numbers: range, count: int, steps: int, seed: int) -> Iterator[tuple[int, Tensor]]:

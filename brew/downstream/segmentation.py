@@ -4,21 +4,24 @@
     maps = freeze(backbone, task, orientations=4)            # once per backbone, whatever the seeds
     result = evaluate(maps, task, SegmentationSettings(), seed=0)
     iou_macro(result.counts.sum(0))
+    finetune(backbone, task, SegmentationSettings(fit=FitSettings(finetune=1e-4)), seed=0)   # trunk and decoder
 
-Left out: fine-tuning the trunk, and test-time augmentation.
+Left out: test-time augmentation.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Integer, UInt8
-from torch import nn
+from jaxtyping import Float32, Int64, Integer, UInt8
+from torch import Tensor, nn
 
 from brew.downstream.backbones import Backbone
-from brew.downstream.features import FrozenMaps, Reader, extract_maps, read_images
-from brew.downstream.fit import FitSettings, build_decoder, fit, passes_over, predict
+from brew.downstream.features import FrozenMaps, Images, Reader, extract_maps, read_images
+from brew.downstream.finetune import finetuned
+from brew.downstream.fit import FitSettings, Inputs, build_decoder, fit, passes_over, predict
 from brew.downstream.metrics import check_labels, confusion, metric
 from brew.downstream.splits import Split
 from brew.errors import BrewError
@@ -49,6 +52,10 @@ class SegmentationTask:
             raise BrewError(f"labels of shape {self.labels.shape}; expected (sample, y, x)")
         check_labels(labels if self.ignore is None else labels[labels != self.ignore], len(self.classes), "labels")
         metric(self.metric)
+
+    def read(self, samples: Int64[np.ndarray, " sample"], device: str = "cpu") -> Float32[Tensor, "sample band y x"]:
+        """Images in native units."""
+        return read_images(self.images, samples, device)
 
     @property
     def uncounted(self) -> int | None:
@@ -105,7 +112,7 @@ def freeze(
     def maps(samples: Int64[np.ndarray, " sample"], orientations: int) -> FrozenMaps:
         return extract_maps(
             lambda images: backbone.pyramid(images, task.sensor),
-            lambda chunk: read_images(task.images, chunk, device),
+            lambda chunk: task.read(chunk, device),
             samples,
             orientations=orientations,
             batch=batch,
@@ -125,6 +132,45 @@ def evaluate(
     """
     train = maps.train.of(task.split.train)
     network = build_decoder(train, len(task.classes), settings.width, seed, device)
+    passes = passes_over(len(train.samples), len(maps.train.samples))
+    return _evaluate(network, train, maps.validation, maps.test, task, settings, seed, device, passes)
+
+
+def finetune(
+    backbone: Backbone,
+    task: SegmentationTask,
+    settings: SegmentationSettings,
+    seed: int,
+    *,
+    orientations: int = 4,
+    passes: int = 1,
+    device: str = "cpu",
+) -> SegmentationResult:
+    """As `evaluate`, but a copy of the student is trained with its decoder, at the rate `fit.finetune`.
+
+    passes: over the training samples in an epoch. Raises BrewError for a backbone that is no student.
+    """
+    read, split = partial(task.read, device=device), task.split
+    train = Images(read, split.train, orientations)
+    network = finetuned(
+        backbone, lambda own, images: own.pyramid(images, task.sensor), train, len(task.classes), settings.width, seed,
+        device,
+    )  # fmt: skip
+    rest = Images(read, split.validation, 1), Images(read, split.test, 1)
+    return _evaluate(network, train, *rest, task, settings, seed, device, passes)
+
+
+def _evaluate(
+    network: nn.Module,
+    train: Inputs,
+    validation: Inputs,
+    test: Inputs,
+    task: SegmentationTask,
+    settings: SegmentationSettings,
+    seed: int,
+    device: str,
+    passes: int,
+) -> SegmentationResult:
     best = fit(
         network,
         train,
@@ -133,21 +179,21 @@ def evaluate(
         task.ignore,
         settings.fit,
         seed,
-        lambda trained: task.score(_test(trained, maps.validation, task, 0, device)[0]),
+        lambda trained: task.score(_test(trained, validation, task, 0, device)[0]),
         device,
-        passes_over(len(train.samples), len(maps.train.samples)),
+        passes,
     )
-    counts, predictions = _test(best.network, maps.test, task, settings.keep, device)
+    counts, predictions = _test(best.network, test, task, settings.keep, device)
     return SegmentationResult(task.split.test, counts, predictions, best.epoch, best.validation)
 
 
 def _test(
-    network: nn.Module, maps: FrozenMaps, task: SegmentationTask, keep: int, device: str
+    network: nn.Module, inputs: Inputs, task: SegmentationTask, keep: int, device: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Confusion counts of every row of `maps`, and the first `keep` predictions."""
+    """Confusion counts of every row of `inputs`, and the first `keep` predictions."""
     counts, kept = [], []
-    for rows, logits in predict(network, maps, task.labels.shape[1:], device=device):
+    for rows, logits in predict(network, inputs, task.labels.shape[1:], device=device):
         predicted = logits.argmax(1).to(torch.uint8).cpu().numpy()
-        counts.append(confusion(task.labels[maps.samples[rows]], predicted, len(task.classes), task.uncounted))
+        counts.append(confusion(task.labels[inputs.samples[rows]], predicted, len(task.classes), task.uncounted))
         kept.append(predicted[: max(0, keep - int(rows[0]))])
     return np.concatenate(counts), np.concatenate(kept)

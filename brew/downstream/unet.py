@@ -5,7 +5,8 @@ loss, schedule, orientations and choice of the epoch. It costs a training of 32.
 scale asks for it by name.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import segmentation_models_pytorch as smp
@@ -14,11 +15,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from brew.downstream.features import orient_each, read_images
+from brew.downstream.features import Images
 from brew.downstream.fit import fit, predict, seeded
 from brew.downstream.metrics import confusion
 from brew.downstream.segmentation import SegmentationResult, SegmentationSettings, SegmentationTask
-from brew.sensors import Sensor, sensor
+from brew.sensors import sensor
 
 NAME = "unet-resnet50"
 _MULTIPLE = 32
@@ -38,19 +39,13 @@ class UNet(nn.Module):
         return self.net(padded)[:, :, :height, :width]
 
 
-@dataclass(frozen=True)
-class StandardisedImages:
-    """A task's images as inputs of a fit, standardised with their sensor's statistics."""
-
-    task: SegmentationTask
-    samples: Int64[np.ndarray, " row"]
-    orientations: int
-
-    def batch(self, rows: Tensor, orientations: Tensor, device: str) -> list[Tensor]:
-        found: Sensor = sensor(self.task.sensor)
-        images = read_images(self.task.images, self.samples[rows.numpy()], device)
-        mean, std = (torch.tensor(each, device=device).view(1, -1, 1, 1) for each in (found.mean, found.std))
-        return [orient_each((images - mean) / std, orientations)]
+def standardised(
+    task: SegmentationTask, samples: Int64[np.ndarray, " sample"], device: str = "cpu"
+) -> Float[Tensor, "sample band y x"]:
+    """Images, standardised with their sensor's statistics."""
+    found = sensor(task.sensor)
+    mean, std = (torch.tensor(each, device=device).view(1, -1, 1, 1) for each in (found.mean, found.std))
+    return (task.read(samples, device) - mean) / std
 
 
 def evaluate_unet(
@@ -58,29 +53,27 @@ def evaluate_unet(
 ) -> SegmentationResult:
     """Train on the training images, choose the epoch on validation, test that one."""
     bands, classes = len(sensor(task.sensor)), len(task.classes)
+    read = partial(standardised, task, device=device)
     best = fit(
         seeded(lambda: UNet(bands, classes), seed).to(device),
-        StandardisedImages(task, task.split.train, orientations),
+        Images(read, task.split.train, orientations),
         torch.from_numpy(task.labels[task.split.train].astype(np.int64)),
         classes,
         task.ignore,
-        settings.fit,
+        replace(settings.fit, finetune=0.0),  # it has no trunk of its own: all of it learns at one rate
         seed,
-        lambda trained: task.score(_test(trained, task, task.split.validation, device)[0]),
+        lambda trained: task.score(_test(trained, Images(read, task.split.validation, 1), task, device)[0]),
         device,
     )
-    counts, predictions = _test(best.network, task, task.split.test, device)
+    counts, predictions = _test(best.network, Images(read, task.split.test, 1), task, device)
     return SegmentationResult(task.split.test, counts, predictions[: settings.keep], best.epoch, best.validation)
 
 
-def _test(
-    network: nn.Module, task: SegmentationTask, samples: Int64[np.ndarray, " sample"], device: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Confusion counts and predictions of these samples."""
-    images = StandardisedImages(task, samples, 1)
+def _test(network: nn.Module, images: Images, task: SegmentationTask, device: str) -> tuple[np.ndarray, np.ndarray]:
+    """Confusion counts and predictions of every row of `images`."""
     parts = [
         logits.argmax(1).to(torch.uint8).cpu().numpy()
         for _, logits in predict(network, images, task.labels.shape[1:], device=device)
     ]
     predicted = np.concatenate(parts)
-    return confusion(task.labels[samples], predicted, len(task.classes), task.uncounted), predicted
+    return confusion(task.labels[images.samples], predicted, len(task.classes), task.uncounted), predicted

@@ -1,4 +1,4 @@
-"""Stage `change`: change between two dates on every backbone's frozen features, beside three references.
+"""Stage `change`: change between two dates on every backbone's features, frozen or fine-tuned, beside three references.
 
 References: change vector analysis (no training), FC-Siam-diff (supervised, in the same harness), a random trunk.
 """
@@ -17,6 +17,7 @@ from brew.downstream import change as task
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult
 from brew.downstream.change import ChangeInputs, ChangeResult, ChangeTask
+from brew.downstream.fit import passes_over
 from brew.downstream.metrics import f1_binary
 from brew.downstream.scores import Score, read_counts, scene_scores, scores_of, write_arrays
 from brew.downstream.splits import NAMES, Split, split_by_name
@@ -38,6 +39,7 @@ from brew.stages.evaluation import (
     open_benchmark,
     primary,
     run,
+    students,
     with_labels,
 )
 from brew.stages.settings import Downstream
@@ -80,17 +82,23 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 
 def _planned(stage: Stage) -> Iterator[Evaluation]:
     settings, maps = stage.settings.downstream, Latest()
+    tuned = settings.change.fit.finetune > 0
     for benchmark in benchmarks_of(stage, "change"):
         opened = open_benchmark(stage, benchmark)
         ready = open_task(opened)
         yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
-        for entrant in entrants(stage, benchmark.sensor):
+        compared = entrants(stage, benchmark.sensor)
+        for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
             numbers = (settings.orientations, settings.change)
             for seed, share in product(settings.seeds, settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
-                compute = partial(_cell, frozen, part, settings, seed)
+                if tuned:
+                    passes = passes_over(len(part.split.train), len(ready.split.train))
+                    compute = partial(_finetune, entrant, part, settings, seed, passes)
+                else:
+                    compute = partial(_cell, frozen, part, settings, seed)
                 yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
         for seed in settings.siamese_seeds:
             numbers = (settings.orientations, settings.siamese)
@@ -113,6 +121,11 @@ def _freeze(ready: ChangeTask, entrant: Entrant, orientations: int) -> ChangeInp
 
 def _cell(frozen: Callable[[], ChangeInputs], ready: ChangeTask, settings: Downstream, seed: int) -> CellResult:
     return _kept(task.evaluate_decoder(frozen(), ready, settings.change, seed))
+
+
+def _finetune(entrant: Entrant, ready: ChangeTask, settings: Downstream, seed: int, passes: int) -> CellResult:
+    backbone, numbers = entrant.load(), settings.change
+    return _kept(task.finetune(backbone, ready, numbers, seed, orientations=settings.orientations, passes=passes))
 
 
 def _kept(result: ChangeResult) -> CellResult:

@@ -75,6 +75,11 @@ def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
     return [*found, *(Entrant(entry.name, entry.identity(), entry.load) for entry in able)]
 
 
+def students(found: Iterable[Entrant]) -> list[Entrant]:
+    """Those that can be fine-tuned; the others are compared frozen alone."""
+    return [each for each in found if isinstance(each.load(), StudentBackbone)]
+
+
 def _random(trunk: str) -> Backbone:
     return random_backbone("random", lambda: build_student(trunk), seed=0)
 

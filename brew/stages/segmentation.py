@@ -1,4 +1,4 @@
-"""Stage `segmentation`: a decoder on every backbone's frozen features, tested once per seed."""
+"""Stage `segmentation`: a decoder on every backbone's features, frozen or fine-tuned, tested once per seed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +16,7 @@ from brew.downstream import unet
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.cells import CellResult, sources_digest
 from brew.downstream.features import AtTime
+from brew.downstream.fit import passes_over
 from brew.downstream.scores import Score, scores_of, write_arrays
 from brew.downstream.segmentation import SegmentationResult, SegmentationTask, TaskMaps
 from brew.downstream.splits import NAMES, Split
@@ -35,6 +36,7 @@ from brew.stages.evaluation import (
     open_benchmark,
     primary,
     run,
+    students,
     with_labels,
 )
 from brew.stages.settings import Downstream
@@ -65,16 +67,22 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 
 def _planned(stage: Stage) -> Iterator[Evaluation]:
     settings, maps = stage.settings.downstream, Latest()
+    tuned = settings.segmentation.fit.finetune > 0
     numbers = (settings.orientations, settings.segmentation)
     for benchmark in benchmarks_of(stage, "segmentation"):
         opened = open_benchmark(stage, benchmark)
         ready = open_task(opened)
-        for entrant in entrants(stage, benchmark.sensor):
+        compared = entrants(stage, benchmark.sensor)
+        for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
             for seed, share in product(settings.seeds, settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
-                compute = partial(_cell, frozen, part, settings, seed)
+                if tuned:
+                    passes = passes_over(len(part.split.train), len(ready.split.train))
+                    compute = partial(_finetune, entrant, part, settings, seed, passes)
+                else:
+                    compute = partial(_cell, frozen, part, settings, seed)
                 yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
 
 
@@ -84,6 +92,11 @@ def _freeze(ready: SegmentationTask, entrant: Entrant, orientations: int) -> Tas
 
 def _cell(frozen: Callable[[], TaskMaps], ready: SegmentationTask, settings: Downstream, seed: int) -> CellResult:
     return _kept(task.evaluate(frozen(), ready, settings.segmentation, seed))
+
+
+def _finetune(entrant: Entrant, ready: SegmentationTask, settings: Downstream, seed: int, passes: int) -> CellResult:
+    backbone, numbers = entrant.load(), settings.segmentation
+    return _kept(task.finetune(backbone, ready, numbers, seed, orientations=settings.orientations, passes=passes))
 
 
 def _kept(result: SegmentationResult) -> CellResult:
@@ -161,9 +174,10 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     figure.legend(
         handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8
     )
+    state = "fine-tuned" if stage.settings.downstream.segmentation.fit.finetune else "frozen"
     caption = (
         f"Segmentation of {benchmark.name} ({benchmark.summary}): test images that show most classes, their labels "
-        "and the maps from each frozen backbone under the same decoder. White: not scored."
+        f"and the maps from each {state} backbone under the same decoder. White: not scored."
     )
     save(figure, stage.layout.write("segmentation") / f"maps-{benchmark.name}.png", caption)
     return figure

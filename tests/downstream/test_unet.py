@@ -1,13 +1,15 @@
 """The supervised U-Net learns from pixels in the harness of the decoders, and repeats."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
-from brew.downstream.features import InMemory
+from brew.downstream.features import Images, InMemory
 from brew.downstream.fit import FitSettings
 from brew.downstream.metrics import iou_macro
 from brew.downstream.segmentation import SegmentationSettings, SegmentationTask
-from brew.downstream.unet import StandardisedImages, UNet, evaluate_unet
+from brew.downstream.unet import UNet, evaluate_unet, standardised
 from brew.sensors import SENSORS
 
 from .conftest import halves, thirds
@@ -38,7 +40,7 @@ def test_logits_lie_on_the_images_grid():
 
 def test_images_are_standardised_and_turned_with_their_labels():
     task, found = _task(3), SENSORS["sentinel2"]
-    inputs = StandardisedImages(task, np.array([2, 0]), 2)
+    inputs = Images(partial(standardised, task), np.array([2, 0]), 2)
     (given,) = inputs.batch(torch.tensor([0, 1]), torch.tensor([0, 1]), "cpu")
     native = given * torch.tensor(found.std).view(-1, 1, 1) + torch.tensor(found.mean).view(-1, 1, 1)
     expected = torch.from_numpy(task.images.read(np.array([2, 0])).astype(np.float32))

@@ -9,10 +9,11 @@ import pytest
 
 from brew import paths
 from brew.data.sources import MiniatureSettings
-from brew.downstream.backbones import Backbone, BandStatistics
+from brew.downstream.backbones import Backbone, BandStatistics, random_backbone
 from brew.downstream.scores import Score, read_scores
 from brew.downstream.splits import SHARES, split_by_name
 from brew.errors import BrewError
+from brew.models.student import build_student
 from brew.paths import Layout
 from brew.stages import Stage, change, classification, data, evaluation, features, segmentation
 from brew.stages.evaluation import Entrant
@@ -146,3 +147,24 @@ def test_a_supervised_reference_is_trained_where_it_is_listed(stage: Stage, comp
     rows = _scores(listed, "segmentation")
     assert {row.arm for row in rows} == {"unet-resnet50"}
     assert {row.benchmark for row in rows} == {each.name for each in evaluation.benchmarks_of(stage, "segmentation")}
+
+
+@pytest.mark.parametrize("task", ["segmentation", "change"])
+def test_fine_tuning_compares_the_students(task: str, stage: Stage, compare: Callable[..., None]) -> None:
+    class Student(Bands):
+        def __call__(self) -> Backbone:
+            super().__call__()
+            return random_backbone("student", lambda: build_student("swin-nano"), seed=0)
+
+    compare(bands=Bands(), student=Student())
+    scored = {}
+    for rate in (0.0, 1e-2):
+        settings = getattr(stage.settings.downstream, task)
+        settings = replace(settings, fit=replace(settings.fit, epochs=2, finetune=rate))
+        downstream = replace(stage.settings.downstream, **{task: settings})
+        STAGES[task].evaluate(replace(stage, settings=replace(stage.settings, downstream=downstream)))
+        scored[rate] = [row for row in _scores(stage, task) if row.arm in ("bands", "student")]
+    assert {row.arm for row in scored[0.0]} == {"bands", "student"}
+    assert {row.arm for row in scored[1e-2]} == {"student"}
+    assert {row.labels for row in scored[1e-2]} == set(stage.settings.downstream.labels)
+    assert not {row.settings for row in scored[0.0]} & {row.settings for row in scored[1e-2]}
