@@ -43,8 +43,12 @@ repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another sc
 	@[ -e .git ] || $(PYTHON) -m dvc config --quiet --local core.no_scm true
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m dvc repro $(PIPELINE)
 
+# The run of the whole pipeline waits for processes most of the time, so the other tests run beside it.
 test: lint  ## everything that has to hold before a change is kept
-	@$(PYTHON) -m pytest -q
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/test_end_to_end.py > $(VENV)/end-to-end.log 2>&1 & beside=$$!; \
+	trap 'kill $$beside' INT TERM; \
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q --ignore tests/test_end_to_end.py; status=$$?; \
+	wait $$beside || status=1; cat $(VENV)/end-to-end.log; exit $$status
 
 lint: $(READY)  ## style, types and the direction of imports
 	@$(VENV)/bin/ruff check --quiet .

@@ -6,9 +6,8 @@ and stands in `Assumptions`, which the page prints. Left out: the expansion head
 arithmetic), evaluation, and the cost of starting.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +60,23 @@ class Assumptions:
     nvlink: float = 300e9
     infiniband: float = 45e9
     ethernet: float = 1.1e9
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What is assumed, in words and readable units."""
+        return [
+            ("dense bf16 of an accelerator (H100 to H200), TFLOP/s", _range(self.peak, 1e12)),
+            ("share of it that training sustains", _range(self.sustained)),
+            ("optical pixels per band pixel and side", _range(self.optical_zoom)),
+            ("images per accelerator and step", f"{self.batch}"),
+            ("saved activations per image, GB", f"{self.activations / 1e9:g}"),
+            ("NVLink, GB/s", f"{self.nvlink / 1e9:g}"),
+            ("InfiniBand, GB/s", f"{self.infiniband / 1e9:g}"),
+            ("Ethernet, GB/s", f"{self.ethernet / 1e9:g}"),
+        ]
+
+
+def _range(pair: Sequence[float], unit: float = 1.0) -> str:
+    return " to ".join(f"{value / unit:g}" for value in pair)
 
 
 @dataclass(frozen=True)
@@ -190,9 +206,8 @@ def _known(results: Mapping[str, Sequence[Mapping[str, Any]]], given: Assumption
         for file in ("reading", "accelerator")
         for record in results.get(file, ())
     ]
-    lines = [f"- {name.replace('_', ' ')}: {json.dumps(value)}" for name, value in asdict(given).items()]
     measured = _table(("measured", ""), rows) if rows else "Measured so far: neither reading nor an accelerator.\n"
-    return f"{measured}\nAssumed:\n\n" + "\n".join(lines) + "\n"
+    return f"{measured}\n" + _table(("assumed", ""), given.rows())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
