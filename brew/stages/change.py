@@ -20,7 +20,7 @@ from brew.downstream.change import ChangeInputs, ChangeResult, ChangeTask
 from brew.downstream.fit import passes_over
 from brew.downstream.metrics import f1_binary
 from brew.downstream.scores import Score, read_counts, scene_scores, scores_of, write_arrays
-from brew.downstream.splits import NAMES, Split, split_by_name
+from brew.downstream.splits import split_by_name
 from brew.downstream.stitching import lay
 from brew.downstream.uncertainty import exact_swap_test, paired_difference
 from brew.reporting.pictures import true_colour
@@ -47,12 +47,15 @@ from brew.stages.settings import Downstream
 _SHOWN = 2
 
 
-def open_task(opened: Opened) -> ChangeTask:
-    """The benchmark as the evaluation takes it; tiles of scenes are standardised by their scene and date."""
+def open_task(opened: Opened, most: Sequence[int] | None = None) -> ChangeTask:
+    """The benchmark as the evaluation takes it; tiles of scenes are standardised by their scene and date.
+
+    most: samples of train, validation and test at most; scenes of tiles are whole.
+    """
     b, data = opened.benchmark, opened.dataset
     changed = (opened.labels > 0).astype(np.uint8)  # the miniature's labels name the kind of change
     if not b.tiles:
-        split = Split(*(np.flatnonzero(opened.splits == name) for name in NAMES))
+        split = opened.split(most)
         return ChangeTask.of_images(opened.images, b.sensor, changed, split)
     scenes = opened.text("city")
     row, column, height, width = (data[name].values for name in ("row", "column", "height", "width"))
@@ -85,13 +88,13 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     tuned = settings.change.fit.finetune > 0
     for benchmark in benchmarks_of(stage, "change"):
         opened = open_benchmark(stage, benchmark)
-        ready = open_task(opened)
+        ready = open_task(opened, settings.samples)
         yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
-            numbers = (settings.orientations, settings.change)
+            numbers = (settings.orientations, settings.samples, settings.change)
             for seed, share in product(settings.seeds, settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
@@ -101,7 +104,7 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
                     compute = partial(_cell, frozen, part, settings, seed)
                 yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
         for seed in settings.siamese_seeds:
-            numbers = (settings.orientations, settings.siamese)
+            numbers = (settings.orientations, settings.samples, settings.siamese)
             yield Evaluation(
                 benchmark, "fc-siam-diff", "supervised", seed, numbers, partial(_siamese, ready, settings, seed)
             )
@@ -188,7 +191,7 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Two test scenes: both dates, the label, and every backbone's probability of change."""
     opened = open_benchmark(stage, benchmark)
-    ready = open_task(opened)
+    ready = open_task(opened, stage.settings.downstream.samples)
     folder = stage.layout.write("change") / "predictions"
     arms = ["cva", *(entrant.name for entrant in entrants(stage, benchmark.sensor)), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}

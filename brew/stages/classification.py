@@ -19,7 +19,7 @@ from brew.downstream.classification import (
     neighbours_multilabel,
 )
 from brew.downstream.scores import Score, scores_of
-from brew.downstream.splits import NAMES, SHARES, Split
+from brew.downstream.splits import SHARES, Split
 from brew.stages import Stage
 from brew.stages.evaluation import (
     Evaluation,
@@ -65,8 +65,7 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
 def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CellResult:
     with np.load(pooled) as stored:
         features, used = stored["features"], stored["samples"]
-    whole = Split(*(np.flatnonzero(opened.splits == name) for name in NAMES))
-    kept = with_labels(opened, whole, share, seed)
+    kept = with_labels(opened, opened.split(), share, seed)
     split = Split(*(np.searchsorted(used, part) for part in (kept.train, kept.validation, kept.test)))
     labels, classes = opened.labels[used].astype(np.int64), len(opened.benchmark.classes)
     if opened.benchmark.multilabel:

@@ -22,7 +22,7 @@ from brew.downstream.backbones import Backbone, StudentBackbone, TeacherBackbone
 from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
 from brew.downstream.cells import Cell, CellResult, digest, run_cells, sources_digest
 from brew.downstream.scores import Run, Score, read_scores, write_counts, write_scores
-from brew.downstream.splits import Split, low_data, named_part
+from brew.downstream.splits import NAMES, Split, low_data, named_part
 from brew.downstream.zoo import backbone
 from brew.errors import BrewError
 from brew.models.student import build_student, load_student
@@ -113,6 +113,11 @@ class Opened:
 
     def text(self, name: str) -> np.ndarray:
         return self.dataset[name].values
+
+    def split(self, most: Sequence[int] | None = None) -> Split:
+        """The three parts. most: the first so many samples of each alone."""
+        parts = [np.flatnonzero(self.splits == name) for name in NAMES]
+        return Split(*(part[:count] for part, count in zip(parts, most or map(len, parts), strict=True)))
 
 
 def open_benchmark(stage: Stage, benchmark: Benchmark) -> Opened:

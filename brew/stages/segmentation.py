@@ -19,7 +19,6 @@ from brew.downstream.features import AtTime
 from brew.downstream.fit import passes_over
 from brew.downstream.scores import Score, scores_of, write_arrays
 from brew.downstream.segmentation import SegmentationResult, SegmentationTask, TaskMaps
-from brew.downstream.splits import NAMES, Split
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
@@ -44,11 +43,14 @@ from brew.stages.settings import Downstream
 _SHOWN = 4
 
 
-def open_task(opened: Opened) -> SegmentationTask:
-    """The benchmark as the evaluation takes it: the first date's images, labels on their own grid."""
+def open_task(opened: Opened, most: Sequence[int] | None = None) -> SegmentationTask:
+    """The benchmark as the evaluation takes it: the first date's images, labels on their own grid.
+
+    most: samples of train, validation and test at most.
+    """
     b = opened.benchmark
-    split = Split(*(np.flatnonzero(opened.splits == name) for name in NAMES))
-    return SegmentationTask(AtTime(opened.images), b.sensor, opened.labels, b.classes, split, b.ignore, b.metric)
+    labels, split = opened.labels, opened.split(most)
+    return SegmentationTask(AtTime(opened.images), b.sensor, labels, b.classes, split, b.ignore, b.metric)
 
 
 def evaluate(stage: Stage) -> pd.DataFrame:
@@ -68,10 +70,10 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 def _planned(stage: Stage) -> Iterator[Evaluation]:
     settings, maps = stage.settings.downstream, Latest()
     tuned = settings.segmentation.fit.finetune > 0
-    numbers = (settings.orientations, settings.segmentation)
+    numbers = (settings.orientations, settings.samples, settings.segmentation)
     for benchmark in benchmarks_of(stage, "segmentation"):
         opened = open_benchmark(stage, benchmark)
-        ready = open_task(opened)
+        ready = open_task(opened, settings.samples)
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
@@ -109,9 +111,9 @@ def _supervised(stage: Stage) -> Iterator[Evaluation]:
     settings = stage.settings.downstream
     if unet.NAME not in stage.settings.backbones:
         return
-    numbers, identity = (settings.orientations, settings.segmentation), sources_digest(unet.__name__)
+    numbers, identity = (settings.orientations, settings.samples, settings.segmentation), sources_digest(unet.__name__)
     for benchmark in benchmarks_of(stage, "segmentation"):
-        ready = open_task(open_benchmark(stage, benchmark))
+        ready = open_task(open_benchmark(stage, benchmark), settings.samples)
         for seed in settings.seeds:
             yield Evaluation(benchmark, unet.NAME, identity, seed, numbers, partial(_unet, ready, settings, seed))
 
