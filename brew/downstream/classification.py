@@ -7,7 +7,7 @@ Left out: augmentation, and fine-tuning.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,8 @@ Features = Float[np.ndarray, "_sample width"]
 class ClassificationResult:
     """counts: (test, classes, classes), or (test, label, 2, 2) for many labels. chosen: neighbours or penalty strength.
 
-    samples: the test samples' indices; predicted: their classes, or a 0/1 row per sample.
+    samples: the test samples' indices; predicted: their classes, or a 0/1 row per sample. log_odds: of each
+    label of the test samples, where the probe has them.
     """
 
     samples: Int64[np.ndarray, " test"]
@@ -43,6 +44,7 @@ class ClassificationResult:
     predicted: Integer[np.ndarray, "test *label"]
     chosen: float
     validation: float
+    log_odds: Float[np.ndarray, "test label"] | None = None
 
 
 def _standardised(features: Features, split: Split) -> tuple[Features, Features, Features]:
@@ -225,7 +227,8 @@ def linear_probe_multilabel(
         return (models[strength].log_odds(queries) > 0).astype(np.int64)
 
     choices = partial(predict, validation), partial(predict, test)
-    return _chosen(strengths, labels, split, *choices, _counted_per_label, f1_multilabel_micro)
+    result = _chosen(strengths, labels, split, *choices, _counted_per_label, f1_multilabel_micro)
+    return replace(result, log_odds=models[result.chosen].log_odds(test))
 
 
 def _counted_per_label(

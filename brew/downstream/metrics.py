@@ -8,7 +8,7 @@ Conventions are those of torchmetrics' multiclass Jaccard index and F1 score, wh
 a class that occurs neither in the labels nor in the predictions is left out of a macro mean; 0 / 0 is 0; an ignored
 class drops its pixels and its own term, while other classes' pixels predicted as it still count as misses. An ignored
 label outside the classes, such as 255, has no term to drop.
-Left out: threshold-free scores (average precision), which need more than counts.
+Left out: threshold-free scores (`brew.downstream.ranking`), which need more than counts.
 """
 
 from collections.abc import Callable

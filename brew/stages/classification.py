@@ -1,5 +1,6 @@
 """Stage `classification`: nearest neighbours and a linear probe on frozen pooled vectors."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,8 +19,10 @@ from brew.downstream.classification import (
     neighbours,
     neighbours_multilabel,
 )
-from brew.downstream.scores import Score, scores_of
+from brew.downstream.ranking import average_precision_macro
+from brew.downstream.scores import Run, Score, scores_of
 from brew.downstream.splits import SHARES, Split
+from brew.downstream.uncertainty import Interval
 from brew.stages import Stage
 from brew.stages.evaluation import (
     Evaluation,
@@ -46,8 +49,17 @@ def evaluate(stage: Stage) -> pd.DataFrame:
             rows = scores_of(each.run, values, metrics_of(each.benchmark))
             scores += [replace(row, metric=f"{row.metric}{suffix}") for row in rows]
             counts[f"{each.run.name}-{probe}"] = (values, [str(sample) for sample in each.result.arrays["samples"]])
+        if "log_odds" in each.result.arrays:
+            scores.append(_ranked(each.run, each.result))
     keep(stage, "classification", scores, counts)
     return primary(stage, "classification")
+
+
+def _ranked(shared: Run, result: CellResult) -> Score:
+    """The linear probe's mean average precision. Its counts hold the truth: whether a sample has each label."""
+    truth = result.arrays["linear"][:, :, 1].sum(-1)
+    value = average_precision_macro(truth, result.arrays["log_odds"])
+    return shared.score("average_precision_macro", "all", Interval(value, math.nan, math.nan, len(truth)), "sample")
 
 
 def _planned(stage: Stage) -> Iterator[Evaluation]:
@@ -75,4 +87,6 @@ def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CellResult:
         linear = linear_probe(features, labels, classes, split)
         nearest = neighbours(features, labels, classes, split)
     values = {"strength": linear.chosen, "neighbours": nearest.chosen}
-    return CellResult(values, {"linear": linear.counts, "knn": nearest.counts, "samples": used[split.test]})
+    ranked = {} if linear.log_odds is None else {"log_odds": linear.log_odds}
+    arrays = {"linear": linear.counts, "knn": nearest.counts, "samples": used[split.test]}
+    return CellResult(values, arrays | ranked)

@@ -92,6 +92,7 @@ def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callabl
     for each in evaluation.benchmarks_of(stage, task):
         found = {row.metric for row in rows if row.benchmark == each.name}
         assert found >= set(evaluation.metrics_of(each)) and each.metric in found
+        assert ("average_precision_macro" in found) == each.multilabel
     assert len({(row.settings, row.arm) for row in rows}) == len({row.arm for row in rows})
 
 
