@@ -15,7 +15,7 @@ _STUDIED: dict[str, str] = {
     "ms+optical-path": "MS + optical self-distillation",
     "deo": "DEO (both teachers)",
     "masked": "masked image modelling",
-    "masked+distillation": "masked + both teachers",
+    "masked+distillation": "masked + optical teacher",
     "teacher": "optical teacher itself",
     "cva": "change vector analysis",
     "fc-siam-diff": "FC-Siam-diff (supervised)",

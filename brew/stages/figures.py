@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from brew.downstream.benchmarks import BENCHMARKS
 from brew.reporting.comparison import missing
@@ -115,13 +116,15 @@ def losses(stage: Stage) -> Figure:
         for arm, frame in histories.items():
             if column in frame:
                 smooth = frame[column].rolling(max(1, len(frame) // 50), min_periods=1).mean()
-                axis.plot(frame["step"], smooth, color=colour(arm), label=label(arm))
+                axis.plot(frame["step"], smooth, color=colour(arm))
         axis.set(title=column, xlabel="step")
+        axis.tick_params(labelbottom=True)
     for axis in axes.flat[len(named) :]:
         axis.set_visible(False)
-    axes[0, 0].set_ylabel("similarity")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("similarity")
+    handles = [Line2D([], [], color=colour(arm)) for arm in histories]
+    figure.legend(handles, [label(arm) for arm in histories], loc="outside lower center", ncols=4)
     caption = "Pretraining: every similarity that an arm maximises, by name, smoothed over 2 % of the steps."
     save(figure, stage.layout.write("figures") / "training.png", caption)
     return figure
