@@ -33,6 +33,7 @@ from brew.stages.evaluation import (
     Latest,
     Opened,
     benchmarks_of,
+    distinct,
     entrants,
     keep,
     metrics_of,
@@ -93,9 +94,9 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
+            frozen = partial(maps.get, (benchmark.name, entrant.identity), freeze)
             numbers = (settings.orientations, settings.samples, settings.change)
-            for seed, share in product(settings.seeds, settings.labels):
+            for seed, share in product(entrant.seeds(settings.seeds), settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
                     passes = passes_over(len(part.split.train), len(ready.split.train))
@@ -172,7 +173,7 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
 
-        arms = [entrant.name for entrant in entrants(stage, benchmark.sensor)] + ["cva", "fc-siam-diff"]
+        arms = [entrant.name for entrant in distinct(entrants(stage, benchmark.sensor))] + ["cva", "fc-siam-diff"]
         for arm in (arm for arm in arms if arm != reference and reference in arms):
             one, other = counts(arm), counts(reference)
             interval = paired_difference(one, other, f1_binary, seeds=True)
@@ -193,7 +194,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     ready = open_task(opened, stage.settings.downstream.samples)
     folder = stage.layout.write("change") / "predictions"
-    arms = ["cva", *(entrant.name for entrant in entrants(stage, benchmark.sensor)), "fc-siam-diff"]
+    arms = ["cva", *(entrant.name for entrant in distinct(entrants(stage, benchmark.sensor))), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}
     names = [key.removeprefix("shown-") for key in stored["cva"].files if key.startswith("shown-")]
     scenes = {scene.name: scene for scene in ready.scenes(ready.split.test)}

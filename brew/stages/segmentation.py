@@ -29,6 +29,7 @@ from brew.stages.evaluation import (
     Latest,
     Opened,
     benchmarks_of,
+    distinct,
     entrants,
     keep,
     metrics_of,
@@ -77,8 +78,8 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
-            for seed, share in product(settings.seeds, settings.labels):
+            frozen = partial(maps.get, (benchmark.name, entrant.identity), freeze)
+            for seed, share in product(entrant.seeds(settings.seeds), settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
                     passes = passes_over(len(part.split.train), len(ready.split.train))
@@ -144,7 +145,8 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
     files = {
-        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage, benchmark.sensor)
+        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz"
+        for entrant in distinct(entrants(stage, benchmark.sensor))
     }
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
     first = next(iter(predictions.values()))

@@ -103,7 +103,8 @@ class Downstream:
 class Settings:
     """Every section of params.yaml.
 
-    arms: what is pretrained, in the order of the tables. changes: per arm, what it changes in `pretraining`.
+    arms: what is pretrained, in the order of the tables; "deo-seed1" is the arm deo again, from the next seed.
+    changes: per entry of `arms`, what it changes in `pretraining.optimisation`.
     teacher: the scale's optical teacher, a name of TEACHERS.
     backbones: what the arms are compared with, names of BACKBONES.
     """
