@@ -111,7 +111,7 @@ class Settings:
 
     scale: Scale
     arms: tuple[str, ...]
-    changes: Mapping[str, Mapping[str, float]]
+    changes: Mapping[str, Mapping[str, int | float]]
     data: Sources
     teacher: str
     backbones: tuple[str, ...]
