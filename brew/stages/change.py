@@ -89,13 +89,14 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     tuned = settings.change.fit.finetune > 0
     for benchmark in benchmarks_of(stage, "change"):
         opened = open_benchmark(stage, benchmark)
-        ready = open_task(opened, settings.samples)
+        most = settings.samples.get(benchmark.sensor)
+        ready = open_task(opened, most)
         yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
             frozen = partial(maps.get, (benchmark.name, entrant.identity), freeze)
-            numbers = (settings.orientations, settings.samples, settings.change)
+            numbers = (settings.orientations, most, settings.change)
             for seed, share in product(entrant.seeds(settings.seeds), settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
@@ -105,7 +106,7 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
                     compute = partial(_cell, frozen, part, settings, seed)
                 yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
         for seed in settings.siamese_seeds:
-            numbers = (settings.orientations, settings.samples, settings.siamese)
+            numbers = (settings.orientations, most, settings.siamese)
             yield Evaluation(
                 benchmark, "fc-siam-diff", "supervised", seed, numbers, partial(_siamese, ready, settings, seed)
             )
@@ -192,7 +193,7 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Two test scenes: both dates, the label, and every backbone's probability of change."""
     opened = open_benchmark(stage, benchmark)
-    ready = open_task(opened, stage.settings.downstream.samples)
+    ready = open_task(opened, stage.settings.downstream.samples.get(benchmark.sensor))
     folder = stage.layout.write("change") / "predictions"
     arms = ["cva", *(entrant.name for entrant in distinct(entrants(stage, benchmark.sensor))), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}

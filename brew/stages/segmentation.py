@@ -71,10 +71,11 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 def _planned(stage: Stage) -> Iterator[Evaluation]:
     settings, maps = stage.settings.downstream, Latest()
     tuned = settings.segmentation.fit.finetune > 0
-    numbers = (settings.orientations, settings.samples, settings.segmentation)
     for benchmark in benchmarks_of(stage, "segmentation"):
+        most = settings.samples.get(benchmark.sensor)
+        numbers = (settings.orientations, most, settings.segmentation)
         opened = open_benchmark(stage, benchmark)
-        ready = open_task(opened, settings.samples)
+        ready = open_task(opened, most)
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
@@ -112,9 +113,11 @@ def _supervised(stage: Stage) -> Iterator[Evaluation]:
     settings = stage.settings.downstream
     if unet.NAME not in stage.settings.backbones:
         return
-    numbers, identity = (settings.orientations, settings.samples, settings.segmentation), sources_digest(unet.__name__)
+    identity = sources_digest(unet.__name__)
     for benchmark in benchmarks_of(stage, "segmentation"):
-        ready = open_task(open_benchmark(stage, benchmark), settings.samples)
+        most = settings.samples.get(benchmark.sensor)
+        numbers = (settings.orientations, most, settings.segmentation)
+        ready = open_task(open_benchmark(stage, benchmark), most)
         for seed in settings.seeds:
             yield Evaluation(benchmark, unet.NAME, identity, seed, numbers, partial(_unet, ready, settings, seed))
 

@@ -83,15 +83,15 @@ class Downstream:
 
     labels: shares of the training labels that decoders are trained on; a share below one is drawn for each seed.
     Classification, which costs next to nothing, always has those of `SHARES`.
-    samples: of train, validation and test that dense tasks use at most, the first of each; null for all. Scenes that
-    are cut into tiles are never shortened.
+    samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
+    where a sensor is not named. Scenes that are cut into tiles are never shortened.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
     numbers and seeds: one of its runs costs more than all decoders.
     """
 
     seeds: tuple[int, ...]
     orientations: int
-    samples: tuple[int, int, int] | None
+    samples: Mapping[str, tuple[int, int, int]]
     labels: tuple[float, ...]
     segmentation: SegmentationSettings
     change: ChangeSettings
