@@ -92,6 +92,12 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
         most = settings.samples.get(benchmark.sensor)
         ready = open_task(opened, most)
         yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
+        # What takes longest comes first, so that processes that share the cells end together.
+        for seed in settings.siamese_seeds:
+            numbers = (settings.orientations, most, settings.siamese)
+            yield Evaluation(
+                benchmark, "fc-siam-diff", "supervised", seed, numbers, partial(_siamese, ready, settings, seed)
+            )
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
@@ -105,11 +111,6 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
                 else:
                     compute = partial(_cell, frozen, part, settings, seed)
                 yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
-        for seed in settings.siamese_seeds:
-            numbers = (settings.orientations, most, settings.siamese)
-            yield Evaluation(
-                benchmark, "fc-siam-diff", "supervised", seed, numbers, partial(_siamese, ready, settings, seed)
-            )
 
 
 def _change_vectors(ready: ChangeTask) -> CellResult:
