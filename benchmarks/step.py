@@ -55,11 +55,11 @@ def _window_12() -> Student:
 
 
 def miniature() -> Sizes:
-    """The sizes of params.yaml."""
+    """The sizes of params.yaml; targets as the miniature's own ViT gives them, on a grid that its patch divides."""
     found = settings.load(MINIATURE)
     numbers, views = found.pretraining, found.pretraining.views
     return Sizes(
-        "miniature", lambda: build_student(numbers.backbone), found.teacher, views.global_size, views.local_size,
+        "miniature", lambda: build_student(numbers.backbone), "miniature", views.global_size, views.local_size,
         views.locals, sum(feed.batch for feed in numbers.feeds), numbers.optimisation.hidden,
     )  # fmt: skip
 
