@@ -58,6 +58,11 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
             [*figures("figures", pattern="scores.png"), *shown(*TASKS, "ranks", "differences")],
         ),
         site.Section(
+            "Ablation",
+            "Which teacher, path, token and view brings what: every arm, and its gains over the same student without.",
+            [*figures("figures", pattern="teachers.png"), *shown("ablation", "gains", "teachers")],
+        ),
+        site.Section(
             "Few labels",
             "The same benchmarks from a share of the training labels.",
             [*figures("figures", pattern="low-data.png"), *shown("low-data")],
@@ -65,7 +70,7 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
         site.Section(
             "Paper tables",
             "The same tables over the paper's thirteen benchmarks; numbers of the paper are marked as such.",
-            shown(*(f"paper-{task}" for task in TASKS), "paper-ranks", "paper-low-data", "needs"),
+            shown(*(f"paper-{task}" for task in TASKS), "paper-ranks", "paper-ablation", "paper-low-data", "needs"),
         ),
         site.Section(
             "Claims",
