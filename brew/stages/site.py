@@ -85,6 +85,11 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
         site.Section("Segmentation", "Maps of the test images that show most classes.", figures("segmentation")),
         site.Section("Features", "What the backbones tell apart without any label.", figures("features")),
         site.Section(
+            "Alignment",
+            "How close each student comes to the optical teacher, layer by layer.",
+            [*figures("alignment"), *shown("alignment")],
+        ),
+        site.Section(
             "Pretraining",
             "What each arm maximises, by name.",
             figures("figures", pattern="training.png"),

@@ -135,6 +135,28 @@ def teachers(stage: Stage, here: Scored) -> pd.DataFrame | None:
     return _write(stage, "teachers", ablation.teachers_table(here, names), caption)
 
 
+def alignment(stage: Stage) -> pd.DataFrame | None:
+    """Alignment of students and optical teacher, layer by layer, from what the alignment stage left; None without."""
+    found = pd.read_csv(stage.layout.read("alignment") / "alignment.csv")
+    if found.empty:
+        return None
+    rows = []
+    for (token, arm, seed), lines in found.groupby(["token", "backbone", "seed"], sort=False):
+        for measure in ("cka", "cosine"):
+            cells = {
+                f"stride {line['stride']}": f"{line[measure]:.2f} [{line[measure + ' low']:.2f}, "
+                f"{line[measure + ' high']:.2f}]"
+                for line in lines.to_dict("records")
+            }
+            rows.append({"token": token, "student": label(str(arm)), "seed": seed, "measure": measure, **cells})
+    caption = (
+        "Alignment of each layer of the student with the optical teacher's class token and late and middle patches on "
+        f"{found['images'].iloc[0]} optical test images: debiased linear CKA, and the mean cosine through a ridge map "
+        "fitted on training images, both sides less their mean there. In brackets the 95 % interval over images."
+    )
+    return _write(stage, "alignment", pd.DataFrame(rows), caption)
+
+
 def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | None:
     """Table 7: benchmarks from all training labels and from a share of them; None where there is none.
 
