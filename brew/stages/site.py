@@ -55,7 +55,11 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
             "Results",
             "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch "
             "tested once.",
-            [*figures("figures", pattern="scores.png"), *shown(*TASKS, "ranks", "differences")],
+            [
+                *figures("figures", pattern="scores.png"),
+                *figures("figures", pattern="models.png"),
+                *shown(*TASKS, "ranks", "differences"),
+            ],
         ),
         site.Section(
             "Ablation",
