@@ -18,7 +18,8 @@ help:  ## this list
 setup: $(READY)  ## build .venv from requirements.lock
 
 # The first Python that the lock covers; `uv` comes from the lock too, by its hash, and then installs the rest.
-# An environment whose Python does not run is built anew; a half installed one is completed.
+# An environment whose Python does not run is built anew; a half installed one is completed. Bytecode is made here, once:
+# in a container that forbids Python to write it, each of a dozen notebooks would compile all that it imports.
 $(READY): requirements.lock
 	@set -e; \
 	if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then \
@@ -35,7 +36,7 @@ $(READY): requirements.lock
 	awk '/^[^ ]/ {keep = /^uv==/} keep' requirements.lock > $(VENV)/uv.txt; \
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt; \
 	echo "setup: installing requirements.lock (about 5 GB where none is cached)"; \
-	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync --quiet --python $(PYTHON) --require-hashes requirements.lock; \
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(PYTHON) --require-hashes requirements.lock; \
 	touch $@
 
 repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another scale of scales/

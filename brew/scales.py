@@ -11,7 +11,7 @@ Left out: what the parameters mean and which values they may take (`brew.setting
 import argparse
 import re
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,19 @@ def parameters(scale: str, root: Path = ROOT) -> dict[str, Any]:
             )
     place = {"name": scale, "root": "../..", "parameters": generated.relative_to(root).as_posix(),
              "report": f"reports/{scale}/index.html"}  # fmt: skip
-    return merge(base, {**changes, "scale": place})
+    merged = merge(base, {**changes, "scale": place})
+    return merged | {"changes": _changes_per_run(merged["arms"], merged["changes"])}
+
+
+def arm_and_seed(run: str) -> tuple[str, int]:
+    """What an entry of `arms` asks for: "deo" is that arm, "deo-seed2" its repetition with two added to the seed."""
+    arm, marked, seed = run.rpartition("-seed")
+    return (arm, int(seed)) if marked and seed.isdecimal() else (run, 0)
+
+
+def _changes_per_run(runs: Sequence[str], changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every run's changes: DVC follows a run's own key alone, and what its arm changes holds for every repetition."""
+    return {run: merge(changes.get(arm_and_seed(run)[0], {}), changes.get(run, {})) for run in runs}
 
 
 def _generated(scale: str, root: Path) -> str:

@@ -102,7 +102,8 @@ def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> 
     parameters.write_text(before[1].replace("deo: {}", "deo: {clip: 2.0, steps: 100}"))
     try:
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", target]
-        with subprocess.Popen(command, cwd=clone, env=environment(), stdout=subprocess.DEVNULL) as running:
+        plain = environment() | {"SHELL": "/bin/sh"}  # dash, unlike bash, stays beside the command it runs
+        with subprocess.Popen(command, cwd=clone, env=plain, stdout=subprocess.DEVNULL) as running:
             family = psutil.Process(running.pid)
             wait_until(lambda: any((clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")), "the first checkpoint")
             children = family.children(recursive=True)

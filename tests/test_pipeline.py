@@ -138,7 +138,7 @@ def test_a_stage_depends_on_all_code_that_it_imports(stage: Stage) -> None:
     if stage.notebook:
         start = imported(ROOT / stage.notebook)
     else:
-        module = re.match(r"python -m (\S+)", stage.definition["cmd"])
+        module = re.match(r"exec python -m (\S+)", stage.definition["cmd"])
         assert module
         start = {module[1]} - {"brew.notebooks"}
     graph = package()

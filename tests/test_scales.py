@@ -23,6 +23,7 @@ def tree(tmp_path: Path) -> Path:
         "scale: {name: miniature, root: ., parameters: params.yaml}\n"
         "pretraining: {epochs: 2, rate: 5e-4}\n"
         "arms: [deo, ms-only]\n"
+        "changes: {deo: {rate: 1e-4}, ms-only: {}}\n"
         "tasks: {roofs: {classes: 2}}\n"
     )
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
@@ -59,8 +60,27 @@ def test_a_scale_changes_single_values_and_replaces_lists(tree: Path) -> None:
         },
         "pretraining": {"epochs": 50, "rate": 0.0005},
         "arms": ["deo"],
+        "changes": {"deo": {"rate": 0.0001}},
         "tasks": {"roofs": {"classes": 2}},
     }
+
+
+def test_every_repetition_of_an_arm_changes_what_the_arm_changes(tree: Path) -> None:
+    change(tree, "arms: [deo, deo-seed1, ms-only]\nchanges: {deo-seed1: {epochs: 3}}\n")
+    assert scales.parameters("gpu", tree)["changes"] == {
+        "deo": {"rate": 0.0001}, "deo-seed1": {"rate": 0.0001, "epochs": 3}, "ms-only": {},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        ("deo", ("deo", 0)), ("deo-seed12", ("deo", 12)), ("ms+optical-path-seed1", ("ms+optical-path", 1)),
+        ("deo-seed", ("deo-seed", 0)), ("deo-seedling", ("deo-seedling", 0)),
+    ],
+)  # fmt: skip
+def test_a_run_names_its_arm_and_repetition(run: str, expected: tuple[str, int]) -> None:
+    assert scales.arm_and_seed(run) == expected
 
 
 def test_a_mapping_is_replaced_whole_where_the_scale_says_so(tree: Path) -> None:

@@ -16,14 +16,21 @@ import ast
 import hashlib
 import json
 import math
+import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import traceback
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from tqdm.auto import tqdm
 
 from brew import paths
 from brew.downstream.scores import write_arrays, write_atomically
@@ -42,11 +49,15 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: a name to read, a key that decides, and how to compute it."""
+    """One cell of a table: a name to read, a key that decides, and how to compute it.
+
+    group: cells of one group are computed by one process, after each other: they share something costly.
+    """
 
     name: str
     key: Mapping[str, Any]
     compute: Callable[[], CellResult]
+    group: Hashable = None
 
 
 def canonical(value: Any) -> str:
@@ -118,7 +129,7 @@ def cell(
 
     folder: where cells are kept, ``scratch/cells`` where it is None.
     """
-    place = (folder or paths.SCRATCH / "cells") / name / digest(key)[:_SHOWN]
+    place = _place(name, key, folder)
     if place.is_dir():
         return _read(place, key)
     result = compute()
@@ -141,6 +152,10 @@ def cell(
     return _read(place, key)
 
 
+def _place(name: str, key: Mapping[str, Any], folder: Path | None) -> Path:
+    return (folder or paths.SCRATCH / "cells") / name / digest(key)[:_SHOWN]
+
+
 def _read(place: Path, key: Mapping[str, Any]) -> CellResult:
     if (place / "key.json").read_text() != canonical(dict(key)):
         raise BrewError(f"{place} was kept for another key; delete it")
@@ -149,24 +164,82 @@ def _read(place: Path, key: Mapping[str, Any]) -> CellResult:
     return CellResult(json.loads((place / "values.json").read_text()), arrays)
 
 
-def run_cells(cells: Iterable[Cell], folder: Path | None = None) -> dict[str, CellResult]:
-    """All cells' results by name. A crashed cell does not stop the others; BrewError at the end names every crash."""
-    results: dict[str, CellResult] = {}
-    crashes: list[tuple[str, Exception]] = []
-    for one in cells:
-        if one.name in results or any(one.name == name for name, _ in crashes):
-            raise BrewError(f"two cells are named {one.name!r}; expected a name each")
-        try:
-            results[one.name] = cell(one.name, one.key, one.compute, folder)
-        except Exception as error:  # any crash belongs to its own cell
-            crashes.append((one.name, error))
+def run_cells(cells: Iterable[Cell], folder: Path | None = None, processes: int = 1) -> dict[str, CellResult]:
+    """All cells' results by name. A crashed cell does not stop the others; BrewError at the end names every crash.
+
+    processes: that share the cells, a group at a time. Which one computes a cell does not show in it.
+    """
+    listed = list(cells)
+    for name, count in Counter(one.name for one in listed).items():
+        if count > 1:
+            raise BrewError(f"two cells are named {name!r}; expected a name each")
+    groups: dict[Hashable, list[Cell]] = {}
+    for one in listed:
+        if not _place(one.name, one.key, folder).is_dir():
+            groups.setdefault(one.name if one.group is None else one.group, []).append(one)
+    waiting = list(groups.values())
+    crashes = _forked(waiting, folder, processes) if processes > 1 < len(waiting) else _in_turn(waiting, folder)
     if crashes:
-        listed = "; ".join(f"{name}: {type(error).__name__}: {error}" for name, error in crashes)
+        told = "; ".join(f"{crash.name}: {crash.error}" for crash in crashes)
         raise BrewError(
-            f"{len(crashes)} of {len(crashes) + len(results)} cells failed ({listed}); the others are kept: "
+            f"{len(crashes)} of {len(listed)} cells failed ({told}); the others are kept: "
             "run again after the cause is removed"
-        ) from crashes[0][1]
-    return results
+        ) from RuntimeError(crashes[0].trace)
+    return {one.name: _read(_place(one.name, one.key, folder), one.key) for one in listed}
+
+
+@dataclass(frozen=True)
+class _Crash:
+    """A cell that failed, in words that one process can send to another."""
+
+    name: str
+    error: str
+    trace: str
+
+
+def _in_turn(groups: Sequence[Sequence[Cell]], folder: Path | None) -> list[_Crash]:
+    return [crash for group in groups for crash in _compute(group, folder)]
+
+
+def _compute(group: Sequence[Cell], folder: Path | None) -> list[_Crash]:
+    crashes = []
+    for one in group:
+        try:
+            cell(one.name, one.key, one.compute, folder)
+        except Exception as error:  # any crash belongs to its own cell
+            crashes.append(_Crash(one.name, f"{type(error).__name__}: {error}", traceback.format_exc()))
+    return crashes
+
+
+#: What forked processes are to compute. They inherit it: computations that hold opened stores cannot be sent.
+_inherited: list[Sequence[Cell]] = []
+
+
+def _forked(groups: Sequence[Sequence[Cell]], folder: Path | None, processes: int) -> list[_Crash]:
+    """`_in_turn` by several processes, each with one thread. A process that dies takes along what it had begun."""
+    _inherited[:] = groups
+    crashes: list[_Crash] = []
+    try:
+        with ProcessPoolExecutor(
+            min(processes, len(groups)), multiprocessing.get_context("fork"), torch.set_num_threads, (1,)
+        ) as pool:
+            begun = {pool.submit(_compute_inherited, index, folder): group for index, group in enumerate(groups)}
+            for future in tqdm(as_completed(begun), desc="cells", unit="group", total=len(groups)):
+                try:
+                    crashes += future.result()
+                except BrokenProcessPool as broken:
+                    error = f"its process died, often for lack of memory; BREW_PROCESSES=1 needs less ({broken})"
+                    crashes += [
+                        _Crash(one.name, error, traceback.format_exc())
+                        for one in begun[future] if not _place(one.name, one.key, folder).is_dir()
+                    ]  # fmt: skip
+    finally:
+        _inherited.clear()
+    return crashes
+
+
+def _compute_inherited(index: int, folder: Path | None) -> list[_Crash]:
+    return _compute(_inherited[index], folder)
 
 
 def number(value: float) -> float | None:

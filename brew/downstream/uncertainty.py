@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Integer, Real
+from scipy.optimize import brentq
+from scipy.stats import nct, t
 
 from brew import draws as keyed
 from brew.errors import BrewError
@@ -50,6 +52,23 @@ def seed_spread(values: Float[np.ndarray, " seed"]) -> Spread:
         raise BrewError(f"values of shape {values.shape}; expected one value per seed and at least one seed")
     std = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
     return Spread(float(values.mean()), std, len(values))
+
+
+def detectable_difference(differences: Float[np.ndarray, " seed"], power: float = 0.8, level: float = 0.95) -> float:
+    """The smallest true mean of paired differences that a two-sided t test of so many seeds finds with that power.
+
+    differences: of two arms, one per seed that both were trained with, in any unit; the result has the same.
+    With n seeds and deviation s it is d s / sqrt(n), where d is the noncentrality at which the test's power is `power`
+    (d = 3.76 for five seeds, .8 and .95). Raises BrewError with fewer than two seeds. Source: Cohen 1988, section 2.
+    """
+    spread = seed_spread(differences)
+    if spread.n < 2:
+        raise BrewError("one seed says nothing about other seeds; expected at least two: train both arms with more")
+    freedom = spread.n - 1
+    limit = t.ppf((1 + level) / 2, freedom)
+
+    shift = brentq(lambda shift: float(nct.sf(limit, freedom, shift)) - power, 0.0, 4.0 * limit + 4.0)
+    return shift * spread.std / spread.n**0.5
 
 
 def resample(units: int, draws: int, seed: int) -> Integer[np.ndarray, "draw unit"]:

@@ -311,7 +311,8 @@ def _efficientnet_lite0(random: bool, download: bool) -> nn.Module:
     if not random:
         net.load_state_dict(_in_order(_efficientnet_lite0_weights(), net.state_dict()))
     net.reset_classifier(0)
-    return _Pyramid(net)
+    # Its depthwise convolutions take half the time on a CPU where channels lie innermost.
+    return _Pyramid(net.to(memory_format=torch.channels_last))
 
 
 def _efficientnet_lite0_weights() -> dict[str, Tensor]:

@@ -36,7 +36,10 @@ def supervise(connection_file: str, *extra_arguments: str) -> int:
     if os.getppid() != parent:  # it ended before the system was told
         end_group()
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", connection_file, *extra_arguments]
-    return subprocess.run(command, env={**os.environ, "JPY_PARENT_PID": str(os.getpid())}, check=False).returncode
+    ended = subprocess.run(command, env={**os.environ, "JPY_PARENT_PID": str(os.getpid())}, check=False).returncode
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(os.getpgrp(), signal.SIGTERM)  # a kernel that was killed leaves its workers waiting
+    return ended
 
 
 if __name__ == "__main__":

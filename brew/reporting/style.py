@@ -21,7 +21,18 @@ _STUDIED: dict[str, str] = {
     "fc-siam-diff": "FC-Siam-diff (supervised)",
     "band-statistics": "per-band statistics",
 }
-#: Backbones of others, in one row of colours of their own.
+#: The ablation's rows between its ends, and variations, in one row of colours of their own.
+_VARIED: dict[str, str] = {
+    "class-token": "+ optical class token",
+    "optical-path": "+ separate optical path",
+    "patch-tokens": "+ optical patch tokens",
+    "augmented": "+ optical augmentation",
+    "optical-only": "optical distillation alone",
+    "optical-self": "optical self-distillation alone",
+    "deo-released": "DEO, released weights of L_O",
+    "deo+sar": "DEO with a radar teacher",
+}
+#: Backbones of others, likewise.
 _FOREIGN: dict[str, str] = {
     "imagenet": "EfficientNet-Lite0 (ImageNet)",
     "deo-swin-b": "DEO Swin-B (released)",
@@ -38,12 +49,14 @@ _FOREIGN: dict[str, str] = {
     "satlas": "Satlas",
     "unet-resnet50": "U-Net, ResNet-50 (supervised)",
 }
-BACKBONES: dict[str, str] = _STUDIED | _FOREIGN
+BACKBONES: dict[str, str] = _STUDIED | _VARIED | _FOREIGN
 # Wong's colour-blind-safe palette as seaborn ships it; grey for what learns nothing, and for statistics.
 _WONG = iter(sns.color_palette("colorblind", len(_STUDIED) - 2).as_hex())
 COLOURS: dict[str, str] = {
     name: {"random": "#7f7f7f", "band-statistics": "#bdbdbd"}.get(name) or next(_WONG) for name in _STUDIED
-} | dict(zip(_FOREIGN, sns.color_palette("viridis", len(_FOREIGN)).as_hex(), strict=True))
+}
+for _names, _palette in ((_VARIED, "flare"), (_FOREIGN, "viridis")):
+    COLOURS |= dict(zip(_names, sns.color_palette(_palette, len(_names)).as_hex(), strict=True))
 
 
 def label(backbone: str) -> str:

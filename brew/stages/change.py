@@ -33,6 +33,7 @@ from brew.stages.evaluation import (
     Latest,
     Opened,
     benchmarks_of,
+    distinct,
     entrants,
     keep,
     metrics_of,
@@ -88,14 +89,15 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     tuned = settings.change.fit.finetune > 0
     for benchmark in benchmarks_of(stage, "change"):
         opened = open_benchmark(stage, benchmark)
-        ready = open_task(opened, settings.samples)
+        most = settings.samples.get(benchmark.sensor)
+        ready = open_task(opened, most)
         yield Evaluation(benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready))
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
-            numbers = (settings.orientations, settings.samples, settings.change)
-            for seed, share in product(settings.seeds, settings.labels):
+            frozen = partial(maps.get, (benchmark.name, entrant.identity), freeze)
+            numbers = (settings.orientations, most, settings.change)
+            for seed, share in product(entrant.seeds(settings.seeds), settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
                     passes = passes_over(len(part.split.train), len(ready.split.train))
@@ -104,7 +106,7 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
                     compute = partial(_cell, frozen, part, settings, seed)
                 yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
         for seed in settings.siamese_seeds:
-            numbers = (settings.orientations, settings.samples, settings.siamese)
+            numbers = (settings.orientations, most, settings.siamese)
             yield Evaluation(
                 benchmark, "fc-siam-diff", "supervised", seed, numbers, partial(_siamese, ready, settings, seed)
             )
@@ -172,7 +174,7 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
 
-        arms = [entrant.name for entrant in entrants(stage, benchmark.sensor)] + ["cva", "fc-siam-diff"]
+        arms = [entrant.name for entrant in distinct(entrants(stage, benchmark.sensor))] + ["cva", "fc-siam-diff"]
         for arm in (arm for arm in arms if arm != reference and reference in arms):
             one, other = counts(arm), counts(reference)
             interval = paired_difference(one, other, f1_binary, seeds=True)
@@ -191,9 +193,9 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Two test scenes: both dates, the label, and every backbone's probability of change."""
     opened = open_benchmark(stage, benchmark)
-    ready = open_task(opened, stage.settings.downstream.samples)
+    ready = open_task(opened, stage.settings.downstream.samples.get(benchmark.sensor))
     folder = stage.layout.write("change") / "predictions"
-    arms = ["cva", *(entrant.name for entrant in entrants(stage, benchmark.sensor)), "fc-siam-diff"]
+    arms = ["cva", *(entrant.name for entrant in distinct(entrants(stage, benchmark.sensor))), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}
     names = [key.removeprefix("shown-") for key in stored["cva"].files if key.startswith("shown-")]
     scenes = {scene.name: scene for scene in ready.scenes(ready.split.test)}

@@ -67,9 +67,9 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     for benchmark in benchmarks_of(stage, "classification"):
         opened = open_benchmark(stage, benchmark)
         for entrant, share in product(entrants(stage, benchmark.sensor), SHARES):
-            # The probes have no random part: with all labels there is one seed.
-            for seed in stage.settings.downstream.seeds if share < 1 else (0,):
-                compute = partial(_cell, opened, pooled_file(folder, benchmark, entrant.name), share, seed)
+            # The probes have no random part: with all labels one seed says it all.
+            for seed in entrant.seeds(stage.settings.downstream.seeds if share < 1 else (0,)):
+                compute = partial(_cell, opened, pooled_file(folder, benchmark, entrant), share, seed)
                 numbers = (STRENGTHS, NEIGHBOURS)
                 yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
 

@@ -29,7 +29,8 @@ from brew.models.student import build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.paths import ROOT
 from brew.reporting.provenance import sha256
-from brew.stages import Stage
+from brew.scales import arm_and_seed
+from brew.stages import Stage, processes
 from brew.stages.checks import check_benchmark
 from brew.stages.optical_teacher import ready_teacher
 
@@ -41,11 +42,20 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class Entrant:
-    """A backbone that is compared. identity: the hash of what its features depend on."""
+    """A backbone that is compared.
+
+    identity: the hash of what its features depend on. repetition: of its arm's pretraining, where the scale repeats
+    it; what is trained on its features then takes the same seed, so that seeds are as independent as they can be.
+    """
 
     name: str
     identity: str
     load: Callable[[], Backbone]
+    repetition: int | None = None
+
+    def seeds(self, decoders: Sequence[int]) -> Sequence[int]:
+        """Of what is trained on its features: those of the scale, else its own."""
+        return decoders if self.repetition is None else (self.repetition,)
 
 
 def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
@@ -62,10 +72,13 @@ def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
     """
     trunk = stage.settings.pretraining.backbone
     found = [Entrant("random", trunk, partial(_random, trunk))]
-    for arm in stage.settings.arms:
-        file = stage.layout.read(f"pretrain/{arm}") / "student.pt"
+    runs = [(run, *arm_and_seed(run)) for run in stage.settings.arms]
+    repeated = {arm for _, arm, repetition in runs if repetition}
+    for run, arm, repetition in runs:
+        file = stage.layout.read(f"pretrain/{run}") / "student.pt"
         if file.exists():
-            found.append(Entrant(arm, sha256(file), partial(_student, arm, file)))
+            own = repetition if arm in repeated else None
+            found.append(Entrant(arm, sha256(file), partial(_student, arm, file), own))
     with contextlib.suppress(TeacherUnavailable):
         teacher = ready_teacher(stage)
         found.append(Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher)))
@@ -73,6 +86,11 @@ def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
     frozen = [entry for entry in listed if not entry.supervised and not entry.needs()]
     able = [entry for entry in frozen if sensor is None or not entry.lacking(sensor)]
     return [*found, *(Entrant(entry.name, entry.identity(), entry.load) for entry in able)]
+
+
+def distinct(found: Iterable[Entrant]) -> list[Entrant]:
+    """One of each name, the first: what pictures show."""
+    return list({each.name: each for each in reversed(list(found))}.values())[::-1]
 
 
 def students(found: Iterable[Entrant]) -> list[Entrant]:
@@ -216,9 +234,10 @@ def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Ev
             "labels": each.labels, "settings": settings, "code": code, "environment": environment,
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{shared.name}"
-        cells.append(Cell(name, key, each.compute))
+        # Cells of one backbone on one benchmark share its features.
+        cells.append(Cell(name, key, each.compute, (each.benchmark.name, each.identity)))
         planned[name] = (each.benchmark, shared)
-    results = run_cells(cells)
+    results = run_cells(cells, processes=processes())
     return [Evaluated(*planned[name], result) for name, result in results.items()]
 
 

@@ -20,13 +20,14 @@ from brew.downstream.splits import NAMES
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
-from brew.stages.evaluation import benchmarks_of, entrants, open_benchmark
+from brew.stages.evaluation import Entrant, benchmarks_of, distinct, entrants, open_benchmark
 from brew.stages.optical_teacher import principal_colours
 
 
-def pooled_file(folder: Path, benchmark: Benchmark, arm: str) -> Path:
+def pooled_file(folder: Path, benchmark: Benchmark, entrant: Entrant) -> Path:
     """Where the pooled vectors lie; benchmarks of the same images share them."""
-    return folder / f"{benchmark.source}-{benchmark.images}--{arm}.npz"
+    run = entrant.name if entrant.repetition is None else f"{entrant.name}-{entrant.repetition}"
+    return folder / f"{benchmark.source}-{benchmark.images}--{run}.npz"
 
 
 def compute(stage: Stage) -> pd.DataFrame:
@@ -38,9 +39,10 @@ def compute(stage: Stage) -> pd.DataFrame:
         used = np.flatnonzero(np.isin(opened.splits, NAMES))
         for entrant in entrants(stage, benchmark.sensor):
             features = extract_pooled(entrant.load(), AtTime(opened.images), used, benchmark.sensor)
-            write_arrays(pooled_file(folder, benchmark, entrant.name), {"features": features, "samples": used})
+            write_arrays(pooled_file(folder, benchmark, entrant), {"features": features, "samples": used})
             rows.append({
-                "source": benchmark.source, "sensor": benchmark.sensor, "backbone": entrant.name, "images": len(used),
+                "source": benchmark.source, "sensor": benchmark.sensor, "backbone": entrant.name,
+                "repetition": entrant.repetition or 0, "images": len(used),
                 "width": features.shape[1],
             })  # fmt: skip
     return pd.DataFrame(rows)
@@ -55,7 +57,7 @@ def look(stage: Stage, images: int = 5) -> Figure:
     chosen = chosen[np.linspace(0, len(chosen) - 1, images).astype(int)]
     pictures = ArrayReader(path, "optical").read(chosen)[:, 0]
     rows = [("image", [true_colour(each, "rgb") for each in pictures])]
-    for entrant in entrants(stage, "rgb"):
+    for entrant in distinct(entrants(stage, "rgb")):
         maps = entrant.load().pyramid(torch.from_numpy(pictures), "rgb")[1]
         rows.append((label(entrant.name), list(principal_colours(maps.float()))))
     figure, axes = plt.subplots(len(rows), images, figsize=(1.9 * images, 2 * len(rows)), layout="constrained")

@@ -1,6 +1,7 @@
 """Stage `pretrain`: one arm's student and its history.
 
-The notebook trains in one process. A run over several is started from the shell, by torchrun or SLURM:
+The notebook trains on one accelerator, or in a few forked processes on the CPU (`BREW_PROCESSES`), where two processes
+of one thread are faster than one of two. A run over more is started from the shell, by torchrun or SLURM:
 
     torchrun --nproc-per-node 8 -m brew.stages.pretrain --scale SCALE --arm ARM
 
@@ -17,11 +18,11 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -31,6 +32,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from matplotlib.figure import Figure
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from brew import settings
 from brew.data.batches import Batches
@@ -38,12 +40,13 @@ from brew.errors import BrewError
 from brew.models.student import build_student, save_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.paths import ROOT, SCRATCH
-from brew.pretraining.arms import ARMS, Arm, arm
+from brew.pretraining.arms import Arm, arm
 from brew.pretraining.loop import Pretrained, pretrain
 from brew.reporting.provenance import sha256
 from brew.reporting.style import colour, save
+from brew.scales import arm_and_seed
 from brew.sensors import PAPER_PATHS
-from brew.stages import Stage, begin
+from brew.stages import Stage, begin, processes
 from brew.stages.optical_teacher import ready_teacher
 from brew.stages.settings import FeedSettings, Pretraining
 
@@ -54,22 +57,24 @@ _CODE = ("data", "losses", "models", "pretraining", "views", "draws.py", "sensor
 _PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
 
 
-def plan(stage: Stage, name: str) -> tuple[Arm, Pretraining]:
-    """The arm with the scale's teacher, and its numbers with what `changes` says of it."""
-    numbers = stage.settings.pretraining
-    changes = stage.settings.changes.get(name, {})
-    changed = settings.load(
-        type(numbers.optimisation), dataclasses.asdict(numbers.optimisation) | dict(changes), f"changes.{name}"
-    )
-    return arm(name).with_teacher(stage.settings.teacher), dataclasses.replace(numbers, optimisation=changed)
+def plan(stage: Stage, run: str) -> tuple[Arm, Pretraining]:
+    """The run's arm with the scale's teacher, and its numbers with its own seed and what `changes` says of it.
+
+    run: an entry of the scale's `arms`, such as "deo", or "deo-seed1" for the arm repeated with the next seed.
+    """
+    numbers, (name, repetition) = stage.settings.pretraining, arm_and_seed(run)
+    changes = dataclasses.asdict(numbers.optimisation) | dict(stage.settings.changes.get(run, {}))
+    optimisation = settings.load(type(numbers.optimisation), changes, f"changes.{run}")
+    seeded = dataclasses.replace(optimisation, seed=optimisation.seed + repetition)
+    return arm(name).with_teacher(stage.settings.teacher), dataclasses.replace(numbers, optimisation=seeded)
 
 
-def describe(stage: Stage, name: str) -> pd.Series:
+def describe(stage: Stage, run: str) -> pd.Series:
     """What the arm is and what it is trained on, as a table."""
-    chosen, numbers = plan(stage, name)
+    chosen, numbers = plan(stage, run)
     return pd.Series(
         {
-            "arm": f"{name}: {ARMS[name].summary}",
+            "arm": f"{chosen.name}: {chosen.summary}",
             "stems": ", ".join(chosen.paths),
             "self-distilled": ", ".join(entry.path for entry in chosen.self_distillation) or "none",
             "restored where masked": ", ".join(entry.path for entry in chosen.masking) or "none",
@@ -80,6 +85,7 @@ def describe(stage: Stage, name: str) -> pd.Series:
             "student": numbers.backbone,
             "images per step": ", ".join(f"{feed.batch} of {feed.source}" for feed in usable(chosen, numbers.feeds)),
             "steps": numbers.optimisation.steps,
+            "seed": numbers.optimisation.seed,
         },
         name="value",
     )  # fmt: skip
@@ -100,32 +106,46 @@ def _read(chosen: Arm, feed: FeedSettings) -> tuple[str, ...]:
     return tuple(variable for variable in feed.variables if variable in (*PAPER_PATHS, *chosen.paths))
 
 
-def train(stage: Stage, name: str) -> pd.DataFrame:
+def train(stage: Stage, run: str) -> pd.DataFrame:
     """Pretrain the arm, or go on with an interrupted run; leaves its student and history.
 
     An arm whose teacher is absent leaves a note instead of a student and is "not run" in the report.
     """
-    folder = stage.layout.write(f"pretrain/{name}")
-    chosen, numbers = plan(stage, name)
-    fabric = _fabric(numbers)
-    unfinished = _unfinished(stage, chosen, numbers, fabric)
+    folder = stage.layout.write(f"pretrain/{run}")
+    chosen, numbers = plan(stage, run)
     try:
-        run = _train(stage, chosen, numbers, unfinished, fabric)
+        teachers = {entry: ready_teacher(stage) for entry in chosen.teachers}
     except TeacherUnavailable as absent:
         (folder / "not-run.txt").write_text(f"{absent}\n")
         return pd.DataFrame()
-    o = numbers.optimisation
-    provenance = {"arm": name, "scale": stage.settings.scale.name, "steps": o.steps, "seed": o.seed}
-    save_student(folder / "student.pt", run.student.cpu(), provenance)
-    run.history.round(6).to_csv(folder / "history.csv", index=False)
+    fabric = _fabric(numbers, processes(), start_method="fork")
+    unfinished = _unfinished(stage, chosen, numbers, fabric)
+
+    def share(fabric: Fabric) -> pd.DataFrame:
+        trained = _train(stage, chosen, numbers, teachers, unfinished, fabric)
+        if fabric.is_global_zero:
+            o = numbers.optimisation
+            provenance = {"arm": chosen.name, "scale": stage.settings.scale.name, "steps": o.steps, "seed": o.seed}
+            save_student(folder / "student.pt", trained.student.cpu(), provenance)
+        return trained.history
+
+    try:
+        history = fabric.launch(share) if fabric.world_size > 1 else share(fabric)
+    except ProcessRaisedException as error:  # of a forked process, whose error comes as the text of its traceback
+        raise BrewError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
+    history.round(6).to_csv(folder / "history.csv", index=False)
     unfinished.unlink(missing_ok=True)
-    return run.history
+    return history
 
 
-def _fabric(numbers: Pretraining, devices: int = 1, nodes: int = 1, patience_s: float = 600.0) -> Fabric:
+def _fabric(
+    numbers: Pretraining, devices: int = 1, nodes: int = 1, patience_s: float = 600.0,
+    start_method: Literal["popen", "fork"] = "popen",
+) -> Fabric:  # fmt: skip
     """One process, or data parallelism over `devices` processes on each of `nodes` machines.
 
     patience_s: how long a process waits for another one before it gives up.
+    start_method: how processes start that nobody launched; a notebook can only fork them.
     Buffers are constants of the trunks: no process has to send them to the others.
     Raises BrewError for a precision that the losses cannot bear.
     """
@@ -135,7 +155,9 @@ def _fabric(numbers: Pretraining, devices: int = 1, nodes: int = 1, patience_s: 
             "(float16 would need scaled losses, and the coding rate leaves its range)"
         )
     patience = timedelta(seconds=patience_s)
-    parallel = DDPStrategy(timeout=patience, forward_sync_buffers=False, gradient_as_bucket_view=True)
+    parallel = DDPStrategy(
+        timeout=patience, start_method=start_method, forward_sync_buffers=False, gradient_as_bucket_view=True
+    )
     return Fabric(
         accelerator="auto", devices=devices, num_nodes=nodes, strategy=parallel if devices * nodes > 1 else "auto",
         precision=numbers.precision,  # type: ignore[arg-type]
@@ -143,11 +165,11 @@ def _fabric(numbers: Pretraining, devices: int = 1, nodes: int = 1, patience_s: 
 
 
 def _train(
-    stage: Stage, chosen: Arm, numbers: Pretraining, unfinished: Path, fabric: Fabric, keep: bool = False
-) -> Pretrained:
-    """Train this process's share; TeacherUnavailable where the arm's teacher is absent."""
-    teachers = {entry: _on_device(ready_teacher(stage), numbers, fabric) for entry in chosen.teachers}
-    o = numbers.optimisation
+    stage: Stage, chosen: Arm, numbers: Pretraining, teachers: Mapping[str, OpticalTeacher], unfinished: Path,
+    fabric: Fabric, keep: bool = False,
+) -> Pretrained:  # fmt: skip
+    """Train this process's share."""
+    o, teachers = numbers.optimisation, {entry: _on_device(it, numbers, fabric) for entry, it in teachers.items()}
     feeds = [
         Batches(feed.source, stage.layout.store(feed.source), _read(chosen, feed), feed.splits, feed.batch, o.seed,
                 fabric.device, fabric.global_rank, fabric.world_size)
@@ -176,12 +198,13 @@ def _unfinished(stage: Stage, chosen: Arm, numbers: Pretraining, fabric: Fabric)
     processes = fabric.world_size if numbers.optimisation.covariance == "local" else None
     key = [dataclasses.asdict(chosen), dataclasses.asdict(numbers), processes, sources.read_text(), code]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    return SCRATCH / "unfinished" / f"{stage.settings.scale.name}-{chosen.name}-{digest}.pt"
+    seed = numbers.optimisation.seed
+    return SCRATCH / "unfinished" / f"{stage.settings.scale.name}-{chosen.name}-{seed}-{digest}.pt"
 
 
-def curves(stage: Stage, name: str) -> Figure:
+def curves(stage: Stage, run: str) -> Figure:
     """Every similarity of the run by name, smoothed over 2 % of the steps."""
-    folder = stage.layout.write(f"pretrain/{name}")
+    folder = stage.layout.write(f"pretrain/{run}")
     if not (folder / "history.csv").exists():
         figure, axis = plt.subplots(figsize=(6, 1))
         axis.text(0, 0.5, (folder / "not-run.txt").read_text(), wrap=True)
@@ -195,11 +218,11 @@ def curves(stage: Stage, name: str) -> Figure:
     )
     for axis, column in zip(axes[0], named, strict=True):
         axis.plot(history["step"], history[column], color="0.85", lw=0.8)
-        axis.plot(history["step"], smooth[column], color=colour(name), lw=1.6)
+        axis.plot(history["step"], smooth[column], color=colour(arm_and_seed(run)[0]), lw=1.6)
         axis.set(title=column, xlabel="step")
     axes[0, 0].set_ylabel("similarity (maximised)")
-    caption = f"Training of {name}: every similarity by name, per step (grey) and smoothed over 2 % of the steps."
-    save(figure, folder / f"training-{name}.png", caption)
+    caption = f"Training of {run}: every similarity by name, per step (grey) and smoothed over 2 % of the steps."
+    save(figure, folder / f"training-{run}.png", caption)
     return figure
 
 
@@ -250,14 +273,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Train one arm from the shell, and leave the checkpoint of its last step where the notebook's stage finds it."""
     parser = argparse.ArgumentParser(prog="python -m brew.stages.pretrain", description=main.__doc__)
     parser.add_argument("--scale", required=True)
-    parser.add_argument("--arm", required=True)
+    parser.add_argument("--arm", required=True, help="an entry of the scale's `arms`, such as deo or deo-seed1")
     parser.add_argument(
         "--patience", type=float, default=600.0, metavar="S", help="seconds that a process waits for another one (600)"
     )
     given = parser.parse_args(arguments)
     devices, nodes = launched()
-    if devices * nodes == 1:  # as in the notebook, so that the bits are the same
-        torch.set_num_threads(int(os.environ.get("BREW_THREADS", "2")))
+    if devices * nodes == 1:  # as in the notebook with `BREW_PROCESSES=1`, so that the bits are the same
+        torch.set_num_threads(int(os.environ.get("BREW_THREADS", "1")))
     try:
         stage = begin(given.scale)
         chosen, numbers = plan(stage, given.arm)
@@ -265,7 +288,8 @@ def main(arguments: list[str] | None = None) -> int:
         unfinished = _unfinished(stage, chosen, numbers, fabric)
         with _one_of(devices * nodes, unfinished):
             fabric.launch()
-            _train(stage, chosen, numbers, unfinished, fabric, keep=True)
+            teachers = {entry: ready_teacher(stage) for entry in chosen.teachers}
+            _train(stage, chosen, numbers, teachers, unfinished, fabric, keep=True)
     except BrewError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

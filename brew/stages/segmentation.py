@@ -29,6 +29,7 @@ from brew.stages.evaluation import (
     Latest,
     Opened,
     benchmarks_of,
+    distinct,
     entrants,
     keep,
     metrics_of,
@@ -70,15 +71,16 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 def _planned(stage: Stage) -> Iterator[Evaluation]:
     settings, maps = stage.settings.downstream, Latest()
     tuned = settings.segmentation.fit.finetune > 0
-    numbers = (settings.orientations, settings.samples, settings.segmentation)
     for benchmark in benchmarks_of(stage, "segmentation"):
+        most = settings.samples.get(benchmark.sensor)
+        numbers = (settings.orientations, most, settings.segmentation)
         opened = open_benchmark(stage, benchmark)
-        ready = open_task(opened, settings.samples)
+        ready = open_task(opened, most)
         compared = entrants(stage, benchmark.sensor)
         for entrant in students(compared) if tuned else compared:
             freeze = partial(_freeze, ready, entrant, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, entrant.name), freeze)
-            for seed, share in product(settings.seeds, settings.labels):
+            frozen = partial(maps.get, (benchmark.name, entrant.identity), freeze)
+            for seed, share in product(entrant.seeds(settings.seeds), settings.labels):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
                     passes = passes_over(len(part.split.train), len(ready.split.train))
@@ -111,9 +113,11 @@ def _supervised(stage: Stage) -> Iterator[Evaluation]:
     settings = stage.settings.downstream
     if unet.NAME not in stage.settings.backbones:
         return
-    numbers, identity = (settings.orientations, settings.samples, settings.segmentation), sources_digest(unet.__name__)
+    identity = sources_digest(unet.__name__)
     for benchmark in benchmarks_of(stage, "segmentation"):
-        ready = open_task(open_benchmark(stage, benchmark), settings.samples)
+        most = settings.samples.get(benchmark.sensor)
+        numbers = (settings.orientations, most, settings.segmentation)
+        ready = open_task(open_benchmark(stage, benchmark), most)
         for seed in settings.seeds:
             yield Evaluation(benchmark, unet.NAME, identity, seed, numbers, partial(_unet, ready, settings, seed))
 
@@ -144,7 +148,8 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
     files = {
-        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in entrants(stage, benchmark.sensor)
+        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz"
+        for entrant in distinct(entrants(stage, benchmark.sensor))
     }
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
     first = next(iter(predictions.values()))

@@ -83,15 +83,15 @@ class Downstream:
 
     labels: shares of the training labels that decoders are trained on; a share below one is drawn for each seed.
     Classification, which costs next to nothing, always has those of `SHARES`.
-    samples: of train, validation and test that dense tasks use at most, the first of each; null for all. Scenes that
-    are cut into tiles are never shortened.
+    samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
+    where a sensor is not named. Scenes that are cut into tiles are never shortened.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
     numbers and seeds: one of its runs costs more than all decoders.
     """
 
     seeds: tuple[int, ...]
     orientations: int
-    samples: tuple[int, int, int] | None
+    samples: Mapping[str, tuple[int, int, int]]
     labels: tuple[float, ...]
     segmentation: SegmentationSettings
     change: ChangeSettings
@@ -103,14 +103,15 @@ class Downstream:
 class Settings:
     """Every section of params.yaml.
 
-    arms: what is pretrained, in the order of the tables. changes: per arm, what it changes in `pretraining`.
+    arms: what is pretrained, in the order of the tables; "deo-seed1" is the arm deo again, from the next seed.
+    changes: per entry of `arms`, what it changes in `pretraining.optimisation`.
     teacher: the scale's optical teacher, a name of TEACHERS.
     backbones: what the arms are compared with, names of BACKBONES.
     """
 
     scale: Scale
     arms: tuple[str, ...]
-    changes: Mapping[str, Mapping[str, float]]
+    changes: Mapping[str, Mapping[str, int | float]]
     data: Sources
     teacher: str
     backbones: tuple[str, ...]

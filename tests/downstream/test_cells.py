@@ -1,5 +1,9 @@
 """Cells are kept by what they depend on, whole or not at all."""
 
+import os
+import signal
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -56,6 +60,30 @@ def test_only_what_crashed_or_changed_runs_again(tmp_path):
     assert [compute.calls for compute in computes.values()] == [1, 2, 1]
     with pytest.raises(BrewError, match="two cells"):
         run_cells([cells[0], cells[0]], tmp_path)
+
+
+def test_forked_processes_keep_the_same_bytes_and_name_what_failed(tmp_path):
+    def numbered(number: int) -> CellResult:
+        if number == 3:
+            raise RuntimeError("out of memory")
+        if number == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return CellResult({"number": number, "process": os.getpid()}, {"counts": np.arange(number)})
+
+    def cells(*numbers: int) -> list[Cell]:
+        return [Cell(f"cell-{n}", {"n": n}, partial(numbered, n), group=n // 2) for n in numbers]
+
+    sound = run_cells(cells(0, 1, 2, 4, 5), tmp_path, processes=2)
+    assert [result.values["number"] for result in sound.values()] == [0, 1, 2, 4, 5]
+    assert [len(result.arrays["counts"]) for result in sound.values()] == [0, 1, 2, 4, 5]
+    by = [result.values["process"] for result in sound.values()]
+    assert os.getpid() not in by
+    assert (by[0], by[3]) == (by[1], by[4]), "cells of one group have one process"
+    with pytest.raises(BrewError, match=r"1 of 6 cells failed \(cell-3: RuntimeError: out of memory\)"):
+        run_cells([*cells(0, 1, 2, 3, 4), Cell("other", {}, partial(numbered, 8))], tmp_path, processes=2)
+    with pytest.raises(BrewError, match=r"cell-6: its process died"):
+        run_cells([*cells(0, 6), Cell("more", {}, partial(numbered, 9))], tmp_path, processes=2)
+    assert not list(tmp_path.glob("cell-6/*"))
 
 
 def test_results_that_json_cannot_hold_leave_nothing_behind(tmp_path):

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import permutation_test
+from scipy.stats import permutation_test, ttest_1samp
 
 from brew.downstream.metrics import accuracy, f1_binary
 from brew.downstream.uncertainty import (
     bootstrap,
+    detectable_difference,
     exact_sign_flip_test,
     exact_swap_test,
     mean_of_units,
@@ -126,3 +127,25 @@ def test_units_that_do_not_match_are_refused():
         exact_sign_flip_test(np.ones(21))
     with pytest.raises(BrewError, match="at least one seed"):
         seed_spread(np.array([]))
+
+
+def test_a_difference_of_the_detectable_size_is_found_as_often_as_it_says():
+    seeds = np.array([1.2, -0.4, 0.3, 2.1, 0.9])
+    generator = np.random.default_rng(0)
+    for power in (0.5, 0.8):
+        shift = detectable_difference(seeds, power)
+        drawn = shift + seeds.std(ddof=1) * generator.standard_normal((20_000, len(seeds)))
+        found = ttest_1samp(drawn, 0, axis=1)
+        assert np.mean((found.pvalue < 0.05) & (found.statistic > 0)) == pytest.approx(power, abs=0.015)
+
+
+@given(arrays(np.float64, 5, elements=st.floats(-10, 10)), st.floats(0.1, 10))
+def test_the_detectable_difference_knows_no_origin_and_has_the_unit_of_the_differences(seeds, factor):
+    found = detectable_difference(seeds)
+    assert detectable_difference(factor * seeds + 3) == pytest.approx(factor * found, abs=1e-6)
+
+
+def test_more_seeds_detect_less_and_one_says_nothing():
+    assert detectable_difference(np.array([0.0, 1.0] * 4)) < detectable_difference(np.array([0.0, 1.0]))
+    with pytest.raises(BrewError, match="at least two"):
+        detectable_difference(np.array([1.0]))

@@ -3,6 +3,7 @@
 This file is also what the processes run, every case in one launch, since starting takes longest.
 """
 
+import io
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import torch
@@ -294,19 +296,19 @@ def tree(tmp_path_factory, folder) -> Path:
     return tree
 
 
-def scale(tree: Path, steps: int) -> None:
+def scale(tree: Path, steps: int, **optimisation: float) -> None:
     feed = {"source": "miniature", "variables": ["multispectral", "optical"], "splits": ["pretrain"], "batch": 8}
     pretraining = {
         "backbone": "swin-nano", "feeds": [feed], "views": {"global_size": 32, "local_size": 16, "locals": 2},
-        "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0},
+        "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0, **optimisation},
     }  # fmt: skip
     (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"pretraining": pretraining}))
 
 
-def python(tree: Path, *arguments: str) -> str:
+def python(tree: Path, *arguments: str, **variables: str) -> str:
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=tree, env=environment(tree) | {"BREW_THREADS": "1"}, capture_output=True,
-        text=True, timeout=PATIENCE_S,
+        [sys.executable, *arguments], cwd=tree, env=environment(tree) | {"BREW_THREADS": "1"} | variables,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -316,12 +318,35 @@ MAIN = ("-m", "brew.stages.pretrain", "--scale", "small", "--arm", "ms-only")
 STAGE = "from brew.stages import begin, pretrain; pretrain.train(begin('small', explore=False), 'ms-only')"
 
 
-def left(tree: Path) -> tuple[bytes, bytes]:
+def left(tree: Path, processes: int = 1) -> tuple[bytes, bytes]:
     """What the stage leaves, once it has run; an unfinished run is then no more."""
-    python(tree, "-c", STAGE)
+    python(tree, "-c", STAGE, BREW_PROCESSES=str(processes))
     assert not list((tree / "scratch" / "unfinished").glob("*"))
     stage = tree / "reports" / "small" / "stages" / "pretrain" / "ms-only"
     return (stage / "student.pt").read_bytes(), (stage / "history.csv").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_forked_processes_of_the_stage_train_as_one_does(tree):
+    alone, shared = left(tree), left(tree, processes=2)
+    again = left(tree, processes=2)
+    assert shared == again, "two forked trainings differ"
+    one, two = (pd.read_csv(io.BytesIO(history)) for _, history in (alone, shared))
+    assert list(one["step"]) == list(two["step"])
+    np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_an_error_of_a_forked_process_reaches_the_notebook(tree):
+    scale(tree, steps=3, learning_rate=1e30)
+    done = subprocess.run(
+        [sys.executable, "-c", STAGE], cwd=tree, env=environment(tree) | {"BREW_PROCESSES": "2"}, capture_output=True,
+        text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    scale(tree, steps=3)
+    shutil.rmtree(tree / "scratch")
+    assert done.returncode
+    assert done.stderr.splitlines()[-1].startswith("brew.errors.BrewError: "), done.stderr[-2000:]
 
 
 def test_the_stage_takes_what_a_run_from_the_shell_left(tree):

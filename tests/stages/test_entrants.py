@@ -54,3 +54,19 @@ def test_what_cannot_run_is_left_out(stage: Stage, monkeypatch: pytest.MonkeyPat
     assert _names(stage, backbones=("croma", "dofa", "satlas")) == ["random", "croma", "dofa", "satlas"]
     assert _names(stage, "sentinel2", backbones=("croma", "dofa", "satlas")) == ["random", "dofa", "satlas"]
     assert _names(stage, "rgb", backbones=("croma", "dofa", "satlas")) == ["random", "dofa"]
+
+
+def test_a_repeated_arm_stands_once_per_seed_and_decides_its_decoders_seed(stage: Stage) -> None:
+    runs = ("ms-only", "deo", "deo-seed1")
+    for run in runs:
+        student = paths.REPORTS / "tiny" / "stages" / "pretrain" / run / "student.pt"
+        student.parent.mkdir(exist_ok=True)
+        student.write_text(run)
+    found = evaluation.entrants(Stage(replace(stage.settings, arms=runs, backbones=()), stage.layout))
+    assert [(each.name, tuple(each.seeds((0, 1, 2)))) for each in found] == [
+        ("random", (0, 1, 2)), ("ms-only", (0, 1, 2)), ("deo", (0,)), ("deo", (1,)),
+    ]  # fmt: skip
+    assert len({each.identity for each in found}) == len(found)
+    assert [(each.name, each.repetition) for each in evaluation.distinct(found)] == [
+        ("random", None), ("ms-only", None), ("deo", 0),
+    ]  # fmt: skip

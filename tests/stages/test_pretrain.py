@@ -1,12 +1,16 @@
-"""What the stage `pretrain` refuses before it starts."""
+"""What the stage `pretrain` plans, and what it refuses before it starts."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from brew import scales, settings
 from brew.errors import BrewError
-from brew.stages.pretrain import _fabric
-from brew.stages.settings import load
+from brew.paths import Layout
+from brew.stages import Stage, begin
+from brew.stages.pretrain import _fabric, plan
+from brew.stages.settings import Settings, load
 
 
 def test_a_precision_that_the_losses_cannot_bear_is_refused():
@@ -14,3 +18,22 @@ def test_a_precision_that_the_losses_cannot_bear_is_refused():
     with pytest.raises(BrewError, match=r"'16-mixed'; expected one of 32-true, bf16-mixed"):
         _fabric(replace(numbers, precision="16-mixed"))
     assert _fabric(replace(numbers, precision="bf16-mixed")).world_size == 1
+
+
+def test_a_repetition_differs_from_its_arm_in_the_seed_alone():
+    stage = begin("tiny")
+    (first, numbers), (again, others) = plan(stage, "deo"), plan(stage, "deo-seed3")
+    assert first == again
+    assert others.optimisation.seed == numbers.optimisation.seed + 3
+    assert replace(others, optimisation=numbers.optimisation) == numbers
+    with pytest.raises(BrewError, match="did you mean 'deo'"):
+        plan(stage, "doe-seed1")
+
+
+def test_an_arm_changes_whole_numbers_and_fractions_for_itself():
+    given: dict[str, Any] = {"deo": {"steps": 7, "learning_rate": 2e-3}}
+    changed = settings.load(Settings, scales.merge(scales.parameters("tiny"), {"changes": given}), "here")
+    stage = Stage(changed, Layout("tiny", explore=True))
+    own, other = (plan(stage, arm)[1].optimisation for arm in ("deo", "ms-only"))
+    assert (own.steps, own.learning_rate) == (7, 2e-3)
+    assert other == changed.pretraining.optimisation
