@@ -134,14 +134,16 @@ def over_test(found: Gain | None) -> str:
 
 
 def over_pretraining(found: Gain | None) -> str:
-    """The mean of the differences of paired seeds of pretraining with its interval; one seed is exploratory."""
+    """The mean of the differences of paired seeds with its interval and what they could detect; one is exploratory."""
     if found is None:
         return NOT_RUN
     seeds = found.over_seeds
     if seeds is None or found.exploratory:
         return EXPLORATORY
     text = f"{seeds.mean:+z.1f} [{seeds.low:+z.1f}, {seeds.high:+z.1f}]"
-    return (f"**{text}**" if seeds.low > 0 or seeds.high < 0 else text) + f", {seeds.seeds} seeds"
+    return (
+        f"**{text}**" if seeds.low > 0 or seeds.high < 0 else text
+    ) + f", {seeds.seeds} seeds could detect {seeds.detectable:.1f}"
 
 
 def teachers_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:

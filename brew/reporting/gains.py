@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t
 
+from brew.downstream.uncertainty import detectable_difference
 from brew.reporting.comparison import Scored
 from brew.reporting.joint import LEVEL, average, interval
 
@@ -24,11 +25,16 @@ EXPLORATORY = "exploratory"
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """Mean of the paired differences over `seeds` seeds of pretraining; low and high are NaN for a single one."""
+    """Mean of the paired differences over `seeds` seeds of pretraining.
+
+    low, high: Student's 95 % interval. detectable: the smallest true difference that so many seeds find four times out
+    of five. All three are NaN for a single seed.
+    """
 
     mean: float
     low: float
     high: float
+    detectable: float
     seeds: int
 
 
@@ -67,9 +73,9 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
     """Student's t interval of the mean of paired differences."""
     count, mean = len(differences), float(differences.mean())
     if count < 2:
-        return OverSeeds(mean, math.nan, math.nan, count)
+        return OverSeeds(mean, math.nan, math.nan, math.nan, count)
     half = float(t.ppf((1 + LEVEL) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
-    return OverSeeds(mean, mean - half, mean + half, count)
+    return OverSeeds(mean, mean - half, mean + half, detectable_difference(differences), count)
 
 
 def by_seed(scored: Scored, names: Sequence[str], backbone: str) -> dict[int, float]:

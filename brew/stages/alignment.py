@@ -4,7 +4,7 @@ The claim behind distillation is that a student trained by contrast aligns with 
 trained by masked image modelling less. Optical test images of the scale show it, with the random trunk as floor.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -19,16 +19,15 @@ from torch import Tensor, nn
 
 from brew.data.store import ArrayReader, open_store
 from brew.downstream.alignment import debiased_cka, half_samples, mapped_cosine, places
-from brew.downstream.backbones import STRIDES, StudentBackbone, random_backbone
+from brew.downstream.backbones import STRIDES, StudentBackbone
 from brew.errors import BrewError
-from brew.models.student import build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.reporting.style import colour, label, save
+from brew.scales import arm_and_seed
 from brew.sensors import SENSORS
 from brew.stages import Stage
-from brew.stages.evaluation import entrants
+from brew.stages.evaluation import Entrant, distinct, entrants
 from brew.stages.optical_teacher import ready_teacher, spread
-from brew.stages.runs import finished
 
 #: Images of the test, and of training for the linear map; pixels of the square cut from the middle of each; places
 #: along a side at which maps are compared, one for each step of the coarsest layer.
@@ -45,7 +44,7 @@ Places = np.ndarray
 
 @dataclass(frozen=True)
 class Compared:
-    """A student. read: images (batch, 3, y, x) in 0 to 255 -> four maps at `STRIDES`."""
+    """A student. seed: of its arm's repetition. read: images (batch, 3, y, x) in 0 to 255 -> four maps at `STRIDES`."""
 
     arm: str
     seed: int
@@ -55,10 +54,11 @@ class Compared:
 def compute(stage: Stage) -> pd.DataFrame:
     """CKA and mapped cosine of every student's layers with every token; leaves them and all backbones' sizes."""
     folder = stage.layout.write("alignment")
-    sizes(stage).to_csv(folder / "parameters.csv", index=False)
+    found = entrants(stage)
+    sizes(found).to_csv(folder / "parameters.csv", index=False)
     rows: list[dict[str, object]] = []
     try:
-        rows = list(_aligned(stage, ready_teacher(stage)))
+        rows = list(_aligned(stage, ready_teacher(stage), found))
     except TeacherUnavailable as absent:
         (folder / "absent.txt").write_text(f"{absent}\n")
     columns = ["backbone", "seed", "token", "stride", "cka", "cka low", "cka high", "cosine", "cosine low",
@@ -68,10 +68,10 @@ def compute(stage: Stage) -> pd.DataFrame:
     return table
 
 
-def sizes(stage: Stage) -> pd.DataFrame:
+def sizes(found: Iterable[Entrant]) -> pd.DataFrame:
     """How many parameters the network of every backbone has: of a student its trunk, whatever stems it has."""
-    rows = [(entrant.name, parameters(entrant.load())) for entrant in entrants(stage)]
-    return pd.DataFrame(rows, columns=["backbone", "parameters"]).drop_duplicates("backbone")
+    rows = [(entrant.name, parameters(entrant.load())) for entrant in distinct(found)]
+    return pd.DataFrame(rows, columns=["backbone", "parameters"])
 
 
 def parameters(backbone: object) -> int:
@@ -83,11 +83,11 @@ def parameters(backbone: object) -> int:
     return sum(parameter.numel() for network in networks for parameter in network.parameters())
 
 
-def _aligned(stage: Stage, teacher: OpticalTeacher) -> Iterator[dict[str, object]]:
+def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[Entrant]) -> Iterator[dict[str, object]]:
     images = _images(stage)
     told = [_tokens(teacher, part) for part in images]
     chosen = half_samples(len(images[1]), _DRAWS)
-    for student in _students(stage):
+    for student in _students(stage, found):
         layers = [_layers(student, part) for part in images]
         for token, level in product(TOKENS, range(len(STRIDES))):
             fitted, tested = ((_at(layers[part][level], token), told[part][token]) for part in (0, 1))
@@ -125,14 +125,12 @@ def _middle(images: Tensor) -> Tensor:
     return images[..., top : top + _SIDE, left : left + _SIDE]
 
 
-def _students(stage: Stage) -> Iterator[Compared]:
-    """The random trunk, then every run that left a student."""
-    trunk = stage.settings.pretraining.backbone
-    floor = random_backbone("random", lambda: build_student(trunk), seed=0)
-    yield Compared("random", 0, partial(floor.pyramid, sensor="rgb"))
-    for run in finished(stage, "student.pt"):
-        student = StudentBackbone(run.name, load_student(stage.layout.read(f"pretrain/{run.name}") / "student.pt"))
-        yield Compared(run.arm, run.seed, partial(student.pyramid, sensor="rgb"))
+def _students(stage: Stage, found: Iterable[Entrant]) -> Iterator[Compared]:
+    """The random trunk and every arm's students."""
+    names = {"random", *(arm_and_seed(run)[0] for run in stage.settings.arms)}
+    for entrant in found:
+        if entrant.name in names:
+            yield Compared(entrant.name, entrant.repetition or 0, partial(entrant.load().pyramid, sensor="rgb"))
 
 
 def _layers(student: Compared, images: Tensor) -> list[Places]:

@@ -17,8 +17,8 @@ from brew.reporting.joint import average, interval
 from brew.reporting.labels import label_points
 from brew.reporting.style import colour, label, save
 from brew.reporting.summary import benchmarks_in, in_order
+from brew.scales import arm_and_seed
 from brew.stages import Stage
-from brew.stages.runs import finished
 from brew.stages.scored import scored
 
 #: Panels beside one another.
@@ -193,9 +193,10 @@ def _mean_of(modality: str, names: list[str]) -> str:
 
 def losses(stage: Stage) -> Figure:
     """What every arm maximises, by name, over its steps; arms that share a similarity share a panel."""
-    runs = list(finished(stage, "history.csv"))
-    histories = {run: pd.read_csv(stage.layout.read(f"pretrain/{run.name}") / "history.csv") for run in runs}
-    times = Counter(run.arm for run in runs)
+    files = {run: stage.layout.read(f"pretrain/{run}") / "history.csv" for run in stage.settings.arms}
+    histories = {run: pd.read_csv(file) for run, file in files.items() if file.exists()}
+    arms = {run: arm_and_seed(run)[0] for run in histories}
+    times = Counter(arms.values())
     named = list(dict.fromkeys(column for frame in histories.values() for column in frame if "/" in column))
     columns = min(5, len(named))
     rows = -(-len(named) // columns)
@@ -206,7 +207,7 @@ def losses(stage: Stage) -> Figure:
         for run, frame in histories.items():
             if column in frame:
                 smooth = frame[column].rolling(max(1, len(frame) // 50), min_periods=1).mean()
-                axis.plot(frame["step"], smooth, color=colour(run.arm), lw=1.5 if times[run.arm] == 1 else 0.7)
+                axis.plot(frame["step"], smooth, color=colour(arms[run]), lw=1.5 if times[arms[run]] == 1 else 0.7)
         axis.set(title=column, xlabel="step")
         axis.tick_params(labelbottom=True)
     for axis in axes.flat[len(named) :]:

@@ -112,7 +112,8 @@ def gains(stage: Stage, here: Scored) -> pd.DataFrame:
         f"Gain of every arm over {named}, in points, in the mean over the optical and over the multispectral "
         "benchmarks of this scale. Two doubts, apart: over test samples, the 95 % interval of the difference on the "
         "same bootstrap draws, seeds averaged; over seeds, Student's 95 % interval of the differences of paired seeds "
-        f"of pretraining. With one seed a gain is {EXPLORATORY}. Bold: the interval leaves out 0; nothing is corrected "
+        "of pretraining, and the smallest true difference that so many seeds would detect four times out of five. "
+        f"With one seed a gain is {EXPLORATORY}. Bold: the interval leaves out 0; nothing is corrected "
         "for the number of comparisons. Arms that were not run stand in the ablation alone."
     )
     return _write(stage, "gains", ablation.gains_table(here, benchmarks_in(here.summary)), caption)

@@ -50,7 +50,7 @@ def test_gains_are_stated_against_both_references_and_both_doubts():
     assert set(table["less"]) == set(REFERENCES) and set(table["arm"]) == {"ms-only", "deo", "masked"}
     deo = line(table, arm="deo", less="ms-only")
     assert deo["optical, over test samples"] == "**+12.0 [+12.0, +12.0]**", "both are on the same draws"
-    assert deo["optical, over seeds"] == "+12.0 [-13.4, +37.4], 2 seeds"
+    assert deo["optical, over seeds"] == "+12.0 [-13.4, +37.4], 2 seeds could detect 32.7"
     assert line(table, arm="masked", less="ms-only")["multispectral, over seeds"] == EXPLORATORY
     against_path = line(table, arm="deo", less="ms+optical-path")
     assert set(against_path.values()) == {"deo", "ms+optical-path", NOT_RUN}

@@ -42,6 +42,7 @@ def test_the_interval_over_seeds_is_that_of_the_paired_t_test(pairs):
     if np.std(ours - theirs) > 1e-9:
         expected = ttest_rel(ours, theirs).confidence_interval(0.95)
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        assert found.detectable > found.mean - found.low, "what is just significant is missed half of the time"
     else:
         assert found.high - found.low < 1e-6
 

@@ -1,5 +1,6 @@
 """The alignment stage on a store of a few images and an untrained teacher: what is written, and for whom."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import torch
 from brew import paths
 from brew.downstream.backbones import BandStatistics, StudentBackbone
 from brew.errors import BrewError
-from brew.models.student import build_student, save_student
+from brew.models.student import build_student
 from brew.models.teachers import TEACHERS
 from brew.paths import Layout
 from brew.reporting.style import caption_of
 from brew.stages import Stage, alignment, tables
-from brew.stages.runs import finished, pretraining_run
+from brew.stages.evaluation import Entrant
 from brew.stages.settings import load
 
 
@@ -23,13 +24,15 @@ from brew.stages.settings import load
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(paths, "REPORTS", tmp_path)
     found = Stage(load("tiny"), Layout("tiny"))
-    for name in found.settings.arms:
-        found.layout.write(f"pretrain/{name}")
-    folder = found.layout.write("pretrain/deo")
-    save_student(folder / "student.pt", build_student("swin-nano", seed=1), {"arm": "deo"})
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (24, 3, 64, 64), dtype=np.uint8))
     monkeypatch.setattr(alignment, "_images", lambda stage: (images[:12], images[12:]))
-    monkeypatch.setattr(alignment, "entrants", lambda stage: [])
+    students = {name: StudentBackbone(name, build_student("swin-nano", seed=1)) for name in ("random", "deo", "other")}
+    compared = [
+        Entrant("random", "", partial(students.get, "random")),
+        Entrant("other", "", partial(students.get, "other")),
+        *(Entrant("deo", "", partial(students.get, "deo"), repetition) for repetition in (0, 1)),
+    ]
+    monkeypatch.setattr(alignment, "entrants", lambda stage: compared)
     teacher = TEACHERS["miniature"].build(random=True)
     monkeypatch.setattr(alignment, "ready_teacher", lambda stage: teacher)
     return found
@@ -37,14 +40,16 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def test_every_student_is_compared_at_every_layer_with_every_token(stage: Stage) -> None:
     table = alignment.compute(stage)
-    assert set(table["backbone"]) == {"random", "deo"}, "an arm that left no student has no row"
-    assert len(table) == 2 * len(alignment.TOKENS) * 4
+    assert list(dict.fromkeys(zip(table["backbone"], table["seed"], strict=True))) == [
+        ("random", 0), ("deo", 0), ("deo", 1),
+    ]  # fmt: skip
+    assert len(table) == 3 * len(alignment.TOKENS) * 4
     assert (table["cosine low"] <= table["cosine"]).all() and (table["cosine"].abs() <= 1).all()
     figure = alignment.show(stage)
-    assert [len(axis.get_lines()) for axis in figure.axes] == [2, 2, 2]
+    assert [len(axis.get_lines()) for axis in figure.axes] == [3, 3, 3]
     assert "12 optical test images" in caption_of(stage.layout.read("alignment") / "alignment.png")
     shown = tables.alignment(stage)
-    assert shown is not None and shown["measure"].tolist() == ["cka", "cosine"] * 6
+    assert shown is not None and shown["measure"].tolist() == ["cka", "cosine"] * 9
 
 
 def test_an_absent_teacher_is_said_and_not_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,14 +75,8 @@ def test_a_students_size_is_that_of_its_trunk() -> None:
     assert alignment.parameters(BandStatistics()) == 0
 
 
-def test_further_seeds_of_an_arm_are_runs_of_that_arm(stage: Stage) -> None:
-    names = ("deo", "deo-seed1", "ms+optical-path-seed12")
-    assert [(pretraining_run(name).arm, pretraining_run(name).seed) for name in names] == [
-        ("deo", 0), ("deo", 1), ("ms+optical-path", 12),
-    ]  # fmt: skip
-    assert [run.name for run in finished(stage, "student.pt")] == ["deo"]
-
-
 def test_sizes_stand_beside_the_alignment(stage: Stage) -> None:
     alignment.compute(stage)
-    assert list(pd.read_csv(stage.layout.read("alignment") / "parameters.csv")) == ["backbone", "parameters"]
+    table = pd.read_csv(stage.layout.read("alignment") / "parameters.csv")
+    assert table["backbone"].tolist() == ["random", "other", "deo"], "repetitions of an arm are of one size"
+    assert table["parameters"].nunique() == 1
