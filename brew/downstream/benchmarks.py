@@ -13,6 +13,8 @@ from brew.data.miniature import CROPS, GROUPS, IGNORE, ROOFS, SCENES
 from brew.errors import BrewError, nearest
 
 Task = Literal["segmentation", "change", "classification"]
+#: What tells a benchmark's classes apart, so that one can see what each teacher brings.
+LivesOn = Literal["fine texture", "red edge and short-wave infrared", "short-wave infrared", "the whole spectrum"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Benchmark:
     left_out: test scenes without which scores are given once more.
     multilabel: labels are (sample, class) of 0 and 1.
     protocol: the authors', for the paper's thirteen. errata: known errors of the data set that its reader mends.
-    summary: what it asks for, in one clause.
+    summary: what it asks for, in one clause. lives_on: what tells its classes apart.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Benchmark:
     multilabel: bool = False
     protocol: Protocol | None = None
     errata: str = ""
+    lives_on: LivesOn = "the whole spectrum"
 
     @property
     def modality(self) -> Literal["optical", "multispectral"]:
@@ -75,6 +78,7 @@ class Benchmark:
 
 
 _CHANGE = ("no change", "change")
+_INFRARED: LivesOn = "red edge and short-wave infrared"
 _BINARY, _CATEGORICAL = "binary cross-entropy", "cross-entropy"
 #: The tenth of the training samples that the data set itself names.
 _TENTH = "partition_0.10"
@@ -83,7 +87,13 @@ _BTC = "BTC-change-detection at db41090, the closest published code; the authors
 
 
 def _published(
-    name: str, metric: str, summary: str, protocol: Protocol | None, errata: str = "", ignore: int | None = None
+    name: str,
+    metric: str,
+    summary: str,
+    protocol: Protocol | None,
+    errata: str = "",
+    ignore: int | None = None,
+    lives_on: LivesOn = "the whole spectrum",
 ) -> Benchmark:
     """A benchmark that has its source to itself; the form of its samples says task, sensor and classes."""
     form = FORMS[name]
@@ -91,6 +101,7 @@ def _published(
     return Benchmark(
         name, task, name, form.images, "label", form.sensor, form.classes, metric, summary, ignore=ignore,
         multilabel=form.label == "classes", protocol=protocol, errata=errata,
+        lives_on="fine texture" if form.sensor == "rgb" else lives_on,
     )  # fmt: skip
 
 
@@ -99,11 +110,12 @@ BENCHMARKS: dict[str, Benchmark] = {
     for entry in (
         Benchmark(
             "roofs", "segmentation", "miniature", "optical", "roofs", "rgb", ROOFS, "iou_macro",
-            "roof kinds from RGB at 2.5 m: fine optical texture",
+            "roof kinds from RGB at 2.5 m: fine optical texture", lives_on="fine texture",
         ),
         Benchmark(
             "crops", "segmentation", "miniature", "multispectral", "crops", "sentinel2", CROPS, "iou_macro",
             "crops from ten bands: red edge and short-wave infrared", ignore=IGNORE,
+            lives_on=_INFRARED,
         ),
         Benchmark(
             "new-sites", "change", "miniature", "multispectral", "change", "sentinel2", _CHANGE, "f1",
@@ -111,7 +123,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         Benchmark(
             "new-sites-rgb", "change", "miniature", "optical", "change", "rgb", _CHANGE, "f1",
-            "the same changes from RGB at 2.5 m, mapped at 10 m",
+            "the same changes from RGB at 2.5 m, mapped at 10 m", lives_on="fine texture",
         ),
         Benchmark(
             "land-uses", "classification", "miniature", "multispectral", "scene_labels", "sentinel2", GROUPS,
@@ -129,12 +141,12 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         Benchmark(
             "rsscn7", "classification", "rsscn7", "optical", "scene", "rgb", RSSCN7_CLASSES, "accuracy",
-            "seven kinds of aerial scenes",
+            "seven kinds of aerial scenes", lives_on="fine texture",
         ),
         Benchmark(
             "hot-buildings", "segmentation", "hot_buildings", "optical", "buildings", "rgb", ("other", "building"),
             "iou",
-            "buildings in aerial chips of about 0.15 m",
+            "buildings in aerial chips of about 0.15 m", lives_on="fine texture",
         ),
         _published(
             "spacenet1", "iou_macro", "buildings of Rio de Janeiro at 0.5 m",
@@ -147,16 +159,16 @@ BENCHMARKS: dict[str, Benchmark] = {
         _published("m-chesapeake", "iou_macro", "land cover around Chesapeake Bay at 1 m, without the near infrared",
                    Protocol(256, _BINARY, 1e-4)),
         _published("m-sa-crop-type", "iou_macro", "crops of South Africa's Western Cape",
-                   Protocol(256, _BINARY, 1e-4, low_data=_TENTH)),
+                   Protocol(256, _BINARY, 1e-4, low_data=_TENTH), lives_on=_INFRARED),
         _published("m-cashew-plant", "iou_macro", "cashew plantations in Benin, well and poorly managed",
-                   Protocol(256, _BINARY, 1e-2, low_data=_TENTH)),
+                   Protocol(256, _BINARY, 1e-2, low_data=_TENTH), lives_on=_INFRARED),
         _published(
             "sen1floods11", "iou_micro", "flood water on six continents",
-            Protocol(512, _CATEGORICAL, 1e-4), ignore=0,
+            Protocol(512, _CATEGORICAL, 1e-4), ignore=0, lives_on="short-wave infrared",
         ),
         _published(
             "pastis", "iou_macro", "eighteen crops of France from a year's median image",
-            Protocol(128, _BINARY, 1e-2),
+            Protocol(128, _BINARY, 1e-2), lives_on=_INFRARED,
         ),
         _published(
             "levir-cd", "f1", "new and lost buildings in Texas at 0.5 m, in tiles of 256 pixels",

@@ -34,6 +34,8 @@ VERDICTS = ("reproduced", "not reproduced", "not comparable", "not run")
 _KINDS = {"mIoU": "iou", "F1": "f1", "top-1": "accuracy", "accuracy": "accuracy", "mean": "mean"}
 #: Numbers from elsewhere by protocols of their own.
 _CONTEXT = "context"
+#: The paper's table 5, whose rows are arms.
+ABLATION = "ablation"
 _COLUMNS = ("id", "table", "model", "dataset", "metric", "value", "status", "source")
 
 
@@ -254,11 +256,22 @@ def stated(claims: Sequence[Claim], model: str, part: str | Group, labels: float
 
     model: of BACKBONES, or as claims name it where brew has no counterpart.
     """
-    told = [
+    return _values(
         claim for claim in claims
         if claim.of_paper and model in (claim.ours.backbone, claim.model) and claim.labels == labels and claim.kind
         and part == (claim.group or claim.benchmark)
-    ]  # fmt: skip
+    )  # fmt: skip
+
+
+def stated_of_arm(claims: Sequence[Claim], group: Group, arm: str) -> str:
+    """What the paper's ablation says of the row that `arm` stands for, as `stated` does."""
+    return _values(
+        claim for claim in claims if claim.table == ABLATION and claim.ours.arm == arm and claim.group == group
+    )
+
+
+def _values(claims: Iterable[Claim]) -> str:
+    told = list(claims)
     sure = {f"{claim.value:g}" for claim in told if claim.status != "doubtful"}
     unsure = {f"{claim.value:g}" for claim in told if claim.status == "doubtful"} - sure
     return ", ".join([*sorted(sure), *(f"{value}?" for value in sorted(unsure))])

@@ -52,12 +52,13 @@ class Scored:
 class Column:
     """One column of a table.
 
-    sensors: of its images. stated: backbone -> what the paper says of it. bold: whether its best is to stand out.
+    task: None where it averages over tasks. sensors: of its images. stated: backbone -> what the paper says of it.
+    bold: whether its best is to stand out.
     """
 
     title: str
     draws: Draws
-    task: Task
+    task: Task | None
     sensors: tuple[str, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
     stated: Callable[[str], str] = lambda backbone: ""
@@ -73,9 +74,9 @@ def task_table(scored: Scored, task: Task, names: Sequence[str], paper: bool = F
     columns = []
     for modality in ("optical", "multispectral"):
         members = Group(task, modality).members(names)
-        columns += [_benchmark(scored, name, paper) for name in members]
-        columns += [_average(scored, group, names, paper) for group in groups if group.modality == modality]
-    columns += [_average(scored, group, names, paper) for group in groups if group.modality is None]
+        columns += [benchmark_column(scored, name, paper) for name in members]
+        columns += [average_column(scored, group, names, paper) for group in groups if group.modality == modality]
+    columns += [average_column(scored, group, names, paper) for group in groups if group.modality is None]
     rows = {backbone for column in columns for backbone in column.draws}
     if paper:
         rows |= {model for model in _models(scored.claims) if any(column.stated(model) for column in columns)}
@@ -95,7 +96,8 @@ def _models(claims: Iterable[Claim]) -> list[str]:
     return list(dict.fromkeys(stated_of))
 
 
-def _benchmark(scored: Scored, name: str, paper: bool, labels: float = 1.0) -> Column:
+def benchmark_column(scored: Scored, name: str, paper: bool = False, labels: float = 1.0) -> Column:
+    """A benchmark's scores from a share of the training labels. paper: with what the paper states."""
     entry = BENCHMARKS[name]
     return Column(
         f"{entry.modality}: {name} ({entry.metric.replace('_', ' ')})",
@@ -107,7 +109,8 @@ def _benchmark(scored: Scored, name: str, paper: bool, labels: float = 1.0) -> C
     )
 
 
-def _average(scored: Scored, group: Group, names: Sequence[str], paper: bool) -> Column:
+def average_column(scored: Scored, group: Group, names: Sequence[str], paper: bool = False) -> Column:
+    """The mean over those of `names` that are in the group, of what was scored on all of them."""
     members = group.members(names)
     draws = average([scored.of(name) for name in members])
     sensors = tuple(dict.fromkeys(BENCHMARKS[name].sensor for name in members))
@@ -144,7 +147,7 @@ def number(value: float, spread: float, low: float, high: float) -> str:
     return f"{value:.1f}{deviation} [{low:.1f}, {high:.1f}]"
 
 
-def missing(backbone: str, task: Task, *sensors: str) -> str:
+def missing(backbone: str, task: Task | None, *sensors: str) -> str:
     """What stands where a score is absent: a reference has no meaning in another task than its own.
 
     sensors: of the images; a backbone that cannot read one of them is not comparable.
@@ -199,7 +202,7 @@ def low_data_table(scored: Scored, names: Sequence[str], paper: bool = False) ->
     shares = sorted({1.0, *(labels for name, labels in pairs if name in few)}, reverse=True)
     parts = [pd.DataFrame(columns=["benchmark", "backbone"])]
     for name in few:
-        columns = [replace(_benchmark(scored, name, paper, labels), title=share(labels)) for labels in shares]
+        columns = [replace(benchmark_column(scored, name, paper, labels), title=share(labels)) for labels in shares]
         models = {model for column in columns for model in column.draws}
         models |= {claim.ours.backbone or claim.model for claim in told if claim.benchmark == name}
         block = wide(columns, in_order(models))

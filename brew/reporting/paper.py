@@ -36,9 +36,9 @@ DATASETS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Benchmarks that a table averages: those of a task and, where named, of one modality."""
+    """Benchmarks that a table averages: those of a task, of one modality, or of both where both are named."""
 
-    task: Task
+    task: Task | None = None
     modality: str | None = None
 
     @property
@@ -50,7 +50,7 @@ class Group:
         return [name for name in names if self._holds(BENCHMARKS[name])]
 
     def _holds(self, entry: Benchmark) -> bool:
-        return entry.task == self.task and self.modality in (None, entry.modality)
+        return self.task in (None, entry.task) and self.modality in (None, entry.modality)
 
 
 #: The averages of the paper's tables, by the names that claims give them.

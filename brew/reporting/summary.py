@@ -10,7 +10,9 @@ from brew.reporting.joint import Draws, interval
 from brew.reporting.style import BACKBONES
 
 _KEY = ["benchmark", "backbone", "labels"]
-_COLUMNS = [*_KEY, "metric", "score", "values", "spread", "seeds", "low", "high", "unit", "n", "settings"]
+_COLUMNS = [
+    *_KEY, "metric", "score", "values", "models", "spread", "seeds", "low", "high", "unit", "n", "settings",
+]  # fmt: skip
 
 
 def is_primary(score: Score) -> bool:
@@ -21,20 +23,20 @@ def is_primary(score: Score) -> bool:
 def summarise(scores: Iterable[Score], draws: Mapping[tuple[str, float], Draws]) -> pd.DataFrame:
     """Mean over seeds of primary scores, in the order of BENCHMARKS and of BACKBONES, all labels first.
 
-    draws: by benchmark and share of the labels. score: mean over seeds; values: of the seeds; spread: their standard
-    deviation, NaN for one seed. low, high: the 95 % interval over n test samples (`unit`). settings: of the
-    evaluations, as hashes.
+    draws: by benchmark and share of the labels. score: mean over seeds; values: of the seeds; models: of the seeds, as
+    (seed, hash of the backbone); spread: the values' standard deviation, NaN for one seed. low, high: the 95 % interval
+    over n test samples (`unit`). settings: of the evaluations, as hashes.
     """
     rows = [
         {"benchmark": s.benchmark, "backbone": s.arm, "labels": s.labels, "metric": s.metric, "seed": s.seed,
-         "value": 100 * s.value, "unit": s.unit, "n": s.n, "settings": s.settings}
+         "model": (s.seed, s.model), "value": 100 * s.value, "unit": s.unit, "n": s.n, "settings": s.settings}
         for s in scores
     ]  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=_COLUMNS)
     table = pd.DataFrame(rows).sort_values("seed").groupby(_KEY, sort=False).agg(
-        metric=("metric", "first"), score=("value", "mean"), values=("value", tuple), spread=("value", "std"),
-        seeds=("seed", "nunique"), unit=("unit", "first"), n=("n", "first"),
+        metric=("metric", "first"), score=("value", "mean"), values=("value", tuple), models=("model", tuple),
+        spread=("value", "std"), seeds=("seed", "nunique"), unit=("unit", "first"), n=("n", "first"),
         settings=("settings", lambda column: " ".join(sorted(set(column)))),
     ).reset_index()  # fmt: skip
     ends = [interval(draws[row.benchmark, row.labels][row.backbone]) for row in table.itertuples()]

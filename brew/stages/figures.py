@@ -1,5 +1,8 @@
 """Stage `figures`: scores and histories on file as the figures of the report."""
 
+from collections import Counter
+from itertools import product
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,9 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brew.downstream.benchmarks import BENCHMARKS
+from brew.reporting.ablation import GROUPS, by_kind, contrasts_run
 from brew.reporting.comparison import missing
+from brew.reporting.gains import Gain, gain
+from brew.reporting.joint import average, interval
+from brew.reporting.labels import label_points
 from brew.reporting.style import colour, label, save
 from brew.reporting.summary import benchmarks_in, in_order
+from brew.scales import arm_and_seed
 from brew.stages import Stage
 from brew.stages.scored import scored
 
@@ -99,13 +107,96 @@ def low_data(stage: Stage) -> Figure | None:
     return figure
 
 
+def teachers(stage: Stage) -> Figure | None:
+    """What each teacher brings, benchmark by benchmark, after what they live on; None where no contrast was run."""
+    here = scored(stage)
+    names = benchmarks_in(here.summary)
+    contrasts, kinds = contrasts_run(here, names), by_kind(names)
+    if not contrasts:
+        return None
+    figure, axes = plt.subplots(
+        len(kinds), 1, figsize=(7.2, 1.9 + 0.24 * len(names) * (1 + len(contrasts))), sharex=True, layout="constrained",
+        height_ratios=[len(members) for members in kinds.values()], squeeze=False,
+    )  # fmt: skip
+    for axis, (kind, members) in zip(axes[:, 0], kinds.items(), strict=True):
+        for (place, name), (row, contrast) in product(enumerate(members), enumerate(contrasts)):
+            found = gain(here, [name], contrast.arm, contrast.reference)
+            if found:
+                _gain(axis, found, place + 0.7 * ((row + 0.5) / len(contrasts) - 0.5))
+        axis.axvline(0, color="0.4", lw=0.8)
+        axis.set_yticks(range(len(members)), members, fontsize=9)
+        axis.set(ylim=(len(members) - 0.5, -0.5))
+        axis.set_title(kind, loc="left")
+        axis.grid(axis="x", color="0.92")
+    axes[-1, 0].set_xlabel("difference of the primary score (points)")
+    handles = [Line2D([], [], color=colour(each.reference), lw=2) for each in contrasts]
+    figure.legend(handles, [each.title for each in contrasts], loc="outside lower center", fontsize=9)
+    caption = (
+        "What each teacher brings, by what tells a benchmark's classes apart: differences between two arms on the same "
+        "test samples. Thin bars are 95 % intervals over test samples, thick ones over paired seeds of pretraining; an "
+        "open circle is one seed, so exploratory."
+    )
+    save(figure, stage.layout.write("figures") / "teachers.png", caption)
+    return figure
+
+
+def _gain(axis: Axes, found: Gain, place: float) -> None:
+    shade = colour(found.reference)
+    axis.plot([found.low, found.high], [place, place], color=shade, lw=1.2)
+    if found.over_seeds and not found.exploratory:
+        axis.plot([found.over_seeds.low, found.over_seeds.high], [place, place], color=shade, lw=4, alpha=0.5)
+    axis.plot(found.points, place, "o", color=shade, ms=6, mfc="white" if found.exploratory else shade)
+
+
+def models(stage: Stage) -> Figure | None:
+    """The paper's first figure: mean optical against mean multispectral score, marked by size; None without both."""
+    here = scored(stage)
+    members = [group.members(benchmarks_in(here.summary)) for group in GROUPS.values()]
+    across, up = (average([here.of(name) for name in names]) for names in members)
+    file = stage.layout.read("alignment") / "parameters.csv"
+    sizes = dict(pd.read_csv(file).itertuples(index=False))
+    shown = [name for name in in_order(across.keys() & up.keys()) if name in sizes]
+    if not shown:
+        return None
+    figure, axis = plt.subplots(figsize=(7.2, 5.2), layout="constrained")
+    for name in shown:
+        x, y, shade = across[name], up[name], colour(name)
+        axis.plot(interval(x), [y[0]] * 2, color=shade, lw=1, alpha=0.6)
+        axis.plot([x[0]] * 2, interval(y), color=shade, lw=1, alpha=0.6)
+        axis.scatter(x[0], y[0], s=_area(sizes[name]), color=shade, edgecolor="white", lw=0.6, zorder=3)
+    axis.set(xlabel=_mean_of("optical", members[0]), ylabel=_mean_of("multispectral", members[1]))
+    axis.grid(color="0.92")
+    axis.margins(x=0.15)
+    texts = [f"{label(name)}, {_millions(sizes[name])}" for name in shown]
+    label_points(figure, axis, [(across[name][0], up[name][0]) for name in shown], texts)
+    caption = (
+        f"Every backbone's mean primary score over the optical ({', '.join(members[0])}) and over the multispectral "
+        f"benchmarks ({', '.join(members[1])}); the area of a marker grows with the network's number of parameters. "
+        "Crosses are 95 % intervals over test samples, seeds averaged."
+    )
+    save(figure, stage.layout.write("figures") / "models.png", caption)
+    return figure
+
+
+def _area(parameters: int) -> float:
+    """Of a marker, in square points: in proportion to the parameters, above what is still seen."""
+    return 12 + 16 * parameters / 1e6
+
+
+def _millions(parameters: int) -> str:
+    return f"{parameters / 1e6:.1f} M" if parameters else "no parameters"
+
+
+def _mean_of(modality: str, names: list[str]) -> str:
+    return f"mean score on {len(names)} {modality} benchmarks (%)"
+
+
 def losses(stage: Stage) -> Figure:
     """What every arm maximises, by name, over its steps; arms that share a similarity share a panel."""
-    histories = {}
-    for arm in stage.settings.arms:
-        file = stage.layout.read(f"pretrain/{arm}") / "history.csv"
-        if file.exists():
-            histories[arm] = pd.read_csv(file)
+    files = {run: stage.layout.read(f"pretrain/{run}") / "history.csv" for run in stage.settings.arms}
+    histories = {run: pd.read_csv(file) for run, file in files.items() if file.exists()}
+    arms = {run: arm_and_seed(run)[0] for run in histories}
+    times = Counter(arms.values())
     named = list(dict.fromkeys(column for frame in histories.values() for column in frame if "/" in column))
     columns = min(5, len(named))
     rows = -(-len(named) // columns)
@@ -113,18 +204,20 @@ def losses(stage: Stage) -> Figure:
         rows, columns, figsize=(2.7 * columns, 2.4 * rows + 0.4), sharex=True, layout="constrained", squeeze=False
     )
     for axis, column in zip(axes.flat, named, strict=False):
-        for arm, frame in histories.items():
+        for run, frame in histories.items():
             if column in frame:
                 smooth = frame[column].rolling(max(1, len(frame) // 50), min_periods=1).mean()
-                axis.plot(frame["step"], smooth, color=colour(arm))
+                axis.plot(frame["step"], smooth, color=colour(arms[run]), lw=1.5 if times[arms[run]] == 1 else 0.7)
         axis.set(title=column, xlabel="step")
         axis.tick_params(labelbottom=True)
     for axis in axes.flat[len(named) :]:
         axis.set_visible(False)
     for axis in axes[:, 0]:
         axis.set_ylabel("similarity")
-    handles = [Line2D([], [], color=colour(arm)) for arm in histories]
-    figure.legend(handles, [label(arm) for arm in histories], loc="outside lower center", ncols=4)
-    caption = "Pretraining: every similarity that an arm maximises, by name, smoothed over 2 % of the steps."
+    handles = [Line2D([], [], color=colour(arm)) for arm in times]
+    figure.legend(handles, [label(arm) for arm in times], loc="outside lower center", ncols=4)
+    caption = "Pretraining: every similarity that an arm maximises, by name, smoothed over 2 % of the steps." + (
+        " Thin lines of one colour are the seeds of one arm." if max(times.values(), default=0) > 1 else ""
+    )
     save(figure, stage.layout.write("figures") / "training.png", caption)
     return figure

@@ -55,7 +55,16 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
             "Results",
             "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch "
             "tested once.",
-            [*figures("figures", pattern="scores.png"), *shown(*TASKS, "ranks", "differences")],
+            [
+                *figures("figures", pattern="scores.png"),
+                *figures("figures", pattern="models.png"),
+                *shown(*TASKS, "ranks", "differences"),
+            ],
+        ),
+        site.Section(
+            "Ablation",
+            "Which teacher, path, token and view brings what: every arm, and its gains over the same student without.",
+            [*figures("figures", pattern="teachers.png"), *shown("ablation", "gains", "teachers")],
         ),
         site.Section(
             "Few labels",
@@ -65,7 +74,7 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
         site.Section(
             "Paper tables",
             "The same tables over the paper's thirteen benchmarks; numbers of the paper are marked as such.",
-            shown(*(f"paper-{task}" for task in TASKS), "paper-ranks", "paper-low-data", "needs"),
+            shown(*(f"paper-{task}" for task in TASKS), "paper-ranks", "paper-ablation", "paper-low-data", "needs"),
         ),
         site.Section(
             "Claims",
@@ -79,6 +88,11 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
         ),
         site.Section("Segmentation", "Maps of the test images that show most classes.", figures("segmentation")),
         site.Section("Features", "What the backbones tell apart without any label.", figures("features")),
+        site.Section(
+            "Alignment",
+            "How close each student comes to the optical teacher, layer by layer.",
+            [*figures("alignment"), *shown("alignment")],
+        ),
         site.Section(
             "Pretraining",
             "What each arm maximises, by name.",

@@ -7,8 +7,10 @@ import pandas as pd
 from brew.downstream.benchmarks import BENCHMARKS, Task
 from brew.downstream.scores import write_scores
 from brew.downstream.zoo import BACKBONES as FOREIGN
+from brew.reporting import ablation
 from brew.reporting.claims import counted, found_scores, headline, ledger, obtain, read_claims
 from brew.reporting.comparison import Scored, average_scores, difference_table, low_data_table, rank_table, task_table
+from brew.reporting.gains import EXPLORATORY
 from brew.reporting.paper import AVERAGES, TASKS, paper_benchmarks
 from brew.reporting.style import label, write_caption
 from brew.reporting.summary import benchmarks_in, in_order
@@ -83,6 +85,77 @@ def differences(stage: Stage, here: Scored) -> pd.DataFrame:
         "paired difference: both on the same draws of test samples, seeds averaged. Bold: the interval leaves out 0."
     )
     return _write(stage, "differences", difference_table(here, REFERENCE, benchmarks_in(here.summary)), caption)
+
+
+def arms(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame:
+    """Table 5, the ablation: over the benchmarks of this scale, or in the paper's form with what it states."""
+    if paper:
+        table = ablation.paper_ablation_table(here, paper_benchmarks())
+        caption = (
+            "The paper's table 5: its cumulative rows, in the mean over its optical, its multispectral and all of its "
+            f"segmentation benchmarks. {_CELLS} After a score, what the paper states, with a question mark where only "
+            "notes state it."
+        )
+        return _write(stage, "paper-ablation", table, caption)
+    caption = (
+        f"The ablation: the paper's six cumulative rows, then arms beside the paper. {_CELLS} A mean is over the "
+        "benchmarks of its modality, whatever their task; its deviation is over seeds of pretraining. An arm that was "
+        f"pretrained once is {EXPLORATORY}: its intervals say nothing about another seed."
+    )
+    return _write(stage, "ablation", ablation.ablation_table(here, benchmarks_in(here.summary)), caption)
+
+
+def gains(stage: Stage, here: Scored) -> pd.DataFrame:
+    """Arm by arm, what it gains over the references on optical and on multispectral benchmarks."""
+    named = " and ".join(f"`{name}`" for name in ablation.REFERENCES)
+    caption = (
+        f"Gain of every arm over {named}, in points, in the mean over the optical and over the multispectral "
+        "benchmarks of this scale. Two doubts, apart: over test samples, the 95 % interval of the difference on the "
+        "same bootstrap draws, seeds averaged; over seeds, Student's 95 % interval of the differences of paired seeds "
+        "of pretraining, and the smallest true difference that so many seeds would detect four times out of five. "
+        f"With one seed a gain is {EXPLORATORY}. Bold: the interval leaves out 0; nothing is corrected "
+        "for the number of comparisons. Arms that were not run stand in the ablation alone."
+    )
+    return _write(stage, "gains", ablation.gains_table(here, benchmarks_in(here.summary)), caption)
+
+
+def teachers(stage: Stage, here: Scored) -> pd.DataFrame | None:
+    """What each teacher brings, benchmark by benchmark, after what they live on; None where no contrast was run."""
+    names = benchmarks_in(here.summary)
+    run = ablation.contrasts_run(here, names)
+    if not run:
+        return None
+    brought = "; ".join(f"{each.title}: {each.brings}" for each in run)
+    absent = "; ".join(each.title for each in ablation.CONTRASTS if each not in run)
+    caption = (
+        f"What each teacher brings, in points, by what tells a benchmark's classes apart. {brought}. The 95 % "
+        "interval is over test samples, on the same draws; where both arms were pretrained several times, one "
+        f"seeds follows, else a difference is {EXPLORATORY}. Bold: the interval leaves out 0."
+        + (f" Not run: {absent}." if absent else "")
+    )
+    return _write(stage, "teachers", ablation.teachers_table(here, names), caption)
+
+
+def alignment(stage: Stage) -> pd.DataFrame | None:
+    """Alignment of students and optical teacher, layer by layer, from what the alignment stage left; None without."""
+    found = pd.read_csv(stage.layout.read("alignment") / "alignment.csv")
+    if found.empty:
+        return None
+    rows = []
+    for (token, arm, seed), lines in found.groupby(["token", "backbone", "seed"], sort=False):
+        for measure in ("cka", "cosine"):
+            cells = {
+                f"stride {line['stride']}": f"{line[measure]:.2f} [{line[measure + ' low']:.2f}, "
+                f"{line[measure + ' high']:.2f}]"
+                for line in lines.to_dict("records")
+            }
+            rows.append({"token": token, "student": label(str(arm)), "seed": seed, "measure": measure, **cells})
+    caption = (
+        "Alignment of each layer of the student with the optical teacher's class token and late and middle patches on "
+        f"{found['images'].iloc[0]} optical test images: debiased linear CKA, and the mean cosine through a ridge map "
+        "fitted on training images, both sides less their mean there. In brackets the 95 % interval over images."
+    )
+    return _write(stage, "alignment", pd.DataFrame(rows), caption)
 
 
 def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | None:

@@ -1,0 +1,173 @@
+"""The paper's ablation from scores on file: every arm's scores, its gains, and what each teacher brings.
+
+Rows and their order are those of ARMS, whether an arm was run or not. Gains are stated against two references: the
+student without an optical teacher (the paper's first row), and the one that learns its optical path by itself, so that
+having such a path is not mistaken for having a teacher. Left out: reading and writing of files.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from brew.downstream.benchmarks import BENCHMARKS, LivesOn
+from brew.pretraining.arms import ARMS
+from brew.reporting.claims import stated_of_arm
+from brew.reporting.comparison import (
+    NOT_RUN,
+    Column,
+    Scored,
+    average_column,
+    benchmark_column,
+    wide,
+)
+from brew.reporting.gains import EXPLORATORY, Gain, by_seed, gain
+from brew.reporting.paper import Group
+from brew.reporting.style import label
+
+#: What gains are stated against.
+REFERENCES = ("ms-only", "ms+optical-path")
+#: The two groups of benchmarks, whatever their task.
+GROUPS = {"optical": Group(modality="optical"), "multispectral": Group(modality="multispectral")}
+#: The averages of the paper's table 5: over its segmentation benchmarks.
+_PAPER_GROUPS = (Group("segmentation", "optical"), Group("segmentation", "multispectral"), Group("segmentation"))
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two arms that differ by one teacher: what the arm has and the reference lacks."""
+
+    arm: str
+    reference: str
+    brings: str
+
+    @property
+    def title(self) -> str:
+        return f"{label(self.arm)} less {label(self.reference)}"
+
+
+CONTRASTS = (
+    Contrast("deo", "ms-only", "the optical teacher, with a path of its own"),
+    Contrast("deo", "ms+optical-path", "the optical teacher, where the optical path would else teach itself"),
+    Contrast("deo", "optical-only", "the multispectral teacher"),
+    Contrast("masked+distillation", "masked", "the optical teacher, beside masked image modelling"),
+    Contrast("deo+sar", "deo", "the radar teacher"),
+)
+
+
+def ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
+    """Every arm by the benchmarks `names`, optical ones first, with the mean of either group."""
+    columns: list[Column] = []
+    for group in GROUPS.values():
+        members = group.members(names)
+        if members:
+            columns += [benchmark_column(scored, name) for name in members]
+            spread = {arm: _deviation(by_seed(scored, members, arm)) for arm in ARMS}
+            columns.append(replace(average_column(scored, group, members), spread=spread))
+    table = _of_arms([_arms_alone(column) for column in columns])
+    table.insert(2, "pretrained", [_times(scored, names, arm) for arm in ARMS])
+    return table
+
+
+def _deviation(runs: dict[int, float]) -> float:
+    return float(np.std(list(runs.values()), ddof=1)) if len(runs) > 1 else math.nan
+
+
+def _arms_alone(column: Column) -> Column:
+    return replace(column, draws={name: draws for name, draws in column.draws.items() if name in ARMS})
+
+
+def _of_arms(columns: Sequence[Column], arms: Sequence[str] = tuple(ARMS)) -> pd.DataFrame:
+    table = wide(columns, arms).drop(columns="backbone")
+    table.insert(0, "arm", list(arms))
+    table.insert(1, "what it is", [ARMS[arm].summary for arm in arms])
+    return table
+
+
+def _times(scored: Scored, names: Sequence[str], arm: str) -> str:
+    """How often the arm was pretrained."""
+    count = max((len(by_seed(scored, [name], arm)) for name in names), default=0)
+    return f"{count} times" if count > 1 else f"once: {EXPLORATORY}" if count else NOT_RUN
+
+
+def paper_ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
+    """Table 5 in the paper's form: its rows, and the means over its segmentation benchmarks, with what it states."""
+    columns = [
+        replace(
+            _arms_alone(average_column(scored, group, names)),
+            stated=partial(stated_of_arm, scored.claims, group),
+        )
+        for group in _PAPER_GROUPS
+    ]
+    rows = [arm for arm in ARMS if any(column.stated(arm) for column in columns)]
+    return _of_arms(columns, rows)
+
+
+def gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
+    """Every arm that was run, less each reference, in the mean over optical and over multispectral benchmarks."""
+    run = [arm for arm in ARMS if any(arm in scored.of(name) for name in names)]
+    rows = []
+    for reference, arm in product(REFERENCES, run):
+        if arm == reference:
+            continue
+        found = {title: gain(scored, group.members(names), arm, reference) for title, group in GROUPS.items()}
+        cells = {
+            f"{title}, over {doubt}": write(each)
+            for title, each in found.items()
+            for doubt, write in (("test samples", over_test), ("seeds", over_pretraining))
+        }
+        rows.append({"arm": arm, "less": reference, **cells})
+    return pd.DataFrame(rows)
+
+
+def over_test(found: Gain | None) -> str:
+    """A gain with its interval over test samples, bold where that leaves out 0."""
+    if found is None:
+        return NOT_RUN
+    text = f"{found.points:+z.1f} [{found.low:+z.1f}, {found.high:+z.1f}]"
+    return f"**{text}**" if found.low > 0 or found.high < 0 else text
+
+
+def over_pretraining(found: Gain | None) -> str:
+    """The mean of the differences of paired seeds with its interval and what they could detect; one is exploratory."""
+    if found is None:
+        return NOT_RUN
+    seeds = found.over_seeds
+    if seeds is None or found.exploratory:
+        return EXPLORATORY
+    text = f"{seeds.mean:+z.1f} [{seeds.low:+z.1f}, {seeds.high:+z.1f}]"
+    return (
+        f"**{text}**" if seeds.low > 0 or seeds.high < 0 else text
+    ) + f", {seeds.seeds} seeds could detect {seeds.detectable:.1f}"
+
+
+def teachers_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
+    """Every benchmark by every contrast that was run, after what the benchmarks live on."""
+    contrasts = contrasts_run(scored, names)
+    rows = []
+    for kind, members in by_kind(names).items():
+        for name in members:
+            found = {each.title: gain(scored, [name], each.arm, each.reference) for each in contrasts}
+            rows.append({"lives on": kind, "benchmark": name} | {title: _in_one(each) for title, each in found.items()})
+    return pd.DataFrame(rows)
+
+
+def contrasts_run(scored: Scored, names: Sequence[str]) -> list[Contrast]:
+    """Those of which both arms were scored on one of the benchmarks."""
+    return [each for each in CONTRASTS if any({each.arm, each.reference} <= scored.of(name).keys() for name in names)]
+
+
+def by_kind(names: Sequence[str]) -> dict[str, list[str]]:
+    """What benchmarks live on -> those of `names` that do."""
+    kinds = {kind: [name for name in names if BENCHMARKS[name].lives_on == kind] for kind in get_args(LivesOn)}
+    return {kind: members for kind, members in kinds.items() if members}
+
+
+def _in_one(found: Gain | None) -> str:
+    seeds = over_pretraining(found)
+    return over_test(found) if seeds in (NOT_RUN, EXPLORATORY) else f"{over_test(found)}; {seeds}"

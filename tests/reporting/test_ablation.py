@@ -1,0 +1,83 @@
+"""The ablation's tables: every arm has its row, and a gain says which doubt its interval answers."""
+
+import pytest
+
+from brew.downstream.benchmarks import BENCHMARKS
+from brew.pretraining.arms import ARMS
+from brew.reporting.ablation import (
+    CONTRASTS,
+    REFERENCES,
+    ablation_table,
+    by_kind,
+    contrasts_run,
+    gains_table,
+    paper_ablation_table,
+    teachers_table,
+)
+from brew.reporting.claims import read_claims
+from brew.reporting.comparison import NOT_RUN, Scored
+from brew.reporting.gains import EXPLORATORY
+from brew.reporting.paper import paper_benchmarks
+from tests.reporting.test_gains import rows, scored
+
+NAMES = ["roofs", "crops"]
+SCORED = scored(
+    *(rows("deo", {0: 0.50, 1: 0.56}, name) for name in NAMES),
+    *(rows("ms-only", {0: 0.40, 1: 0.42}, name) for name in NAMES),
+    *(rows("masked", {0: 0.30}, name) for name in NAMES),
+    rows("random", {0: 0.20}),
+)
+
+
+def line(table, **where):
+    (found,) = (row for row in table.to_dict("records") if where.items() <= row.items())
+    return found
+
+
+def test_every_arm_has_its_row_in_the_order_of_the_table():
+    table = ablation_table(SCORED, NAMES)
+    assert table["arm"].tolist() == list(ARMS)
+    assert list(table.columns[3:]) == [
+        "optical: roofs (iou macro)", "optical average", "multispectral: crops (iou macro)", "multispectral average"
+    ]  # fmt: skip
+    assert set(table[table["arm"] == "optical-only"].iloc[0, 2:]) == {NOT_RUN}
+    assert line(table, arm="deo")["optical average"] == "**53.0 +/- 4.2 [52.0, 54.0]**"
+    assert [line(table, arm=arm)["pretrained"] for arm in ("deo", "masked")] == ["2 times", f"once: {EXPLORATORY}"]
+
+
+def test_gains_are_stated_against_both_references_and_both_doubts():
+    table = gains_table(SCORED, NAMES)
+    assert set(table["less"]) == set(REFERENCES) and set(table["arm"]) == {"ms-only", "deo", "masked"}
+    deo = line(table, arm="deo", less="ms-only")
+    assert deo["optical, over test samples"] == "**+12.0 [+12.0, +12.0]**", "both are on the same draws"
+    assert deo["optical, over seeds"] == "+12.0 [-13.4, +37.4], 2 seeds could detect 32.7"
+    assert line(table, arm="masked", less="ms-only")["multispectral, over seeds"] == EXPLORATORY
+    against_path = line(table, arm="deo", less="ms+optical-path")
+    assert set(against_path.values()) == {"deo", "ms+optical-path", NOT_RUN}
+
+
+def test_the_papers_rows_stand_with_what_it_states():
+    table = paper_ablation_table(Scored({}, SCORED.summary, read_claims()), paper_benchmarks())
+    assert table["arm"].tolist() == list(ARMS)[:6]
+    first = line(table, arm="ms-only")
+    assert first["optical average"] == f"{NOT_RUN} (paper: 77.87?)" and first["average"] == f"{NOT_RUN} (paper: 69.16)"
+
+
+def test_what_each_teacher_brings_is_shown_where_it_was_run():
+    assert [(each.arm, each.reference) for each in contrasts_run(SCORED, NAMES)] == [("deo", "ms-only")]
+    table = teachers_table(SCORED, NAMES)
+    assert table["lives on"].tolist() == ["fine texture", "red edge and short-wave infrared"]
+    assert table.iloc[0, 2].startswith("**+12.0 [+12.0, +12.0]**; +12.0 [")
+
+
+def test_every_benchmark_is_of_one_kind():
+    kinds = by_kind(list(BENCHMARKS))
+    assert sorted(name for members in kinds.values() for name in members) == sorted(BENCHMARKS)
+    assert all(name in kinds["fine texture"] for name, entry in BENCHMARKS.items() if entry.modality == "optical")
+
+
+@pytest.mark.parametrize("contrast", CONTRASTS, ids=lambda each: each.title)
+def test_a_contrast_is_of_two_arms_that_differ_in_their_teachers(contrast):
+    arm, reference = ARMS[contrast.arm], ARMS[contrast.reference]
+    assert (arm.self_distillation, arm.distillation) != (reference.self_distillation, reference.distillation)
+    assert arm.masking == reference.masking

@@ -1,0 +1,82 @@
+"""The alignment stage on a store of a few images and an untrained teacher: what is written, and for whom."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from brew import paths
+from brew.downstream.backbones import BandStatistics, StudentBackbone
+from brew.errors import BrewError
+from brew.models.student import build_student
+from brew.models.teachers import TEACHERS
+from brew.paths import Layout
+from brew.reporting.style import caption_of
+from brew.stages import Stage, alignment, tables
+from brew.stages.evaluation import Entrant
+from brew.stages.settings import load
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(paths, "REPORTS", tmp_path)
+    found = Stage(load("tiny"), Layout("tiny"))
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (24, 3, 64, 64), dtype=np.uint8))
+    monkeypatch.setattr(alignment, "_images", lambda stage: (images[:12], images[12:]))
+    students = {name: StudentBackbone(name, build_student("swin-nano", seed=1)) for name in ("random", "deo", "other")}
+    compared = [
+        Entrant("random", "", partial(students.get, "random")),
+        Entrant("other", "", partial(students.get, "other")),
+        *(Entrant("deo", "", partial(students.get, "deo"), repetition) for repetition in (0, 1)),
+    ]
+    monkeypatch.setattr(alignment, "entrants", lambda stage: compared)
+    teacher = TEACHERS["miniature"].build(random=True)
+    monkeypatch.setattr(alignment, "ready_teacher", lambda stage: teacher)
+    return found
+
+
+def test_every_student_is_compared_at_every_layer_with_every_token(stage: Stage) -> None:
+    table = alignment.compute(stage)
+    assert list(dict.fromkeys(zip(table["backbone"], table["seed"], strict=True))) == [
+        ("random", 0), ("deo", 0), ("deo", 1),
+    ]  # fmt: skip
+    assert len(table) == 3 * len(alignment.TOKENS) * 4
+    assert (table["cosine low"] <= table["cosine"]).all() and (table["cosine"].abs() <= 1).all()
+    figure = alignment.show(stage)
+    assert [len(axis.get_lines()) for axis in figure.axes] == [3, 3, 3]
+    assert "12 optical test images" in caption_of(stage.layout.read("alignment") / "alignment.png")
+    shown = tables.alignment(stage)
+    assert shown is not None and shown["measure"].tolist() == ["cka", "cosine"] * 9
+
+
+def test_an_absent_teacher_is_said_and_not_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(stage: Stage) -> None:
+        raise alignment.TeacherUnavailable("no weights here")
+
+    monkeypatch.setattr(alignment, "ready_teacher", absent)
+    assert alignment.compute(stage).empty and tables.alignment(stage) is None
+    assert alignment.show(stage).axes[0].texts[0].get_text().startswith("no weights here")
+
+
+def test_a_scale_without_optical_images_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(alignment, "_is_optical", lambda path: False)
+    with pytest.raises(BrewError, match="no source of scale 'tiny' has optical images"):
+        alignment._images(stage)
+
+
+def test_a_students_size_is_that_of_its_trunk() -> None:
+    student = build_student("swin-nano")
+    trunk = sum(each.numel() for each in student.trunk.parameters())
+    assert alignment.parameters(StudentBackbone("a", student)) == trunk > 0
+    assert alignment.parameters(BandStatistics()) == 0
+
+
+def test_sizes_stand_beside_the_alignment(stage: Stage) -> None:
+    alignment.compute(stage)
+    table = pd.read_csv(stage.layout.read("alignment") / "parameters.csv")
+    assert table["backbone"].tolist() == ["random", "other", "deo"], "repetitions of an arm are of one size"
+    assert table["parameters"].nunique() == 1

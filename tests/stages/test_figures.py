@@ -1,0 +1,107 @@
+"""Figures show what was scored and trained: every backbone once, every seed of an arm in the arm's colour."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brew import paths
+from brew.downstream.scores import Run, scores_of, write_counts, write_scores
+from brew.paths import Layout
+from brew.reporting.labels import label_points
+from brew.reporting.style import caption_of, colour
+from brew.stages import Stage, figures
+from brew.stages.settings import load
+
+CLASSES = {"roofs": 4, "crops": 6}
+ARMS = {"ms-only": 0.6, "deo": 0.9, "random": 0.3}
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Three backbones on two benchmarks; ms-only was trained with two seeds."""
+    monkeypatch.setattr(paths, "REPORTS", tmp_path)
+    found = Stage(load("tiny"), Layout("tiny"))
+    for task in ("change", "classification"):
+        found.layout.write(task)
+    for benchmark in CLASSES:
+        for arm in ARMS:
+            keep(found, benchmark, arm)
+    pd.DataFrame({"backbone": list(ARMS), "parameters": 5_000_000}).to_csv(
+        found.layout.write("alignment") / "parameters.csv", index=False
+    )
+    return found
+
+
+def keep(stage: Stage, benchmark: str, arm: str, seed: int = 0) -> None:
+    classes = CLASSES[benchmark]
+    right = np.random.default_rng(seed).binomial(100, ARMS[arm], 8)
+    counts = np.stack(
+        [np.eye(classes, dtype=int) * hits + np.roll(np.eye(classes, dtype=int), 1) * (100 - hits) for hits in right]
+    )
+    folder, run = stage.layout.write("segmentation"), Run(benchmark, "segmentation", arm, seed, "abc", model=f"m{seed}")
+    write_scores(folder / "scores.csv", scores_of(run, counts, ("iou_macro",)))
+    write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
+
+
+def texts(axis: plt.Axes) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def marks(figure: Figure) -> list[Line2D]:
+    return [line for axis in figure.axes for line in axis.get_lines() if line.get_marker() == "o"]
+
+
+def test_every_backbone_is_labelled_once_with_its_size(stage: Stage) -> None:
+    figure = figures.models(stage)
+    assert figure is not None
+    (axis,) = figure.axes
+    assert sorted(texts(axis)) == [
+        "DEO (both teachers), 5.0 M", "MS self-distillation only, 5.0 M", "random trunk, 5.0 M",
+    ]  # fmt: skip
+    assert caption_of(stage.layout.read("figures") / "models.png").count("roofs") == 1
+
+
+def test_a_gain_is_open_until_it_has_seeds(stage: Stage) -> None:
+    figure = figures.teachers(stage)
+    assert figure is not None
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["fine texture", "red edge and short-wave infrared"]
+    assert {mark.get_markerfacecolor() for mark in marks(figure)} == {"white"}
+    for benchmark in CLASSES:
+        for arm in ("deo", "ms-only"):
+            keep(stage, benchmark, arm, seed=1)
+    figure = figures.teachers(stage)
+    assert figure is not None
+    assert {to_hex(mark.get_markerfacecolor()) for mark in marks(figure)} == {colour("ms-only")}
+    assert sum(line.get_linewidth() == 4 for axis in figure.axes for line in axis.get_lines()) == 2
+
+
+def test_seeds_of_an_arm_are_thin_lines_of_one_colour(stage: Stage) -> None:
+    runs = ("ms-only", "deo", "deo-seed1")
+    several = replace(stage, settings=replace(stage.settings, arms=(*runs, "masked")))
+    several.layout.write("pretrain/masked")
+    for name in runs:
+        frame = pd.DataFrame({"step": range(4), "multispectral/compression": np.linspace(0, 1, 4)})
+        frame.to_csv(several.layout.write(f"pretrain/{name}") / "history.csv", index=False)
+    figure = figures.losses(several)
+    lines = [(line.get_color(), line.get_linewidth()) for line in figure.axes[0].get_lines()]
+    assert lines == [(colour("ms-only"), 1.5), (colour("deo"), 0.7), (colour("deo"), 0.7)]
+    assert len(figure.legends[0].get_texts()) == 2
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=6))
+def test_labels_cover_no_other(places: list[tuple[float, float]]) -> None:
+    figure, axis = plt.subplots()
+    label_points(figure, axis, places, [f"label {index}" for index in range(len(places))])
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert len(boxes) == len(places)
+    assert not any(box.overlaps(other) for index, box in enumerate(boxes) for other in boxes[:index])
+    plt.close(figure)
