@@ -14,7 +14,7 @@ from benchmarks import report
 from brew.paths import ROOT
 
 #: Modules that measure nothing themselves: they serve, or read what others measured.
-_NO_SCRIPTS = ("__init__", "all", "harness", "report", "scaling")
+_NO_SCRIPTS = ("__init__", "all", "harness", "matched", "report", "scaling")
 
 
 def scripts() -> list[str]:

@@ -22,7 +22,7 @@ from benchmarks.harness import Comparison, arguments, compare, write
 from brew.models.features import Features
 from brew.models.student import Student, build_student
 from brew.models.swin import Swin
-from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherFeatures
+from brew.models.teachers import TEACHERS, TeacherFeatures
 from brew.models.trunks import TRUNKS
 from brew.pretraining.arms import arm
 from brew.pretraining.ema import moving_average_of, update_moving_average
@@ -81,15 +81,13 @@ def prepare(sizes: Sizes, seed: int = 0) -> Step:
     torch.manual_seed(seed)
     entry = TEACHERS[sizes.teacher]
     chosen = arm("deo").with_teacher(entry.name)
-    widths = (entry.width, entry.late_width, entry.middle_width)
-    teacher = OpticalTeacher(entry.name, nn.Identity(), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), *widths)  # never called
+    teacher = entry.build(random=True)  # asked for its features' sizes alone
     learner = Learner(sizes.student(), chosen, {entry.name: teacher}, width=256, hidden=sizes.hidden)
     sides = [sizes.global_size] * 2 + [sizes.local_size] * sizes.locals
     views = [_view(f"view {i}", i < 2, sizes.batch, side) for i, side in enumerate(sides)]
     samples = torch.arange(sizes.batch)
-    grid = sizes.global_size // entry.multiple
-    shapes = ((entry.width,), (entry.late_width, grid, grid), (entry.middle_width, grid, grid))
-    targets = [TeacherFeatures(*(torch.randn(sizes.batch, *shape) for shape in shapes)) for _ in range(2)]
+    like = teacher(torch.zeros(1, 3, sizes.global_size, sizes.global_size))
+    targets = [TeacherFeatures(*(torch.randn(sizes.batch, *each.shape[1:]) for each in like)) for _ in range(2)]
     return Step(learner, ViewBatch(views, {"multispectral": samples, "optical": samples}), {entry.name: targets})
 
 
