@@ -168,7 +168,7 @@ def models(stage: Stage) -> Figure | None:
     axis.grid(color="0.92")
     axis.margins(x=0.15)
     texts = [f"{label(name)}, {_millions(sizes[name])}" for name in shown]
-    label_points(figure, axis, [(across[name][0], up[name][0]) for name in shown], texts)
+    label_points(figure, axis, [(across[name][0], up[name][0]) for name in shown], texts, list(map(colour, shown)))
     caption = (
         f"Every backbone's mean primary score over the optical ({', '.join(members[0])}) and over the multispectral "
         f"benchmarks ({', '.join(members[1])}); the area of a marker grows with the network's number of parameters. "

@@ -100,8 +100,9 @@ def test_seeds_of_an_arm_are_thin_lines_of_one_colour(stage: Stage) -> None:
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=6))
 def test_labels_cover_no_other(places: list[tuple[float, float]]) -> None:
     figure, axis = plt.subplots()
-    label_points(figure, axis, places, [f"label {index}" for index in range(len(places))])
+    label_points(figure, axis, places, [f"label {index}" for index in range(len(places))], ["k"] * len(places))
     boxes = [text.get_window_extent() for text in axis.texts]
     assert len(boxes) == len(places)
+    assert not any(box.contains(*axis.transData.transform(place)) for box in boxes for place in places)
     assert not any(box.overlaps(other) for index, box in enumerate(boxes) for other in boxes[:index])
     plt.close(figure)
