@@ -244,7 +244,7 @@ def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Ev
 def _store_hash(stage: Stage, benchmark: Benchmark) -> str:
     """The hash of the benchmark's store, as the data stage wrote it down."""
     file = stage.layout.read("data") / "sources.csv"
-    listed = pd.read_csv(file).set_index("source")["store"]
+    listed = pd.read_csv(file).drop_duplicates("source").set_index("source")["store"]
     if benchmark.source not in listed:
         raise BrewError(
             f"benchmark {benchmark.name!r}: {file} lists {', '.join(listed.index)}; expected {benchmark.source!r} "
