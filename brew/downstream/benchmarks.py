@@ -9,10 +9,12 @@ from typing import Literal
 
 from brew.data.aerial import RSSCN7_CLASSES
 from brew.data.forms import FORMS
-from brew.data.miniature import CROPS, GROUPS, IGNORE, ROOFS, SCENES
+from brew.data.miniature import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS, SCENES
 from brew.errors import BrewError, nearest
 
 Task = Literal["segmentation", "change", "classification"]
+Modality = Literal["optical", "multispectral", "radar"]
+_MODALITIES: dict[str, Modality] = {"rgb": "optical", "sentinel1": "radar"}
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ class Benchmark:
     errata: str = ""
 
     @property
-    def modality(self) -> Literal["optical", "multispectral"]:
-        """Which of the paper's two groups it belongs to."""
-        return "optical" if self.sensor == "rgb" else "multispectral"
+    def modality(self) -> Modality:
+        """Which of the paper's two groups it belongs to, or the one beside them."""
+        return _MODALITIES.get(self.sensor, "multispectral")
 
     @property
     def background(self) -> bool:
@@ -104,6 +106,10 @@ BENCHMARKS: dict[str, Benchmark] = {
         Benchmark(
             "crops", "segmentation", "miniature", "multispectral", "crops", "sentinel2", CROPS, "iou_macro",
             "crops from ten bands: red edge and short-wave infrared", ignore=IGNORE,
+        ),
+        Benchmark(
+            "materials-sar", "segmentation", "miniature", "sar", "materials", "sentinel1", MATERIALS, "iou_macro",
+            "all surface materials from radar alone",
         ),
         Benchmark(
             "new-sites", "change", "miniature", "multispectral", "change", "sentinel2", _CHANGE, "f1",

@@ -7,7 +7,7 @@ tables.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
+from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Modality, Task
 from brew.scales import MINIATURE
 
 TASKS: tuple[Task, ...] = ("segmentation", "change", "classification")
@@ -34,9 +34,13 @@ DATASETS: dict[str, str] = {
 }
 
 
+#: What averages and ranks are taken over: few backbones read anything else.
+MODALITIES: tuple[Modality, ...] = ("optical", "multispectral")
+
+
 @dataclass(frozen=True)
 class Group:
-    """Benchmarks that a table averages: those of a task and, where named, of one modality."""
+    """Benchmarks that a table averages: those of a task, of one modality where named, else of the paper's two."""
 
     task: Task
     modality: str | None = None
@@ -50,7 +54,7 @@ class Group:
         return [name for name in names if self._holds(BENCHMARKS[name])]
 
     def _holds(self, entry: Benchmark) -> bool:
-        return entry.task == self.task and self.modality in (None, entry.modality)
+        return entry.task == self.task and entry.modality in ((self.modality,) if self.modality else MODALITIES)
 
 
 #: The averages of the paper's tables, by the names that claims give them.

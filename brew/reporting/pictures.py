@@ -6,8 +6,15 @@ from brew.sensors import SENSORS
 
 
 def true_colour(values: np.ndarray, name: str) -> np.ndarray:
-    """(y, x, 3) in [0, 1] of an image (band, y, x) in the sensor's units."""
-    return np.clip(values[:3].astype(float) / SENSORS[name].white, 0, 1).transpose(1, 2, 0)
+    """(y, x, 3) in [0, 1] of an image (band, y, x) in the sensor's units.
+
+    A sensor of fewer than three bands is shown by its first one, in greys over two deviations about its mean.
+    """
+    sensor = SENSORS[name]
+    if len(sensor) < 3:
+        grey = (values[:1].astype(float) - sensor.mean[0]) / (4 * sensor.std[0]) + 0.5
+        return np.clip(np.repeat(grey, 3, axis=0), 0, 1).transpose(1, 2, 0)
+    return np.clip(values[:3].astype(float) / sensor.white, 0, 1).transpose(1, 2, 0)
 
 
 def false_colour(values: np.ndarray) -> np.ndarray:
