@@ -55,11 +55,11 @@ def _window_12() -> Student:
 
 
 def miniature() -> Sizes:
-    """The sizes of params.yaml; targets as the miniature's own ViT gives them, on a grid that its patch divides."""
+    """The sizes of params.yaml."""
     found = settings.load(MINIATURE)
     numbers, views = found.pretraining, found.pretraining.views
     return Sizes(
-        "miniature", lambda: build_student(numbers.backbone), "miniature", views.global_size, views.local_size,
+        "miniature", lambda: build_student(numbers.backbone), found.teacher, views.global_size, views.local_size,
         views.locals, sum(feed.batch for feed in numbers.feeds), numbers.optimisation.hidden,
     )  # fmt: skip
 
@@ -86,8 +86,11 @@ def prepare(sizes: Sizes, seed: int = 0) -> Step:
     sides = [sizes.global_size] * 2 + [sizes.local_size] * sizes.locals
     views = [_view(f"view {i}", i < 2, sizes.batch, side) for i, side in enumerate(sides)]
     samples = torch.arange(sizes.batch)
-    like = teacher(torch.zeros(1, 3, sizes.global_size, sizes.global_size))
-    targets = [TeacherFeatures(*(torch.randn(sizes.batch, *each.shape[1:]) for each in like)) for _ in range(2)]
+    like = vars(teacher(torch.zeros(1, 3, sizes.global_size, sizes.global_size)))
+    targets = [
+        TeacherFeatures(**{token: torch.randn(sizes.batch, *each.shape[1:]) for token, each in like.items()})
+        for _ in range(2)
+    ]
     return Step(learner, ViewBatch(views, {"multispectral": samples, "optical": samples}), {entry.name: targets})
 
 

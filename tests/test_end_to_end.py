@@ -15,6 +15,7 @@ import pytest
 from brew.downstream.benchmarks import BENCHMARKS
 from brew.paths import ROOT
 from brew.pretraining import checkpoint
+from brew.stages.settings import load
 
 _PIPELINE = "scales/tiny/dvc.yaml"
 
@@ -67,7 +68,7 @@ def test_every_stage_runs_and_leaves_a_report(clone: Path, first: str) -> None:
 def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) -> None:
     scores = pd.concat([pd.read_csv(file) for file in (clone / "reports" / "tiny" / "scores").glob("*.csv")])
     arms = scores.groupby("benchmark")["arm"].agg(set)
-    assert set(arms.index) == {name for name, entry in BENCHMARKS.items() if entry.source == "miniature"}
+    assert set(arms.index) == {name for name, entry in BENCHMARKS.items() if load("tiny").data.offers(entry)}
     for found in arms:
         assert {"random", "ms-only", "deo", "teacher", "imagenet", "band-statistics"} <= found
     for name in ("new-sites", "new-sites-rgb"):

@@ -9,12 +9,16 @@ from typing import Literal
 
 from brew.data.aerial import RSSCN7_CLASSES
 from brew.data.forms import FORMS
-from brew.data.miniature import CROPS, GROUPS, IGNORE, ROOFS, SCENES
+from brew.data.miniature import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS, SCENES
 from brew.errors import BrewError, nearest
 
 Task = Literal["segmentation", "change", "classification"]
 #: What tells a benchmark's classes apart, so that one can see what each teacher brings.
-LivesOn = Literal["fine texture", "red edge and short-wave infrared", "short-wave infrared", "the whole spectrum"]
+LivesOn = Literal[
+    "fine texture", "red edge and short-wave infrared", "short-wave infrared", "the whole spectrum", "backscatter"
+]
+Modality = Literal["optical", "multispectral", "radar"]
+_MODALITIES: dict[str, Modality] = {"rgb": "optical", "sentinel1": "radar"}
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,9 @@ class Benchmark:
     lives_on: LivesOn = "the whole spectrum"
 
     @property
-    def modality(self) -> Literal["optical", "multispectral"]:
-        """Which of the paper's two groups it belongs to."""
-        return "optical" if self.sensor == "rgb" else "multispectral"
+    def modality(self) -> Modality:
+        """Which of the paper's two groups it belongs to, or the one beside them."""
+        return _MODALITIES.get(self.sensor, "multispectral")
 
     @property
     def background(self) -> bool:
@@ -116,6 +120,10 @@ BENCHMARKS: dict[str, Benchmark] = {
             "crops", "segmentation", "miniature", "multispectral", "crops", "sentinel2", CROPS, "iou_macro",
             "crops from ten bands: red edge and short-wave infrared", ignore=IGNORE,
             lives_on=_INFRARED,
+        ),
+        Benchmark(
+            "materials-sar", "segmentation", "miniature", "sar", "materials", "sentinel1", MATERIALS, "iou_macro",
+            "all surface materials from radar alone", lives_on="backscatter",
         ),
         Benchmark(
             "new-sites", "change", "miniature", "multispectral", "change", "sentinel2", _CHANGE, "f1",

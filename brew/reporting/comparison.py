@@ -15,7 +15,7 @@ from brew.downstream.benchmarks import BENCHMARKS, Task
 from brew.downstream.zoo import BACKBONES
 from brew.reporting.claims import Claim, Ours, stated
 from brew.reporting.joint import Draws, average, average_ranks, differs, interval, leader
-from brew.reporting.paper import TASKS, Group
+from brew.reporting.paper import MODALITIES, TASKS, Group
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
 
@@ -72,7 +72,7 @@ def task_table(scored: Scored, task: Task, names: Sequence[str], paper: bool = F
     """
     groups = [group for group in _groups(task, names) if len(group.members(names)) > 1]
     columns = []
-    for modality in ("optical", "multispectral"):
+    for modality in (*MODALITIES, "radar"):
         members = Group(task, modality).members(names)
         columns += [benchmark_column(scored, name, paper) for name in members]
         columns += [average_column(scored, group, names, paper) for group in groups if group.modality == modality]
@@ -163,7 +163,7 @@ def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list
 
     Ranked are the backbones that were scored on all of these benchmarks. Also returns the benchmarks ranked over.
     """
-    ranked = [name for name in names if scored.of(name)]
+    ranked = [name for name in names if scored.of(name) and BENCHMARKS[name].modality in MODALITIES]
     everywhere = set(average([scored.of(name) for name in ranked])) - set(REFERENCES)
     draws = {name: {each: scored.of(name)[each] for each in in_order(everywhere)} for name in ranked}
     columns = [

@@ -7,7 +7,7 @@ tables.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Task
+from brew.downstream.benchmarks import BENCHMARKS, Benchmark, Modality, Task
 from brew.scales import MINIATURE
 
 TASKS: tuple[Task, ...] = ("segmentation", "change", "classification")
@@ -34,9 +34,13 @@ DATASETS: dict[str, str] = {
 }
 
 
+#: What averages and ranks are taken over: few backbones read anything else.
+MODALITIES: tuple[Modality, ...] = ("optical", "multispectral")
+
+
 @dataclass(frozen=True)
 class Group:
-    """Benchmarks that a table averages: those of a task, of one modality, or of both where both are named."""
+    """Benchmarks that a table averages: of a task where named, of one modality where named, else of the paper's two."""
 
     task: Task | None = None
     modality: str | None = None
@@ -50,7 +54,8 @@ class Group:
         return [name for name in names if self._holds(BENCHMARKS[name])]
 
     def _holds(self, entry: Benchmark) -> bool:
-        return self.task in (None, entry.task) and self.modality in (None, entry.modality)
+        modalities = (self.modality,) if self.modality else MODALITIES
+        return self.task in (None, entry.task) and entry.modality in modalities
 
 
 #: The averages of the paper's tables, by the names that claims give them.

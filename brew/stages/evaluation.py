@@ -25,11 +25,12 @@ from brew.downstream.scores import Run, Score, read_scores, write_counts, write_
 from brew.downstream.splits import NAMES, Split, low_data, named_part
 from brew.downstream.zoo import backbone
 from brew.errors import BrewError
-from brew.models.student import build_student, load_student
+from brew.models.student import Student, build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.paths import ROOT
 from brew.reporting.provenance import sha256
 from brew.scales import arm_and_seed
+from brew.sensors import PAPER_PATHS, PATHS, SENSORS
 from brew.stages import Stage, processes
 from brew.stages.checks import check_benchmark
 from brew.stages.optical_teacher import ready_teacher
@@ -59,9 +60,8 @@ class Entrant:
 
 
 def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
-    """The benchmarks of a task whose source is part of the scale."""
-    present = stage.settings.data.present()
-    return [entry for entry in BENCHMARKS.values() if entry.task == task and entry.source in present]
+    """The benchmarks of a task whose images are part of the scale."""
+    return [entry for entry in BENCHMARKS.values() if entry.task == task and stage.settings.data.offers(entry)]
 
 
 def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
@@ -82,6 +82,7 @@ def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
     with contextlib.suppress(TeacherUnavailable):
         teacher = ready_teacher(stage)
         found.append(Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher)))
+    found = [each for each in found if sensor is None or _reads(each, sensor)]
     listed = [backbone(name) for name in stage.settings.backbones if name != stage.settings.teacher]
     frozen = [entry for entry in listed if not entry.supervised and not entry.needs()]
     able = [entry for entry in frozen if sensor is None or not entry.lacking(sensor)]
@@ -99,7 +100,17 @@ def students(found: Iterable[Entrant]) -> list[Entrant]:
 
 
 def _random(trunk: str) -> Backbone:
-    return random_backbone("random", lambda: build_student(trunk), seed=0)
+    return random_backbone("random", lambda: build_student(trunk, tuple(PATHS)), seed=0)
+
+
+def _reads(entrant: Entrant, sensor: str) -> bool:
+    """Whether it can read images of the sensor: those of no stem of the paper's need one of their own."""
+    path = SENSORS[sensor].path
+    if path in PAPER_PATHS:
+        return True
+    loaded = entrant.load()
+    student = loaded.student if isinstance(loaded, StudentBackbone) else None
+    return isinstance(student, Student) and path in student.trained_paths
 
 
 def _student(arm: str, file: Path) -> Backbone:

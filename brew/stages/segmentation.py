@@ -21,6 +21,7 @@ from brew.downstream.scores import Score, scores_of, write_arrays
 from brew.downstream.segmentation import SegmentationResult, SegmentationTask, TaskMaps
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
+from brew.sensors import SENSORS
 from brew.stages import Stage
 from brew.stages.evaluation import (
     Entrant,
@@ -143,6 +144,15 @@ def _telling(labels: np.ndarray, ignore: int | None, count: int = _SHOWN) -> np.
     return np.array(sorted(range(len(labels)), key=lambda i: scores[i], reverse=True)[:count])
 
 
+def _picture(image: np.ndarray, name: str) -> np.ndarray:
+    """In true colour, or in greys of the first band over two deviations about its mean where there are no three."""
+    sensor = SENSORS[name]
+    if len(sensor) >= 3:
+        return true_colour(image, name)
+    grey = (image[0].astype(float) - sensor.mean[0]) / (4 * sensor.std[0]) + 0.5
+    return np.clip(np.stack([grey] * 3, axis=-1), 0, 1)
+
+
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Test images, their labels and every backbone's map."""
     opened = open_benchmark(stage, benchmark)
@@ -156,7 +166,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     kept = first["samples"][: len(first["predictions"])]
     chosen = _telling(opened.labels[kept], benchmark.ignore)
     samples = kept[chosen]
-    images = [true_colour(each, benchmark.sensor) for each in AtTime(opened.images).read(samples)]
+    images = [_picture(each, benchmark.sensor) for each in AtTime(opened.images).read(samples)]
     columns = [("image", images), ("label", list(opened.labels[samples]))]
     columns += [(label(arm), list(arrays["predictions"][chosen])) for arm, arrays in predictions.items()]
     figure, axes = plt.subplots(

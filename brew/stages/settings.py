@@ -12,7 +12,7 @@ from brew import scales, settings
 from brew.data.geotiff import GeotiffSettings
 from brew.data.oscd import OscdSettings
 from brew.data.sources import MiniatureSettings
-from brew.downstream.benchmarks import benchmark
+from brew.downstream.benchmarks import Benchmark, benchmark
 from brew.downstream.change import ChangeSettings
 from brew.downstream.segmentation import SegmentationSettings
 from brew.errors import BrewError
@@ -44,6 +44,11 @@ class Sources:
                     f"benchmarks lists {name!r}, whose source has a key of its own; set {benchmark(name).source!r} "
                     "beside it instead"
                 )
+
+    def offers(self, entry: Benchmark) -> bool:
+        """Whether the scale's data hold what the benchmark reads: of the miniature, radar on request alone."""
+        radar = entry.modality != "radar" or (self.miniature is not None and self.miniature.sar)
+        return entry.source in self.present() and radar
 
     def present(self) -> dict[str, Any]:
         """The sources of the scale with their settings, by name."""

@@ -11,7 +11,7 @@ from brew.reporting import ablation
 from brew.reporting.claims import counted, found_scores, headline, ledger, obtain, read_claims
 from brew.reporting.comparison import Scored, average_scores, difference_table, low_data_table, rank_table, task_table
 from brew.reporting.gains import EXPLORATORY
-from brew.reporting.paper import AVERAGES, TASKS, paper_benchmarks
+from brew.reporting.paper import AVERAGES, MODALITIES, TASKS, paper_benchmarks
 from brew.reporting.style import label, write_caption
 from brew.reporting.summary import benchmarks_in, in_order
 from brew.stages import Stage
@@ -178,7 +178,7 @@ def needs(stage: Stage, here: Scored) -> pd.DataFrame:
     bands = [
         (label(name), "bands", f"nothing: not comparable on sensor {sensor!r}, since {why}")
         for name, entry in FOREIGN.items()
-        for sensor in dict.fromkeys(benchmark.sensor for benchmark in BENCHMARKS.values())
+        for sensor in dict.fromkeys(each.sensor for each in BENCHMARKS.values() if each.modality in MODALITIES)
         if (why := entry.lacking(sensor))
     ]
     data = [(name, "data", obtain(name)) for name in paper_benchmarks() if not here.of(name)]

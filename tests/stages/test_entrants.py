@@ -4,12 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from brew import paths
 from brew.downstream.zoo.weights import TorchgeoFile
 from brew.errors import BrewError
+from brew.models.student import build_student, save_student
 from brew.models.teachers import TeacherUnavailable
 from brew.paths import Layout
+from brew.sensors import PATHS
 from brew.stages import Stage, evaluation
 from brew.stages.settings import load
 
@@ -70,3 +73,16 @@ def test_a_repeated_arm_stands_once_per_seed_and_decides_its_decoders_seed(stage
     assert [(each.name, each.repetition) for each in evaluation.distinct(found)] == [
         ("random", None), ("ms-only", None), ("deo", 0),
     ]  # fmt: skip
+
+
+def test_radar_is_read_by_a_stem_of_its_own(stage: Stage) -> None:
+    folder = stage.layout.read("pretrain/deo")
+    save_student(folder / "student.pt", build_student("swin-nano"))
+    assert _names(stage, "sentinel1") == ["random"]
+    save_student(folder / "student.pt", build_student("swin-nano", tuple(PATHS)))
+    assert _names(stage, "sentinel1") == ["random", "deo"]
+
+
+def test_a_further_stem_changes_no_weight_of_the_random_trunk() -> None:
+    both, more = (build_student("swin-nano", paths, seed=0).state_dict() for paths in (None, tuple(PATHS)))
+    assert all(torch.equal(both[name], more[name]) for name in both)

@@ -32,3 +32,11 @@ def test_benchmarks_bring_their_sources(names):
 def test_a_benchmark_that_cannot_be_listed_is_an_error(name, message):
     with pytest.raises(BrewError, match=message):
         Sources(benchmarks=(name,))
+
+
+def test_radar_is_scored_where_it_is_rendered():
+    optical, radar = BENCHMARKS["roofs"], BENCHMARKS["materials-sar"]
+    without, rendered = (Sources(miniature=MiniatureSettings(1, 1, 1, 1, sar=sar)) for sar in (False, True))
+    assert [without.offers(entry) for entry in (optical, radar)] == [True, False]
+    assert [rendered.offers(entry) for entry in (optical, radar)] == [True, True]
+    assert not Sources(rsscn7=True).offers(radar)
