@@ -25,8 +25,7 @@ from brew.paths import ROOT
 
 #: What a notebook's process sees, so that the same code draws the same bytes and logs stay short. How work is split
 #: decides the last bits of every weight: over two processes of one thread each, on any number of cores, unless
-#: `BREW_PROCESSES` and `BREW_THREADS` say otherwise. Two processes take about three quarters
-#: of the time of two threads on small maps.
+#: `BREW_PROCESSES` and `BREW_THREADS` say otherwise. Record 0016.
 #: Threads wait asleep: two runs whose threads spin would stop each other almost wholly.
 ENVIRONMENT = {
     "BREW_PROCESSES": os.environ.get("BREW_PROCESSES", "2"),
