@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from brew import paths
@@ -87,6 +88,8 @@ def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callabl
         assert row.model == {"bands": "bands's weig", "cva": "no training", "fc-siam-diff": "supervised"}[row.arm]
         assert row.n == 4 and 0 <= row.value <= 1
     assert len({row.identity for row in rows}) == len(rows)
+    listed = pd.read_csv(stage.layout.read("data") / "sources.csv", dtype=str)
+    assert {row.data for row in rows} == {store[:12] for store in listed["store"]}
     shares = SHARES if task == "classification" else stage.settings.downstream.labels
     assert {row.labels for row in rows if row.arm == "bands"} == set(shares)
     for each in evaluation.benchmarks_of(stage, task):
