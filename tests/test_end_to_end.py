@@ -65,6 +65,16 @@ def test_every_stage_runs_and_leaves_a_report(clone: Path, first: str) -> None:
         assert (report / link).is_file(), link
 
 
+def test_students_kept_on_their_way_tell_what_they_learned(clone: Path, first: str) -> None:
+    curves = pd.read_csv(clone / "reports" / "tiny" / "stages" / "progress" / "curves.csv")
+    steps = curves.groupby("arm")["step"].agg(lambda found: sorted(set(found)))
+    assert steps.to_dict() == {"random": [0], "ms-only": [2, 4, 6], "deo": [2, 4, 6]}
+    assert curves["score"].between(0, 1).all() and (curves["low"] <= curves["high"]).all()
+    assert curves.groupby("arm")["benchmark"].nunique().nunique() == 1
+    table = pd.read_csv(clone / "reports" / "tiny" / "tables" / "progress.csv")
+    assert set(table["arm"]) == {"ms-only", "deo"} and set(table["at rest"]) <= {"yes", "no"}
+
+
 def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) -> None:
     scores = pd.concat([pd.read_csv(file) for file in (clone / "reports" / "tiny" / "scores").glob("*.csv")])
     arms = scores.groupby("benchmark")["arm"].agg(set)

@@ -195,6 +195,7 @@ class TeacherEntry:
     normalises by itself, with numbers from its own file. centred: see `OpticalTeacher`.
     source, licence: of the weights. needs: what to do to have them, one sentence.
     network: (random, download) -> network; `random` is the contract test's.
+    learned_here: the weights are the scale's own, which stage `optical-teacher` trains on the scale's images.
     """
 
     name: str
@@ -211,14 +212,16 @@ class TeacherEntry:
     centred: bool = False
     smallest: int = 1
     sensor: str = "rgb"
+    learned_here: bool = False
 
-    def build(self, *, random: bool = False, download: bool = False) -> OpticalTeacher:
+    def build(self, *, random: bool = False, download: bool = False, weights: Path | None = None) -> OpticalTeacher:
         """The frozen teacher, on the CPU; TeacherUnavailable where its weights are absent.
 
         random: untrained weights, for tests of this table alone. download: fetch absent weights where that is possible.
+        weights: the file of one that was `learned_here`.
         """
         try:
-            network = self.network(random=random, download=download)
+            network = load_miniature_teacher(weights)[0] if weights else self.network(random, download)
         except _Absent as absent:
             raise TeacherUnavailable(
                 f"teacher {self.name!r}: {absent}; expected the weights of {self.source} ({self.licence}); {self.needs}"
@@ -229,15 +232,17 @@ class TeacherEntry:
         )  # fmt: skip
 
 
-def load_teacher(name: str, device: torch.device | str = "cpu", download: bool = False) -> OpticalTeacher:
+def load_teacher(
+    name: str, device: torch.device | str = "cpu", download: bool = False, weights: Path | None = None
+) -> OpticalTeacher:
     """The teacher of that name, frozen, on `device`.
 
-    download: fetch absent weights; without it nothing touches the network.
+    download: fetch absent weights; without it nothing touches the network. weights: of one `learned_here`.
     Raises BrewError for an unknown name, TeacherUnavailable where the weights are absent.
     """
     if name not in TEACHERS:
         raise BrewError(f"teacher {name!r} is unknown; {nearest(name, tuple(TEACHERS))}")
-    return TEACHERS[name].build(download=download).to(device)
+    return TEACHERS[name].build(download=download, weights=weights).to(device)
 
 
 class _Absent(Exception):
@@ -345,6 +350,12 @@ def _miniature(random: bool, download: bool) -> nn.Module:
     return load_miniature_teacher(path)[0]
 
 
+def _learned_here(random: bool, download: bool) -> nn.Module:
+    if random:
+        return MiniatureViT()
+    raise _Absent("its weights belong to a scale, and none were given")
+
+
 def _dino(
     name: str, timm_name: str, middle: int, width: int, patch: int, statistics: tuple[Colour, Colour], licence: str
 ) -> TeacherEntry:
@@ -398,6 +409,18 @@ TEACHERS: dict[str, TeacherEntry] = {
             source="brew's own MiniatureViT",
             licence="MIT",
             needs="restore data/weights/miniature-teacher.pt and .sha256 from git",
+        ),
+        TeacherEntry(
+            name="self-distilled",
+            network=_learned_here,
+            width=128,
+            late_width=128,
+            middle_width=128,
+            multiple=8,
+            source="a MiniatureViT, self-distilled on the scale's optical training images",
+            licence="that of the scale's images",
+            needs="list it as the scale's `teacher`, or among `other_teachers`, and run the stage optical-teacher",
+            learned_here=True,
         ),
     )
 }

@@ -131,6 +131,18 @@ _ENTRIES = (
         distillation=(Distillation("optical"),),
         masking=(Masking("multispectral"),),
     ),
+    Arm(
+        "deo-self-distilled",
+        "DEO with an optical teacher that learned by self-distillation, as the student does",
+        _MS,
+        (Distillation("optical", teacher="self-distilled"),),
+    ),
+    Arm(
+        "masked-self-distilled",
+        "masked image modelling with distillation from that teacher",
+        distillation=(Distillation("optical", teacher="self-distilled"),),
+        masking=(Masking("multispectral"),),
+    ),
     Arm("deo+sar", "DEO with a third teacher: radar", (*_MS, SelfDistillation("sar")), (Distillation("optical"),)),
     Arm("optical-only", "optical distillation alone", (), (Distillation("optical"),)),
     Arm("ms+optical-path", "two self-distilled stems, no foundation teacher", (*_MS, SelfDistillation("optical"))),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, cast, runtime_checkable
 
 import pandas as pd
@@ -26,7 +27,7 @@ from tqdm.auto import tqdm
 from brew import draws
 from brew.data.batches import Batch
 from brew.errors import BrewError
-from brew.models.student import Student
+from brew.models.student import Student, save_student
 from brew.models.teachers import OpticalTeacher, TeacherFeatures
 from brew.pretraining import checkpoint
 from brew.pretraining.arms import Arm
@@ -74,12 +75,14 @@ def pretrain(
     unfinished: Path,
     fabric: Fabric,
     keep: bool = False,
+    snapshots: Mapping[int, Path] = MappingProxyType({}),
 ) -> Pretrained:
     """Train `student` as `arm` says, for `optimisation.steps` steps of one batch from each feed.
 
     unfinished: where the checkpoint of the run lies until it ends; a run that finds one goes on from it, to the same
         bits on the CPU, and with any number of processes. Process 0 writes it, all of them read it.
     keep: leave the checkpoint of the last step there; a run that finds it has nothing left to do but return.
+    snapshots: after how many steps the student is kept on its way, and in which file. Process 0 writes them.
 
     Raises BrewError at a loss that is not finite, naming step, similarities and gradient norm, and where processes do
     not find the same checkpoint.
@@ -126,6 +129,8 @@ def pretrain(
         log.add(step, {**named, "loss": -similarity, "gradient norm": norm}, rates | {"momentum": momentum})
         step += 1
         progress.update()
+        if step in snapshots and fabric.is_global_zero:
+            save_student(snapshots[step], learner.own.student, {"arm": arm.name, "steps": step, "seed": o.seed})
         if time.monotonic() - saved > o.checkpoint_every_s and fabric.is_global_zero:
             log.flush()
             checkpoint.save(unfinished, _state(step, learner, own_teacher, optimiser, log.rows))

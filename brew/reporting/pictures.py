@@ -10,6 +10,15 @@ def true_colour(values: np.ndarray, name: str) -> np.ndarray:
     return np.clip(values[:3].astype(float) / SENSORS[name].white, 0, 1).transpose(1, 2, 0)
 
 
+def picture(values: np.ndarray, name: str) -> np.ndarray:
+    """In true colour, or in greys of the first band over two deviations about its mean where there are no three."""
+    sensor = SENSORS[name]
+    if len(sensor) >= 3:
+        return true_colour(values, name)
+    grey = (values[0].astype(float) - sensor.mean[0]) / (4 * sensor.std[0]) + 0.5
+    return np.clip(np.stack([grey] * 3, axis=-1), 0, 1)
+
+
 def false_colour(values: np.ndarray) -> np.ndarray:
     """(y, x, 3) of near infrared, red and green (B8 B4 B3): vegetation shows red."""
     names = SENSORS["sentinel2"].band_names

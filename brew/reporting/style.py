@@ -31,6 +31,8 @@ _VARIED: dict[str, str] = {
     "optical-self": "optical self-distillation alone",
     "deo-released": "DEO, released weights of L_O",
     "deo+sar": "DEO with a radar teacher",
+    "deo-self-distilled": "DEO, self-distilled optical teacher",
+    "masked-self-distilled": "masked + self-distilled optical teacher",
 }
 #: Backbones of others, likewise.
 _FOREIGN: dict[str, str] = {

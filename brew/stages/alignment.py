@@ -1,7 +1,8 @@
-"""Stage `alignment`: how close each student's layers come to the optical teacher, and how large every backbone is.
+"""Stage `alignment`: how close each student's layers come to each optical teacher, and how large every backbone is.
 
 The claim behind distillation is that a student trained by contrast aligns with a teacher trained by contrast, and one
-trained by masked image modelling less. Optical test images of the scale show it, with the random trunk as floor.
+trained by masked image modelling less. Optical test images of the scale show it, with the random trunk as floor; a
+scale may show it for several kinds of teacher (`other_teachers`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +28,7 @@ from brew.scales import arm_and_seed
 from brew.sensors import SENSORS
 from brew.stages import Stage
 from brew.stages.evaluation import Entrant, distinct, entrants
-from brew.stages.optical_teacher import ready_teacher, spread
+from brew.stages.optical_teacher import ready_teacher, spread, teachers_of
 
 #: Images of the test, and of training for the linear map; pixels of the square cut from the middle of each; places
 #: along a side at which maps are compared, one for each step of the coarsest layer.
@@ -52,16 +53,17 @@ class Compared:
 
 
 def compute(stage: Stage) -> pd.DataFrame:
-    """CKA and mapped cosine of every student's layers with every token; leaves them and all backbones' sizes."""
+    """CKA and mapped cosine of every student's layers with every teacher's tokens; leaves them and all sizes."""
     folder = stage.layout.write("alignment")
     found = entrants(stage)
     sizes(found).to_csv(folder / "parameters.csv", index=False)
     rows: list[dict[str, object]] = []
-    try:
-        rows = list(_aligned(stage, ready_teacher(stage), found))
-    except TeacherUnavailable as absent:
-        (folder / "absent.txt").write_text(f"{absent}\n")
-    columns = ["backbone", "seed", "token", "stride", "cka", "cka low", "cka high", "cosine", "cosine low",
+    for entry in teachers_of(stage):
+        try:
+            rows += _aligned(stage, ready_teacher(stage, entry.name), found)
+        except TeacherUnavailable as absent:
+            (folder / "absent.txt").write_text(f"{absent}\n")
+    columns = ["teacher", "backbone", "seed", "token", "stride", "cka", "cka low", "cka high", "cosine", "cosine low",
                "cosine high", "images"]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns).round(6)
     table.to_csv(folder / "alignment.csv", index=False)
@@ -95,8 +97,9 @@ def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[Entrant]) ->
             cka = debiased_cka(ours, theirs, chosen)
             cosine = (chosen / chosen.sum(1, keepdims=True)) @ mapped_cosine(fitted, tested)
             yield {
-                "backbone": student.arm, "seed": student.seed, "token": token, "stride": STRIDES[level],
-                **_summary("cka", cka), **_summary("cosine", cosine), "images": len(images[1]),
+                "teacher": teacher.name, "backbone": student.arm, "seed": student.seed, "token": token,
+                "stride": STRIDES[level], **_summary("cka", cka), **_summary("cosine", cosine),
+                "images": len(images[1]),
             }  # fmt: skip
 
 
@@ -160,7 +163,7 @@ def _summary(name: str, draws: np.ndarray) -> dict[str, float]:
 
 
 def show(stage: Stage) -> Figure:
-    """CKA of each layer with each of the teacher's tokens, a line per arm; the random trunk is the floor."""
+    """CKA of each layer with each teacher's tokens, a line per arm; the random trunk is the floor."""
     folder = stage.layout.write("alignment")
     table = pd.read_csv(folder / "alignment.csv")
     if table.empty:
@@ -168,20 +171,28 @@ def show(stage: Stage) -> Figure:
         axis.text(0, 0.5, (folder / "absent.txt").read_text(), wrap=True)
         axis.axis("off")
         return figure
-    figure, axes = plt.subplots(1, len(TOKENS), figsize=(9.6, 3.6), sharey=True, layout="constrained")
-    for axis, (token, title) in zip(axes, TOKENS.items(), strict=True):
-        for (arm, _), line in table[table["token"] == token].groupby(["backbone", "seed"], sort=False):
+    teachers = list(table["teacher"].unique())
+    figure, axes = plt.subplots(
+        len(teachers), len(TOKENS), figsize=(9.6, 0.7 + 2.9 * len(teachers)), sharex=True, sharey=True,
+        layout="constrained", squeeze=False,
+    )  # fmt: skip
+    for (row, teacher), (column, (token, title)) in product(enumerate(teachers), enumerate(TOKENS.items())):
+        axis, shown = axes[row, column], table[(table["teacher"] == teacher) & (table["token"] == token)]
+        for (arm, _), line in shown.groupby(["backbone", "seed"], sort=False):
             steps, style = range(len(line)), {"color": colour(arm), "ls": "--" if arm == "random" else "-"}
             axis.fill_between(steps, line["cka low"], line["cka high"], color=colour(arm), alpha=0.15, lw=0)
             axis.plot(steps, line["cka"], "o", ms=4, lw=1.6, label=label(arm), **style)
-        axis.set(title=f"with the teacher's {title}", xlabel="student's layer, by stride (pixels)")
+        axis.set(title=f"{teacher}: {title}")
         axis.set_xticks(range(len(STRIDES)), [str(stride) for stride in STRIDES])
         axis.grid(axis="y", color="0.92")
-    axes[0].set_ylabel("linear CKA, debiased")
-    handles = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
+    for axis in axes[-1]:
+        axis.set_xlabel("student's layer, by stride (pixels)")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("linear CKA, debiased")
+    handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
     caption = (
-        f"Alignment with the optical teacher ({stage.settings.teacher}): debiased linear CKA of each layer of the "
+        f"Alignment with the optical teacher ({', '.join(teachers)}): debiased linear CKA of each layer of the "
         f"student on {int(table['images'].iloc[0])} optical test images. Bands are 95 % intervals over images "
         "(delete-half jackknife), lines of one colour the seeds of an arm. The random trunk is the floor. Students "
         "without an optical stem read the images through their multispectral one."

@@ -165,17 +165,21 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
     """F1 of every backbone less the reference's on the same test scenes: interval by resampling scenes jointly.
 
     Where few scenes are tested, p is exact over all exchanges of the two backbones in any subset of them; an interval
-    from ten scenes is approximate. Seeds are averaged in the interval; the exact test takes the first seed.
+    from ten scenes is approximate. Seeds are averaged in the interval: those of the reference, and the first where an
+    arm lacks one; the exact test takes the first.
     """
     folder = stage.layout.write("change") / "counts"
-    rows, seeds = [], stage.settings.downstream.seeds
+    rows = []
     for benchmark in benchmarks_of(stage, "change"):
+        found = entrants(stage, benchmark.sensor)
+        own = [each.seeds(stage.settings.downstream.seeds) for each in found if each.name == reference]
+        seeds = [seed for each in own for seed in each]
 
-        def counts(arm: str, name: str = benchmark.name) -> np.ndarray:
+        def counts(arm: str, name: str = benchmark.name, seeds: Sequence[int] = seeds) -> np.ndarray:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
 
-        arms = [entrant.name for entrant in distinct(entrants(stage, benchmark.sensor))] + ["cva", "fc-siam-diff"]
+        arms = [entrant.name for entrant in distinct(found)] + ["cva", "fc-siam-diff"]
         for arm in (arm for arm in arms if arm != reference and reference in arms):
             one, other = counts(arm), counts(reference)
             interval = paired_difference(one, other, f1_binary, seeds=True)
@@ -186,7 +190,8 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
                 "95 % over test": f"{100 * interval.low:.1f} to {100 * interval.high:.1f}",
                 "p (exact)": f"{exact_swap_test(one[0], other[0], f1_binary):.3f}" if few else "",
             })  # fmt: skip
-    table = pd.DataFrame(rows)
+    columns = ["benchmark", "backbone", "less", "difference in F1", "95 % over test", "p (exact)"]
+    table = pd.DataFrame(rows, columns=columns)
     table.to_csv(stage.layout.write("change") / "differences.csv", index=False)
     return table
 

@@ -82,7 +82,8 @@ def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
     with contextlib.suppress(TeacherUnavailable):
         teacher = ready_teacher(stage)
         found.append(Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher)))
-    found = [each for each in found if sensor is None or _reads(each, sensor)]
+    if sensor is not None and SENSORS[sensor].path not in PAPER_PATHS:
+        found = [each for each in found if reads(getattr(each.load(), "student", None), sensor)]
     listed = [backbone(name) for name in stage.settings.backbones if name != stage.settings.teacher]
     frozen = [entry for entry in listed if not entry.supervised and not entry.needs()]
     able = [entry for entry in frozen if sensor is None or not entry.lacking(sensor)]
@@ -103,14 +104,10 @@ def _random(trunk: str) -> Backbone:
     return random_backbone("random", lambda: build_student(trunk, tuple(PATHS)), seed=0)
 
 
-def _reads(entrant: Entrant, sensor: str) -> bool:
-    """Whether it can read images of the sensor: those of no stem of the paper's need one of their own."""
+def reads(network: object, sensor: str) -> bool:
+    """Whether a network can read images of the sensor: those of no stem of the paper's need one of their own."""
     path = SENSORS[sensor].path
-    if path in PAPER_PATHS:
-        return True
-    loaded = entrant.load()
-    student = loaded.student if isinstance(loaded, StudentBackbone) else None
-    return isinstance(student, Student) and path in student.trained_paths
+    return path in PAPER_PATHS or (isinstance(network, Student) and path in network.trained_paths)
 
 
 def _student(arm: str, file: Path) -> Backbone:
@@ -255,13 +252,13 @@ def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Ev
 def _store_hash(stage: Stage, benchmark: Benchmark) -> str:
     """The hash of the benchmark's store, as the data stage wrote it down."""
     file = stage.layout.read("data") / "sources.csv"
-    listed = pd.read_csv(file).drop_duplicates("source").set_index("source")["store"]
+    listed = pd.read_csv(file, dtype=str).drop_duplicates("source").set_index("source")["store"]
     if benchmark.source not in listed:
         raise BrewError(
             f"benchmark {benchmark.name!r}: {file} lists {', '.join(listed.index)}; expected {benchmark.source!r} "
             "among them. Run the data stage"
         )
-    return str(listed[benchmark.source])
+    return listed[benchmark.source]
 
 
 def _as_json(part: Any) -> Any:

@@ -1,6 +1,7 @@
-"""Stage `optical-teacher`: the scale's frozen teacher, its centres, and a look at what it knows."""
+"""Stage `optical-teacher`: the scale's frozen teachers, their centres, and a look at what they know."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from brew.data.store import ArrayReader, open_store
+from brew.errors import BrewError, nearest
 from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherEntry, TeacherUnavailable, load_teacher
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import save
@@ -21,23 +23,32 @@ from brew.sensors import SENSORS
 from brew.stages import Stage
 
 #: Stores with optical images, in the order in which they are shown; training splits alone are read.
-_OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings")
+OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings")
 #: Sources whose licence lets a picture into a report.
 _SHOWN_SOURCES = ("miniature", "hot_buildings")
-_TRAINING = ("pretrain", "train")
+TRAINING = ("pretrain", "train")
 _PROBED = ("train", "validation")
 _CENTRE_IMAGES = 512
 
 
+def teachers_of(stage: Stage) -> list[TeacherEntry]:
+    """The scale's teacher, then the others that its arms may name; BrewError for an unknown one."""
+    names = dict.fromkeys((stage.settings.teacher, *stage.settings.other_teachers))
+    for name in names:
+        if name not in TEACHERS:
+            raise BrewError(f"teacher {name!r} is unknown; {nearest(name, tuple(TEACHERS))}")
+    return [TEACHERS[name] for name in names]
+
+
 def displays(
-    stage: Stage, limit: int = _CENTRE_IMAGES, batch: int = 64, sources: tuple[str, ...] = _OPTICAL_SOURCES
+    stage: Stage, limit: int = _CENTRE_IMAGES, batch: int = 64, sources: tuple[str, ...] = OPTICAL_SOURCES
 ) -> Iterator[Tensor]:
     """Training images of the optical sources in [0, 1], (batch, 3, y, x); never a scored one."""
     for name in sources:
         path = stage.layout.store(name)
         if not path.exists():
             continue
-        members = np.flatnonzero(np.isin(open_store(path)["split"].values, _TRAINING))
+        members = np.flatnonzero(np.isin(open_store(path)["split"].values, TRAINING))
         chosen = spread(members, limit)
         reader = ArrayReader(path, "optical")
         for start in range(0, len(chosen), batch):
@@ -49,41 +60,49 @@ def spread(members: np.ndarray, limit: int) -> np.ndarray:
     return members[np.unique(np.linspace(0, len(members) - 1, min(limit, len(members))).astype(int))]
 
 
-def prepare(stage: Stage) -> pd.Series:
-    """Load the teacher, centre it where it is meant to be, keep the centres; what it is, as a table.
+def prepare(stage: Stage) -> pd.DataFrame:
+    """Load every teacher, centre it where it is meant to be, keep the centres; what they are, a column each.
 
-    A teacher whose weights are absent is said to be so, and its arms will be "not run"; no other one takes its place.
+    One whose weights are absent is said to be so, and its arms will be "not run"; no other one takes its place.
     """
-    entry = TEACHERS[stage.settings.teacher]
-    facts = {"teacher": entry.name, "source": entry.source, "licence": entry.licence}
     folder = stage.layout.write("optical-teacher")
+    return pd.DataFrame({entry.name: _prepared(stage, entry, folder) for entry in teachers_of(stage)})
+
+
+def _prepared(stage: Stage, entry: TeacherEntry, folder: Path) -> pd.Series:
+    facts = {"source": entry.source, "licence": entry.licence}
     try:
-        teacher = entry.build()
+        teacher = entry.build(weights=weights_file(folder, entry))
     except TeacherUnavailable as absent:
-        (folder / "absent.txt").write_text(f"{absent}\n")
-        return pd.Series(facts | {"state": f"absent: {absent}"}, name="value")
+        (folder / f"{entry.name}-absent.txt").write_text(f"{absent}\n")
+        return pd.Series(facts | {"state": f"absent: {absent}"})
     if teacher.centred:
         teacher.centre_on(displays(stage))
-    torch.save(teacher.centres(), folder / "centres.pt")
+    torch.save(teacher.centres(), folder / f"{entry.name}.pt")
     parameters = sum(parameter.numel() for parameter in teacher.parameters())
     return pd.Series(
-        facts | {"state": "ready", "parameters": f"{parameters:,}", "centred on images": int(teacher.centre_images)},
-        name="value",
+        facts | {"state": "ready", "parameters": f"{parameters:,}", "centred on images": int(teacher.centre_images)}
     )
 
 
+def weights_file(folder: Path, entry: TeacherEntry) -> Path | None:
+    """Where the weights of a teacher lie that stage `learned_teacher` trains; the others know where theirs are."""
+    return folder / f"{entry.name}-weights.pt" if entry.learned_here else None
+
+
 def probe(stage: Stage, train: int = 700, test: int = 350) -> pd.DataFrame:
-    """Accuracy of a linear probe on class tokens: this teacher, and its architecture untrained.
+    """Accuracy of a linear probe on class tokens: every teacher, and its architecture untrained.
 
     Fitted on training scenes and read on validation scenes of every optical source with a scene label; test sets are
     left to the classification stage.
     """
-    entry = TEACHERS[stage.settings.teacher]
-    readers = {"random weights": _untrained(entry)}
-    if (stage.layout.write("optical-teacher") / "centres.pt").exists():
-        readers = {entry.name: _with_centres(stage, entry)} | readers
+    readers = {}
+    for entry in teachers_of(stage):
+        if (stage.layout.write("optical-teacher") / f"{entry.name}.pt").exists():
+            readers[entry.name] = _with_centres(stage, entry)
+        readers[f"{entry.name}, random weights"] = _untrained(entry)
     rows = []
-    for name in _OPTICAL_SOURCES:
+    for name in OPTICAL_SOURCES:
         path = stage.layout.store(name)
         if not path.exists() or "scene" not in (dataset := open_store(path)):
             continue
@@ -111,8 +130,9 @@ def _untrained(entry: TeacherEntry) -> OpticalTeacher:
 
 
 def _with_centres(stage: Stage, entry: TeacherEntry) -> OpticalTeacher:
-    teacher = entry.build()
-    teacher.load_centres(torch.load(stage.layout.write("optical-teacher") / "centres.pt", weights_only=True))
+    folder = stage.layout.write("optical-teacher")
+    teacher = entry.build(weights=weights_file(folder, entry))
+    teacher.load_centres(torch.load(folder / f"{entry.name}.pt", weights_only=True))
     return teacher
 
 
@@ -124,13 +144,22 @@ def _class_tokens(teacher: OpticalTeacher, reader: ArrayReader, samples: np.ndar
     return torch.cat(tokens).numpy()
 
 
-def ready_teacher(stage: Stage) -> OpticalTeacher:
-    """The scale's teacher with its centres; TeacherUnavailable where the stage found none."""
+def ready_teacher(stage: Stage, name: str | None = None) -> OpticalTeacher:
+    """The scale's teacher, or the named one, with its centres.
+
+    Raises TeacherUnavailable where the stage found none, BrewError where the scale does not list it.
+    """
+    name = name or stage.settings.teacher
+    if name not in (listed := [entry.name for entry in teachers_of(stage)]):
+        raise BrewError(
+            f"teacher {name!r} is not one of scale {stage.settings.scale.name!r} ({', '.join(listed)}); expected one "
+            "of them: add it to the scale's `other_teachers`"
+        )
     folder = stage.layout.read("optical-teacher")
-    if not (folder / "centres.pt").exists():
-        raise TeacherUnavailable((folder / "absent.txt").read_text().strip())
-    teacher = load_teacher(stage.settings.teacher)
-    teacher.load_centres(torch.load(folder / "centres.pt", weights_only=True))
+    if not (folder / f"{name}.pt").exists():
+        raise TeacherUnavailable((folder / f"{name}-absent.txt").read_text().strip())
+    teacher = load_teacher(name, weights=weights_file(folder, TEACHERS[name]))
+    teacher.load_centres(torch.load(folder / f"{name}.pt", weights_only=True))
     return teacher
 
 
@@ -146,28 +175,32 @@ def principal_colours(maps: Tensor) -> np.ndarray:
 
 
 def look(stage: Stage, images: int = 6) -> Figure:
-    """Training images beside the principal components of the teacher's patches."""
-    entry = TEACHERS[stage.settings.teacher]
-    teacher = _with_centres(stage, entry) if (stage.layout.write("optical-teacher") / "centres.pt").exists() else None
-    if teacher is None:
+    """Training images beside the principal components of every teacher's patches."""
+    folder = stage.layout.write("optical-teacher")
+    ready = [entry for entry in teachers_of(stage) if (folder / f"{entry.name}.pt").exists()]
+    if not ready:
         figure, axis = plt.subplots(figsize=(6, 1))
-        axis.text(0, 0.5, f"teacher {entry.name!r} is absent: nothing to show")
+        axis.text(0, 0.5, f"teacher {stage.settings.teacher!r} is absent: nothing to show")
         axis.axis("off")
         return figure
     first = next(displays(stage, limit=images, batch=images, sources=_SHOWN_SOURCES))
-    features = teacher(first)
-    rows = [("image", np.stack([true_colour(np.asarray(each) * 255, "rgb") for each in first])),
-            ("middle patches", principal_colours(features.middle)),
-            ("late patches", principal_colours(features.late))]  # fmt: skip
-    figure, axes = plt.subplots(3, len(first), figsize=(2 * len(first), 6.2), layout="constrained", squeeze=False)
+    rows = [("image", np.stack([true_colour(np.asarray(each) * 255, "rgb") for each in first]))]
+    for entry in ready:
+        features = _with_centres(stage, entry)(first)
+        rows += [(f"{entry.name}:\nmiddle patches", principal_colours(features.middle)),
+                 (f"{entry.name}:\nlate patches", principal_colours(features.late))]  # fmt: skip
+    figure, axes = plt.subplots(
+        len(rows), len(first), figsize=(2 * len(first), 2.07 * len(rows)), layout="constrained", squeeze=False
+    )
     for row, (title, pictures) in zip(axes, rows, strict=True):
         for axis, picture in zip(row, pictures, strict=True):
             axis.imshow(picture)
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(title, fontsize=9)
+    names = ", ".join(entry.name for entry in ready)
     caption = (
-        f"What the optical teacher ({teacher.name}) sees: training images, and the first three principal components of "
-        "its middle and late patch features as red, green and blue."
+        f"What the optical teacher ({names}) sees: training images, and the first three principal components of its "
+        "middle and late patch features as red, green and blue."
     )
-    save(figure, stage.layout.write("optical-teacher") / "teacher-pca.png", caption)
+    save(figure, folder / "teacher-pca.png", caption)
     return figure

@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -36,12 +37,14 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from brew import settings
 from brew.data.batches import Batches
+from brew.data.rendered import RenderedFeed
+from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.models.student import build_student, save_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.paths import ROOT, SCRATCH
 from brew.pretraining.arms import Arm, arm
-from brew.pretraining.loop import Pretrained, pretrain
+from brew.pretraining.loop import Feed, Pretrained, pretrain
 from brew.reporting.provenance import sha256
 from brew.reporting.style import colour, save
 from brew.scales import arm_and_seed
@@ -114,7 +117,7 @@ def train(stage: Stage, run: str) -> pd.DataFrame:
     folder = stage.layout.write(f"pretrain/{run}")
     chosen, numbers = plan(stage, run)
     try:
-        teachers = {entry: ready_teacher(stage) for entry in chosen.teachers}
+        teachers = {entry: ready_teacher(stage, entry) for entry in chosen.teachers}
     except TeacherUnavailable as absent:
         (folder / "not-run.txt").write_text(f"{absent}\n")
         return pd.DataFrame()
@@ -134,6 +137,10 @@ def train(stage: Stage, run: str) -> pd.DataFrame:
     except ProcessRaisedException as error:  # of a forked process, whose error comes as the text of its traceback
         raise BrewError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
     history.round(6).to_csv(folder / "history.csv", index=False)
+    for file in snapshots(unfinished, numbers).values():
+        (folder / "snapshots").mkdir(exist_ok=True)
+        shutil.copy(file, folder / "snapshots")
+    shutil.rmtree(unfinished.with_suffix(""), ignore_errors=True)
     unfinished.unlink(missing_ok=True)
     return history
 
@@ -170,15 +177,37 @@ def _train(
 ) -> Pretrained:  # fmt: skip
     """Train this process's share."""
     o, teachers = numbers.optimisation, {entry: _on_device(it, numbers, fabric) for entry, it in teachers.items()}
-    feeds = [
-        Batches(feed.source, stage.layout.store(feed.source), _read(chosen, feed), feed.splits, feed.batch, o.seed,
-                fabric.device, fabric.global_rank, fabric.world_size)
-        for feed in usable(chosen, numbers.feeds)
-    ]  # fmt: skip
+    feeds = [_feed(stage, chosen, feed, o.seed, fabric) for feed in usable(chosen, numbers.feeds)]
     student = build_student(
         numbers.backbone, chosen.paths, fixed_count=o.fixed_count, maskable=bool(chosen.masking), seed=o.seed
     )
-    return pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric, keep)
+    on_the_way = snapshots(unfinished, numbers)
+    return pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric, keep, on_the_way)
+
+
+def _feed(stage: Stage, chosen: Arm, feed: FeedSettings, seed: int, fabric: Fabric) -> Feed:
+    """This process's share of a source: its store's samples, or scenes behind its store's last one."""
+    path, share = stage.layout.store(feed.source), (fabric.device, fabric.global_rank, fabric.world_size)
+    if not feed.rendered:
+        return Batches(feed.source, path, _read(chosen, feed), feed.splits, feed.batch, seed, *share)
+    world = stage.settings.data.miniature
+    assert world is not None  # it has a store
+    device, rank, processes = share
+    return RenderedFeed(
+        feed.source, world.seed, feed.rendered, feed.batch, world.size, _read(chosen, feed), device,
+        first=open_store(path).sizes["sample"], rank=rank, world=processes,
+    )  # fmt: skip
+
+
+def snapshots(unfinished: Path, numbers: Pretraining) -> dict[int, Path]:
+    """After which steps, but for the last one, a run keeps its student, and where until it ends.
+
+    In a folder beside the checkpoint, so that an interrupted run finds those that it has written.
+    """
+    folder, count, steps = unfinished.with_suffix(""), numbers.snapshots, numbers.optimisation.steps
+    if count > 1:
+        folder.mkdir(parents=True, exist_ok=True)
+    return {step: folder / f"{step}.pt" for step in (round(steps * part / count) for part in range(1, count))}
 
 
 def _on_device(teacher: OpticalTeacher, numbers: Pretraining, fabric: Fabric) -> OpticalTeacher:
@@ -288,7 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
         unfinished = _unfinished(stage, chosen, numbers, fabric)
         with _one_of(devices * nodes, unfinished):
             fabric.launch()
-            teachers = {entry: ready_teacher(stage) for entry in chosen.teachers}
+            teachers = {entry: ready_teacher(stage, entry) for entry in chosen.teachers}
             _train(stage, chosen, numbers, teachers, unfinished, fabric, keep=True)
     except BrewError as error:
         print(f"error: {error}", file=sys.stderr)

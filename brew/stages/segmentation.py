@@ -19,9 +19,8 @@ from brew.downstream.features import AtTime
 from brew.downstream.fit import passes_over
 from brew.downstream.scores import Score, scores_of, write_arrays
 from brew.downstream.segmentation import SegmentationResult, SegmentationTask, TaskMaps
-from brew.reporting.pictures import true_colour
+from brew.reporting.pictures import picture
 from brew.reporting.style import label, save
-from brew.sensors import SENSORS
 from brew.stages import Stage
 from brew.stages.evaluation import (
     Entrant,
@@ -144,15 +143,6 @@ def _telling(labels: np.ndarray, ignore: int | None, count: int = _SHOWN) -> np.
     return np.array(sorted(range(len(labels)), key=lambda i: scores[i], reverse=True)[:count])
 
 
-def _picture(image: np.ndarray, name: str) -> np.ndarray:
-    """In true colour, or in greys of the first band over two deviations about its mean where there are no three."""
-    sensor = SENSORS[name]
-    if len(sensor) >= 3:
-        return true_colour(image, name)
-    grey = (image[0].astype(float) - sensor.mean[0]) / (4 * sensor.std[0]) + 0.5
-    return np.clip(np.stack([grey] * 3, axis=-1), 0, 1)
-
-
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Test images, their labels and every backbone's map."""
     opened = open_benchmark(stage, benchmark)
@@ -166,7 +156,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     kept = first["samples"][: len(first["predictions"])]
     chosen = _telling(opened.labels[kept], benchmark.ignore)
     samples = kept[chosen]
-    images = [_picture(each, benchmark.sensor) for each in AtTime(opened.images).read(samples)]
+    images = [picture(each, benchmark.sensor) for each in AtTime(opened.images).read(samples)]
     columns = [("image", images), ("label", list(opened.labels[samples]))]
     columns += [(label(arm), list(arrays["predictions"][chosen])) for arm, arrays in predictions.items()]
     figure, axes = plt.subplots(
@@ -179,14 +169,14 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     colours = plt.get_cmap("tab10").with_extremes(bad="white")
     for column, (title, pictures) in enumerate(columns):
         axes[0, column].set_title(title, fontsize=8)
-        for row, picture in enumerate(pictures):
+        for row, shown in enumerate(pictures):
             axes[row, column].set(xticks=[], yticks=[])
-            if picture.ndim == 3:
-                axes[row, column].imshow(picture)
+            if shown.ndim == 3:
+                axes[row, column].imshow(shown)
                 continue
             hidden = opened.labels[samples[row]] == benchmark.ignore if benchmark.ignore is not None else False
-            shown = np.ma.masked_array(picture, np.broadcast_to(hidden, picture.shape))
-            axes[row, column].imshow(shown, cmap=colours, vmin=-0.5, vmax=9.5)
+            masked = np.ma.masked_array(shown, np.broadcast_to(hidden, shown.shape))
+            axes[row, column].imshow(masked, cmap=colours, vmin=-0.5, vmax=9.5)
     handles = [Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(benchmark.classes))]
     figure.legend(
         handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8

@@ -59,20 +59,33 @@ class Sources:
 
 @dataclass(frozen=True)
 class FeedSettings:
-    """One source of training images. variables: of its store. splits: of its samples. batch: samples per step."""
+    """One source of training images. variables: of its store. splits: of its samples. batch: samples per step.
+
+    rendered: so many new scenes per epoch, rendered on the training device while training runs, instead of the
+        store's; of the miniature alone.
+    """
 
     source: str
     variables: tuple[str, ...]
     splits: tuple[str, ...]
     batch: int
+    rendered: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rendered and self.source != "miniature":
+            raise BrewError(
+                f"pretraining.feeds: {self.source!r} is to be rendered; expected 'miniature', the one source that is; "
+                "leave `rendered` out"
+            )
 
 
 @dataclass(frozen=True)
 class Pretraining:
     """The section `pretraining`. backbone: of TRUNKS. feeds: an arm takes those that have an image for its stems.
 
-    precision: of Lightning Fabric. Over how many processes a run is spread is no parameter: torchrun or SLURM says it
-    (docs/running-in-parallel.md).
+    precision: of Lightning Fabric. snapshots: how often the student is kept on its way, at equal distances and at the
+    end, for the curve of what it has learned (stage `progress`); 0 keeps the last step alone. Over how many processes
+    a run is spread is no parameter: torchrun or SLURM says it (docs/running-in-parallel.md).
     """
 
     backbone: str
@@ -80,6 +93,7 @@ class Pretraining:
     optimisation: Optimisation
     views: ViewSettings
     precision: str = "32-true"
+    snapshots: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,7 @@ class Settings:
 
     arms: what is pretrained, in the order of the tables; "deo-seed1" is the arm deo again, from the next seed.
     changes: per entry of `arms`, what it changes in `pretraining.optimisation`.
-    teacher: the scale's optical teacher, a name of TEACHERS.
+    teacher: the scale's optical teacher, a name of TEACHERS. other_teachers: those that its arms name beside it.
     backbones: what the arms are compared with, names of BACKBONES.
     """
 
@@ -119,6 +133,7 @@ class Settings:
     changes: Mapping[str, Mapping[str, int | float]]
     data: Sources
     teacher: str
+    other_teachers: tuple[str, ...]
     backbones: tuple[str, ...]
     pretraining: Pretraining
     downstream: Downstream

@@ -50,6 +50,8 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
         paths = [layout.read("tables") / f"{name}.csv" for name in names]
         return [site.table(path, f"{pages}/tables.html", f"{tables}/{path.name}") for path in paths if path.exists()]
 
+    progress = shown("progress", "progress-by-benchmark")
+    progress = [*figures("progress"), *progress] if progress else []
     return [
         site.Section(
             "Results",
@@ -95,8 +97,8 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
         ),
         site.Section(
             "Pretraining",
-            "What each arm maximises, by name.",
-            figures("figures", pattern="training.png"),
+            "What each arm maximises, by name, and what it has learned along the way where the scale kept that.",
+            [*figures("figures", pattern="training.png"), *progress],
         ),
         site.Section(
             "Optical teacher",

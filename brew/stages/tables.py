@@ -142,20 +142,52 @@ def alignment(stage: Stage) -> pd.DataFrame | None:
     if found.empty:
         return None
     rows = []
-    for (token, arm, seed), lines in found.groupby(["token", "backbone", "seed"], sort=False):
+    for (teacher, token, arm, seed), lines in found.groupby(["teacher", "token", "backbone", "seed"], sort=False):
         for measure in ("cka", "cosine"):
             cells = {
                 f"stride {line['stride']}": f"{line[measure]:.2f} [{line[measure + ' low']:.2f}, "
                 f"{line[measure + ' high']:.2f}]"
                 for line in lines.to_dict("records")
             }
-            rows.append({"token": token, "student": label(str(arm)), "seed": seed, "measure": measure, **cells})
+            student = {"teacher": teacher, "token": token, "student": label(str(arm)), "seed": seed}
+            rows.append({**student, "measure": measure, **cells})
     caption = (
-        "Alignment of each layer of the student with the optical teacher's class token and late and middle patches on "
+        "Alignment of each layer of the student with an optical teacher's class token and late and middle patches on "
         f"{found['images'].iloc[0]} optical test images: debiased linear CKA, and the mean cosine through a ridge map "
         "fitted on training images, both sides less their mean there. In brackets the 95 % interval over images."
     )
     return _write(stage, "alignment", pd.DataFrame(rows), caption)
+
+
+def progress(stage: Stage) -> pd.DataFrame | None:
+    """What the arms gained along their training, from what stage `progress` left; None where none was kept."""
+    found = pd.read_csv(stage.layout.read("progress") / "summary.csv", keep_default_na=False)
+    if found.empty:
+        return None
+    caption = (
+        "What an arm gained along its training, in points of a linear reading of frozen features on validation images, "
+        "mean over the benchmarks of a modality and over seeds of pretraining, with the deviation over seeds. At rest: "
+        "the last third brought no more than one point."
+    )
+    return _write(stage, "progress", found, caption)
+
+
+def progress_by_benchmark(stage: Stage) -> pd.DataFrame | None:
+    """The same benchmark by benchmark, with the interval over images; None where none was kept."""
+    found = pd.read_csv(stage.layout.read("progress") / "gains.csv")
+    if found.empty:
+        return None
+    points = (100 * found[["gain", "low", "high"]]).to_numpy()
+    cells = [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}]" for gain, low, high in points]
+    keys = ["benchmark", "arm", "seed"]
+    titles = {"untrained": "over the untrained trunk", "two thirds": "in the last third"}
+    table = found.assign(cell=cells, since=found["since"].map(titles), arm=found["arm"].map(label))
+    table = table.pivot(index=keys, columns="since", values="cell").reset_index()
+    caption = (
+        "Gain of a linear reading of frozen features on validation images, in points, run by run: over the untrained "
+        "trunk, and in the last third of the steps. In brackets the 95 % interval of the difference over images."
+    )
+    return _write(stage, "progress-by-benchmark", table, caption)
 
 
 def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | None:
@@ -214,9 +246,11 @@ def change_by_city(stage: Stage) -> pd.DataFrame | None:
     return _write(stage, "oscd-cities", table, caption)
 
 
-def paired(stage: Stage) -> pd.DataFrame:
-    """The paired differences that the change stage left."""
+def paired(stage: Stage) -> pd.DataFrame | None:
+    """The paired differences that the change stage left; None where the reference was not run on change."""
     table = pd.read_csv(stage.layout.read("change") / "differences.csv", keep_default_na=False)
+    if table.empty:
+        return None
     caption = (
         "Change detection: F1 of every backbone less that of `ms-only` on the same test scenes. The interval resamples "
         "whole scenes jointly for both (approximate for ten cities); p is exact over all exchanges of the two in any "

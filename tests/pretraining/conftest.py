@@ -1,7 +1,8 @@
 """A feed of a few rendered scenes, and a run short enough for a test."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import pytest
@@ -52,12 +53,16 @@ def teacher() -> OpticalTeacher:
 def short_run(scenes: SceneFeed, teacher: OpticalTeacher, tmp_path: Path):
     """A function that pretrains one arm for some steps. feed: replaces the scenes. depth: stochastic depth."""
 
+    def teachers(name: str) -> OpticalTeacher:
+        return teacher if name == teacher.name else TEACHERS[name].build(random=True)
+
     def run(
         name: str,
         steps: int,
         feed: object = None,
         unfinished: Path | None = None,
         depth: float | None = None,
+        snapshots: Mapping[int, Path] = MappingProxyType({}),
         **numbers: object,
     ) -> Pretrained:
         chosen = arm(name).with_teacher("miniature")
@@ -71,8 +76,8 @@ def short_run(scenes: SceneFeed, teacher: OpticalTeacher, tmp_path: Path):
             seed=0,
         )
         return pretrain(
-            chosen, student, {each: teacher for each in chosen.teachers}, [feed or scenes], VIEWS, optimisation,
-            unfinished or tmp_path / "unfinished.pt", Fabric(accelerator="cpu", devices=1),
+            chosen, student, {each: teachers(each) for each in chosen.teachers}, [feed or scenes], VIEWS, optimisation,
+            unfinished or tmp_path / "unfinished.pt", Fabric(accelerator="cpu", devices=1), snapshots=snapshots,
         )  # fmt: skip
 
     return run

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from brew.errors import BrewError
-from brew.models.student import build_student
+from brew.models.student import build_student, load_student
 from brew.pretraining import checkpoint
 from brew.pretraining.loop import Log, clip, parameter_groups
 
@@ -46,6 +46,24 @@ def test_an_interrupted_run_resumes_to_the_same_bits(short_run, scenes, tmp_path
     resumed = short_run("deo", steps=9, unfinished=unfinished)
     assert same_weights(whole.student.state_dict(), resumed.student.state_dict())
     pd.testing.assert_frame_equal(whole.history, resumed.history)
+
+
+def test_students_kept_on_the_way_change_nothing_and_survive_a_kill(short_run, scenes, tmp_path):
+    files = {step: tmp_path / f"{step}.pt" for step in (2, 4)}
+    plain = short_run("deo", steps=6)
+    kept = short_run("deo", steps=6, unfinished=tmp_path / "kept.pt", snapshots=files)
+    assert same_weights(plain.student.state_dict(), kept.student.state_dict())
+    whole = {step: file.read_bytes() for step, file in files.items()}
+    again = {step: tmp_path / f"again-{step}.pt" for step in files}
+    killed = {"unfinished": tmp_path / "killed.pt", "snapshots": again}
+    with pytest.raises(Interrupted):
+        short_run("deo", steps=6, feed=DyingFeed(scenes, 3), checkpoint_every_s=0.0, **killed)
+    assert again[2].exists() and not again[4].exists()
+    short_run("deo", steps=6, **killed)
+    assert {step: file.read_bytes() for step, file in again.items()} == whole
+    early, late = (load_student(files[step]) for step in (2, 4))
+    assert [early.provenance["steps"], late.provenance["steps"]] == [2, 4]
+    assert not same_weights(early.state_dict(), late.state_dict())
 
 
 def test_a_stem_that_the_arm_does_not_train_stays_and_has_no_gradient(short_run):

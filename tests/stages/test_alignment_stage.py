@@ -1,5 +1,6 @@
 """The alignment stage on a store of a few images and an untrained teacher: what is written, and for whom."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     ]
     monkeypatch.setattr(alignment, "entrants", lambda stage: compared)
     teacher = TEACHERS["miniature"].build(random=True)
-    monkeypatch.setattr(alignment, "ready_teacher", lambda stage: teacher)
+    monkeypatch.setattr(alignment, "ready_teacher", lambda stage, name: teacher)
     return found
 
 
@@ -53,12 +54,23 @@ def test_every_student_is_compared_at_every_layer_with_every_token(stage: Stage)
 
 
 def test_an_absent_teacher_is_said_and_not_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(stage: Stage) -> None:
+    def absent(stage: Stage, name: str) -> None:
         raise alignment.TeacherUnavailable("no weights here")
 
     monkeypatch.setattr(alignment, "ready_teacher", absent)
     assert alignment.compute(stage).empty and tables.alignment(stage) is None
     assert alignment.show(stage).axes[0].texts[0].get_text().startswith("no weights here")
+
+
+def test_several_teachers_stand_side_by_side(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(stage.settings, teacher="miniature", other_teachers=("self-distilled",))
+    both = replace(stage, settings=settings)
+    monkeypatch.setattr(alignment, "ready_teacher", lambda stage, name: TEACHERS[name].build(random=True))
+    table = alignment.compute(both)
+    assert table["teacher"].unique().tolist() == ["miniature", "self-distilled"]
+    assert len(alignment.show(both).axes) == 2 * len(alignment.TOKENS)
+    shown = tables.alignment(both)
+    assert shown is not None and shown["teacher"].nunique() == 2
 
 
 def test_a_scale_without_optical_images_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

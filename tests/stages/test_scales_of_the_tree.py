@@ -35,7 +35,7 @@ def test_every_scale_loads_and_plans(scale):
         assert feed.source in present and set(feed.variables) <= set(IMAGES)
     for name in _arms(scale):
         chosen, numbers = plan(Stage(settings, Layout(scale, explore=True)), name)
-        assert usable(chosen, numbers.feeds) and set(chosen.teachers) <= {settings.teacher}
+        assert usable(chosen, numbers.feeds) and set(chosen.teachers) <= {settings.teacher, *settings.other_teachers}
 
 
 def _world(scale: str) -> int | None:
