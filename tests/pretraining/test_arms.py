@@ -11,9 +11,9 @@ def test_every_arm_trains_and_its_loss_falls(name, short_run):
     run = short_run(name, steps=24)
     loss = run.history["loss"]
     assert loss.tail(6).mean() < loss.head(6).mean()
-    entry = ARMS[name]
+    entry = ARMS[name].with_teacher("miniature")
     named = {f"{each.path}/{part}" for each in entry.self_distillation for part in ("compression", "expansion")}
-    named |= {f"miniature/{token}" for each in entry.distillation for token, _ in each.tokens}
+    named |= {f"{each.teacher}/{token}" for each in entry.distillation for token, _ in each.tokens}
     named |= {f"{each.path}/reconstruction" for each in entry.masking}
     assert named == {column for column in run.history if "/" in column}
     assert run.student.trained_paths == entry.paths
