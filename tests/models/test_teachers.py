@@ -255,6 +255,19 @@ def test_imagenet_weights_fit_one_by_one() -> None:
     assert mean_cosine(load_teacher("imagenet")(images).class_token) < 0.7
 
 
+def test_norms_taken_into_convolutions_leave_the_features() -> None:
+    network = timm.create_model("tf_efficientnet_lite0").eval()
+    network.load_state_dict(teachers._in_order(teachers._efficientnet_lite0_weights(), network.state_dict()))
+    folded, images = teachers._efficientnet_lite0(False, False), torch.rand(2, 3, 128, 128) * 2 - 1
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    with torch.no_grad():
+        last, (middle, late) = network.forward_intermediates(images, indices=[-2, -1])
+        found = folded(images)
+        pooled = network.forward_head(last, pre_logits=True)
+    for told, expected in ((found.class_token, pooled), (found.late, late), (found.middle, middle)):
+        assert (told - expected).abs().max() < 2e-4 * expected.std()
+
+
 def mean_cosine(vectors: torch.Tensor) -> float:
     units = F.normalize(vectors, dim=1)
     count = len(units)
