@@ -31,8 +31,8 @@ from brew.stages import Stage
 from brew.stages.evaluation import Evaluation, Opened, entrants, open_benchmark, reads, run
 from brew.stages.optical_teacher import spread
 
-#: Images of each split that are read at most, and cells of each image of a dense task.
-_TRAIN, _VALIDATION, _CELLS = 96, 96, 48
+#: Images and pixels of each split that are read at most, and cells of all of them on a dense task.
+_IMAGES, _PIXELS, _CELLS = 96, 2**21, 4608
 _BATCH = 16
 #: A curve has come to rest where its last third brought no more than so many points.
 REST = 1.0
@@ -75,7 +75,7 @@ def _counts(stage: Stage) -> _Counts:
     for benchmark in filter(stage.settings.data.offers, BENCHMARKS.values()):
         opened = open_benchmark(stage, benchmark)
         for kept in _kept(stage, benchmark.sensor):
-            numbers = (_TRAIN, _VALIDATION, _CELLS)
+            numbers = (_IMAGES, _PIXELS, _CELLS)
             compute = partial(_read, opened, kept.load)
             planned.append(Evaluation(benchmark, kept.name, kept.identity, kept.seed, numbers, compute))
             places.append((benchmark.name, kept.arm, kept.seed, kept.step))
@@ -104,7 +104,8 @@ def _student(arm: str, file: Path) -> Backbone:
 def _read(opened: Opened, load: Callable[[], Backbone]) -> CellResult:
     """Counts per validation image of a linear reading that was fitted on training images."""
     b, backbone, split = opened.benchmark, load(), opened.split()
-    parts = spread(split.train, _TRAIN), spread(split.validation, _VALIDATION)
+    images = min(_IMAGES, max(1, _PIXELS // (opened.images.shape[-1] * opened.images.shape[-2])))
+    parts = spread(split.train, images), spread(split.validation, images)
     if b.task == "classification":
         x, y = (np.concatenate([backbone.pooled(each, b.sensor) for each in _images(opened, part)]) for part in parts)
         fitted, truth = (opened.labels[part] for part in parts)
@@ -114,7 +115,7 @@ def _read(opened: Opened, load: Callable[[], Backbone]) -> CellResult:
             columns = x[:, None], fitted[:, None], y[:, None], truth[:, None]
             counts = linear.read_out(*columns, len(b.classes))
     else:
-        (x, fitted), (y, truth) = (_cells(opened, backbone, part) for part in parts)
+        (x, fitted), (y, truth) = (_cells(opened, backbone, part, _CELLS // images) for part in parts)
         counts = linear.read_out(x, fitted, y, truth, len(b.classes), b.ignore)
     return CellResult({}, {"counts": counts, "samples": parts[1]})
 
@@ -125,8 +126,8 @@ def _images(opened: Opened, samples: np.ndarray) -> Iterator[Tensor]:
         yield torch.from_numpy(opened.images.read(samples[start : start + _BATCH])[:, 0].astype(np.float32))
 
 
-def _cells(opened: Opened, backbone: Backbone, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of cells at stride 4; of a change task, how far the two dates' features lie apart."""
+def _cells(opened: Opened, backbone: Backbone, samples: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features and labels of `count` cells per image at stride 4; of a change task, how far the dates' lie apart."""
     b = opened.benchmark
     labels = opened.labels[samples]
     labels = (labels > 0).astype(labels.dtype) if b.task == "change" else labels
@@ -136,7 +137,8 @@ def _cells(opened: Opened, backbone: Backbone, samples: np.ndarray) -> tuple[np.
         dates = [backbone.pyramid(read[:, time], b.sensor) for time in range(2 if b.task == "change" else 1)]
         maps = dates[0] if len(dates) == 1 else [(one - other).abs() for one, other in zip(*dates, strict=True)]
         grid = (maps[0].shape[2], maps[0].shape[3])
-        cells, own = linear.choose_cells(labels[start : start + _BATCH], grid, _CELLS, b.ignore, seed=start)
+        most = min(count, grid[0] * grid[1])
+        cells, own = linear.choose_cells(labels[start : start + _BATCH], grid, most, b.ignore, seed=start)
         features.append(linear.cell_features(maps, grid, cells))
         told.append(own)
     return np.concatenate(features), np.concatenate(told)
@@ -227,9 +229,9 @@ def show(stage: Stage) -> Figure:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
     caption = (
         "What each arm has learned along its training: the mean over benchmarks of the score of a linear reading of "
-        f"frozen features, fitted on at most {_TRAIN} training images and read on at most {_VALIDATION} validation "
-        "images. Bands: one standard deviation over seeds of pretraining, where there are several. Test images are not "
-        "looked at."
+        f"frozen features, fitted on at most {_IMAGES} training images and read on as many validation images (fewer "
+        "where they are large). Bands: one standard deviation over seeds of pretraining, where there are several. Test "
+        "images are not looked at."
     )
     save(figure, folder / "progress.png", caption)
     return figure
