@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
+from brew.data.rendered import RenderedFeed
 from brew.errors import BrewError
 from brew.models.student import build_student, load_student
 from brew.pretraining import checkpoint
@@ -64,6 +65,14 @@ def test_students_kept_on_the_way_change_nothing_and_survive_a_kill(short_run, s
     early, late = (load_student(files[step]) for step in (2, 4))
     assert [early.provenance["steps"], late.provenance["steps"]] == [2, 4]
     assert not same_weights(early.state_dict(), late.state_dict())
+
+
+def test_scenes_rendered_on_the_way_train_as_stored_ones_do(short_run):
+    stored = short_run("deo", steps=2)
+    feed = RenderedFeed("scenes", 5, 16, 8, 32, ("multispectral", "optical"))
+    rendered = short_run("deo", steps=2, feed=feed)
+    assert same_weights(stored.student.state_dict(), rendered.student.state_dict())
+    pd.testing.assert_frame_equal(stored.history, rendered.history)
 
 
 def test_a_stem_that_the_arm_does_not_train_stays_and_has_no_gradient(short_run):

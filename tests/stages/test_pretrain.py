@@ -3,14 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from brew import scales, settings
+from brew import paths, scales, settings
+from brew.data.rendered import RenderedFeed
+from brew.data.store import Variable, write_store
 from brew.errors import BrewError
 from brew.paths import Layout
+from brew.pretraining.loop import Feed
 from brew.stages import Stage, begin
-from brew.stages.pretrain import _fabric, plan
-from brew.stages.settings import Settings, load
+from brew.stages.pretrain import _fabric, _feed, plan
+from brew.stages.settings import FeedSettings, Settings, load
 
 
 def test_a_precision_that_the_losses_cannot_bear_is_refused():
@@ -37,3 +41,24 @@ def test_an_arm_changes_whole_numbers_and_fractions_for_itself():
     own, other = (plan(stage, arm)[1].optimisation for arm in ("deo", "ms-only"))
     assert (own.steps, own.learning_rate) == (7, 2e-3)
     assert other == changed.pretraining.optimisation
+
+
+def test_rendered_scenes_begin_behind_the_store_s(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    stage = begin("gpu")
+    store = stage.layout.store("miniature")
+    store.parent.mkdir(parents=True)
+    write_store(store, 3, {"split": Variable(("sample",), (), "text")}, [{"split": np.array(["train"] * 3)}], {})
+    chosen, numbers = plan(stage, "ms-only")
+    (feed,) = numbers.feeds
+    found = _feed(stage, chosen, feed, 0, _fabric(numbers))
+    assert isinstance(found, RenderedFeed) and isinstance(found, Feed)
+    world = stage.settings.data.miniature
+    assert world is not None
+    assert (found.first, found.seed, found.size, len(found)) == (3, world.seed, world.size, 8192 // 64)
+    assert found.products == ("multispectral", "optical")
+
+
+def test_only_the_miniature_can_be_rendered():
+    with pytest.raises(BrewError, match="'oscd' is to be rendered; expected 'miniature'"):
+        FeedSettings("oscd", ("multispectral",), (), 4, rendered=8)
