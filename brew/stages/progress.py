@@ -71,11 +71,12 @@ _Counts = dict[tuple[str, str, int, int], np.ndarray]  # by benchmark, arm, seed
 
 
 def _counts(stage: Stage) -> _Counts:
-    planned, places = [], []
-    for benchmark in filter(stage.settings.data.offers, BENCHMARKS.values()):
+    planned, places, numbers = [], [], (_IMAGES, _PIXELS, _CELLS)
+    benchmarks = list(filter(stage.settings.data.offers, BENCHMARKS.values()))
+    able = {sensor: list(_kept(stage, sensor)) for sensor in dict.fromkeys(each.sensor for each in benchmarks)}
+    for benchmark in benchmarks:
         opened = open_benchmark(stage, benchmark)
-        for kept in _kept(stage, benchmark.sensor):
-            numbers = (_IMAGES, _PIXELS, _CELLS)
+        for kept in able[benchmark.sensor]:
             compute = partial(_read, opened, kept.load)
             planned.append(Evaluation(benchmark, kept.name, kept.identity, kept.seed, numbers, compute))
             places.append((benchmark.name, kept.arm, kept.seed, kept.step))
