@@ -65,4 +65,4 @@ def test_the_matched_arm_computes_as_much_as_deo():
 def test_the_study_has_the_sizes_that_the_record_names():
     miniature, numbers = load("study").data.miniature, load("study").pretraining
     assert miniature is not None and (miniature.pretrain, miniature.train, miniature.test) == (4096, 400, 384)
-    assert numbers.optimisation.steps == 600 and load("study").teacher == "imagenet"
+    assert numbers.optimisation.steps == 450 and load("study").teacher == "imagenet"
