@@ -32,7 +32,7 @@ from brew.stages.evaluation import Evaluation, Opened, entrants, open_benchmark,
 from brew.stages.optical_teacher import spread
 
 #: Images and pixels of each split that are read at most, and cells of all of them on a dense task.
-_IMAGES, _PIXELS, _CELLS = 96, 2**21, 4608
+_IMAGES, _PIXELS, _CELLS = 192, 2**21, 9216
 _BATCH = 16
 #: A curve has come to rest where its last third brought no more than so many points.
 REST = 1.0
