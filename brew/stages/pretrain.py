@@ -124,24 +124,30 @@ def train(stage: Stage, run: str) -> pd.DataFrame:
     fabric = _fabric(numbers, processes(), start_method="fork")
     unfinished = _unfinished(stage, chosen, numbers, fabric)
 
-    def share(fabric: Fabric) -> pd.DataFrame:
+    rows = unfinished.with_suffix(".pickle")
+    rows.parent.mkdir(parents=True, exist_ok=True)
+
+    def share(fabric: Fabric) -> None:
+        """Leaves files and returns nothing: a forked process that returns more than a pipe holds never ends."""
         trained = _train(stage, chosen, numbers, teachers, unfinished, fabric)
         if fabric.is_global_zero:
             o = numbers.optimisation
             provenance = {"arm": chosen.name, "scale": stage.settings.scale.name, "steps": o.steps, "seed": o.seed}
             save_student(folder / "student.pt", trained.student.cpu(), provenance)
-        return trained.history
+            trained.history.to_pickle(rows)
 
     try:
-        history = fabric.launch(share) if fabric.world_size > 1 else share(fabric)
+        fabric.launch(share) if fabric.world_size > 1 else share(fabric)
     except ProcessRaisedException as error:  # of a forked process, whose error comes as the text of its traceback
         raise BrewError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
+    history = pd.read_pickle(rows)
     history.round(6).to_csv(folder / "history.csv", index=False)
     for file in snapshots(unfinished, numbers).values():
         (folder / "snapshots").mkdir(exist_ok=True)
         shutil.copy(file, folder / "snapshots")
     shutil.rmtree(unfinished.with_suffix(""), ignore_errors=True)
-    unfinished.unlink(missing_ok=True)
+    for file in (rows, unfinished):
+        file.unlink(missing_ok=True)
     return history
 
 

@@ -336,6 +336,24 @@ def test_forked_processes_of_the_stage_train_as_one_does(tree):
     np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-4)
 
 
+LONG = """
+import pandas as pd
+from brew.pretraining.loop import Pretrained
+from brew.stages import begin, pretrain
+train = pretrain._train
+def long(*given, **named):
+    trained = train(*given, **named)
+    return Pretrained(trained.student, pd.concat([trained.history] * 2000))
+pretrain._train = long
+print(len(pretrain.train(begin('small', explore=False), 'ms-only')))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_a_history_longer_than_a_pipe_holds_does_not_keep_a_forked_process(tree):
+    assert python(tree, "-c", LONG, BREW_PROCESSES="2").split() == ["6000"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 def test_an_error_of_a_forked_process_reaches_the_notebook(tree):
     scale(tree, steps=3, learning_rate=1e30)
