@@ -6,7 +6,7 @@ having such a path is not mistaken for having a teacher. Left out: reading and w
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -24,6 +24,7 @@ from brew.reporting.comparison import (
     Scored,
     average_column,
     benchmark_column,
+    share,
     wide,
 )
 from brew.reporting.gains import EXPLORATORY, Gain, by_seed, gain
@@ -108,21 +109,46 @@ def paper_ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     return _of_arms(columns, rows)
 
 
+@dataclass(frozen=True)
+class Gained:
+    """What an arm is ahead of a reference, by the groups of benchmarks; None where one of both was not run."""
+
+    arm: str
+    reference: str
+    found: Mapping[str, Gain | None]
+
+
+def gained(scored: Scored, names: Sequence[str], labels: float = 1.0) -> list[Gained]:
+    """Every arm that was run from that share of the labels, less each reference."""
+    run = [arm for arm in ARMS if any(arm in scored.of(name, labels) for name in names)]
+    groups = {title: group.members(names) for title, group in GROUPS.items()}
+    return [
+        Gained(arm, reference, {title: gain(scored, of, arm, reference, labels) for title, of in groups.items()})
+        for reference, arm in product(REFERENCES, run)
+        if arm != reference
+    ]
+
+
 def gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     """Every arm that was run, less each reference, in the mean over optical and over multispectral benchmarks."""
-    run = [arm for arm in ARMS if any(arm in scored.of(name) for name in names)]
-    rows = []
-    for reference, arm in product(REFERENCES, run):
-        if arm == reference:
-            continue
-        found = {title: gain(scored, group.members(names), arm, reference) for title, group in GROUPS.items()}
-        cells = {
-            f"{title}, over {doubt}": write(each)
-            for title, each in found.items()
-            for doubt, write in (("test samples", over_test), ("seeds", over_pretraining))
-        }
-        rows.append({"arm": arm, "less": reference, **cells})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_written(each) for each in gained(scored, names)])
+
+
+def few_labels_gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
+    """The same from shares of the labels, over the benchmarks that were scored from all of these; empty without any."""
+    shares = sorted({labels for _, labels in scored.draws if labels < 1}, reverse=True)
+    return pd.DataFrame([
+        {"labels": share(labels), **_written(each)} for labels in shares for each in gained(scored, names, labels)
+    ])  # fmt: skip
+
+
+def _written(each: Gained) -> dict[str, str]:
+    cells = {
+        f"{title}, over {doubt}": write(found)
+        for title, found in each.found.items()
+        for doubt, write in (("test samples", over_test), ("seeds", over_pretraining))
+    }
+    return {"arm": each.arm, "less": each.reference, **cells}
 
 
 def over_test(found: Gain | None) -> str:

@@ -57,13 +57,13 @@ class Gain:
         return self.over_seeds is None or self.over_seeds.seeds < 2
 
 
-def gain(scored: Scored, names: Sequence[str], arm: str, reference: str) -> Gain | None:
-    """Of `arm` over `reference` on the benchmarks `names` from all labels; None unless both were scored on all."""
-    draws = average([scored.of(name) for name in names])
+def gain(scored: Scored, names: Sequence[str], arm: str, reference: str, labels: float = 1.0) -> Gain | None:
+    """Of `arm` over `reference` on the benchmarks `names` from a share of the labels; None unless both have all."""
+    draws = average([scored.of(name, labels) for name in names])
     if arm not in draws or reference not in draws:
         return None
     difference = draws[arm] - draws[reference]
-    ours, theirs = (by_seed(scored, names, each) for each in (arm, reference))
+    ours, theirs = (by_seed(scored, names, each, labels) for each in (arm, reference))
     shared = sorted(ours.keys() & theirs.keys())
     paired = over_seeds(np.array([ours[seed] - theirs[seed] for seed in shared])) if shared else None
     return Gain(arm, reference, float(difference[0]), *interval(difference), paired)
@@ -78,17 +78,17 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
     return OverSeeds(mean, mean - half, mean + half, detectable_difference(differences), count)
 
 
-def by_seed(scored: Scored, names: Sequence[str], backbone: str) -> dict[int, float]:
+def by_seed(scored: Scored, names: Sequence[str], backbone: str, labels: float = 1.0) -> dict[int, float]:
     """Seed of pretraining -> mean score over the benchmarks `names`, of the seeds that all of them were scored with."""
-    each = [_pretrained(scored, name, backbone) for name in names]
+    each = [_pretrained(scored, name, backbone, labels) for name in names]
     shared = set.intersection(*map(set, each)) if each else set()
     return {seed: float(np.mean([part[seed] for part in each])) for seed in sorted(shared)}
 
 
-def _pretrained(scored: Scored, name: str, backbone: str) -> dict[int, float]:
+def _pretrained(scored: Scored, name: str, backbone: str, labels: float) -> dict[int, float]:
     """Seed -> score of one pretrained model, named by the first of its seeds: decoder seeds of one are averaged."""
     table = scored.summary
-    chosen = table[(table["benchmark"] == name) & (table["backbone"] == backbone) & (table["labels"] == 1)]
+    chosen = table[(table["benchmark"] == name) & (table["backbone"] == backbone) & (table["labels"] == labels)]
     models: defaultdict[str, dict[int, float]] = defaultdict(dict)
     for row in chosen.itertuples():
         for (seed, model), value in zip(row.models, row.values, strict=True):

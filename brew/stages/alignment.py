@@ -29,6 +29,7 @@ from brew.sensors import SENSORS
 from brew.stages import Stage
 from brew.stages.evaluation import Entrant, distinct, entrants
 from brew.stages.optical_teacher import ready_teacher, spread, teachers_of
+from brew.stages.pictured import aside, left_to_tables
 
 #: Images of the test, and of training for the linear map; pixels of the square cut from the middle of each; places
 #: along a side at which maps are compared, one for each step of the coarsest layer.
@@ -58,11 +59,13 @@ def compute(stage: Stage) -> pd.DataFrame:
     found = entrants(stage)
     sizes(found).to_csv(folder / "parameters.csv", index=False)
     rows: list[dict[str, object]] = []
+    absent: list[str] = []
     for entry in teachers_of(stage):
         try:
             rows += _aligned(stage, ready_teacher(stage, entry.name), found)
-        except TeacherUnavailable as absent:
-            (folder / "absent.txt").write_text(f"{absent}\n")
+        except TeacherUnavailable as reason:
+            absent.append(f"{entry.name}: {reason}")
+    (folder / "absent.txt").write_text("\n".join(absent))
     columns = ["teacher", "backbone", "seed", "token", "stride", "cka", "cka low", "cka high", "cosine", "cosine low",
                "cosine high", "images"]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns).round(6)
@@ -166,9 +169,11 @@ def show(stage: Stage) -> Figure:
     """CKA of each layer with each teacher's tokens, a line per arm; the random trunk is the floor."""
     folder = stage.layout.write("alignment")
     table = pd.read_csv(folder / "alignment.csv")
+    table = table[~table["backbone"].isin(left_to_tables(stage.settings))]
+    absent = (folder / "absent.txt").read_text()
     if table.empty:
         figure, axis = plt.subplots(figsize=(6, 1))
-        axis.text(0, 0.5, (folder / "absent.txt").read_text(), wrap=True)
+        axis.text(0, 0.5, absent, wrap=True)
         axis.axis("off")
         return figure
     teachers = list(table["teacher"].unique())
@@ -195,7 +200,8 @@ def show(stage: Stage) -> Figure:
         f"Alignment with the optical teacher ({', '.join(teachers)}): debiased linear CKA of each layer of the "
         f"student on {int(table['images'].iloc[0])} optical test images. Bands are 95 % intervals over images "
         "(delete-half jackknife), lines of one colour the seeds of an arm. The random trunk is the floor. Students "
-        "without an optical stem read the images through their multispectral one."
+        f"without an optical stem read the images through their multispectral one.{aside(stage.settings)}"
     )
+    caption += f" Not compared: {'; '.join(absent.splitlines())}." if absent else ""
     save(figure, folder / "alignment.png", caption)
     return figure

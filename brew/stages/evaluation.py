@@ -34,6 +34,7 @@ from brew.sensors import PAPER_PATHS, PATHS, SENSORS
 from brew.stages import Stage, processes
 from brew.stages.checks import check_benchmark
 from brew.stages.optical_teacher import ready_teacher
+from brew.stages.pictured import left_to_tables
 
 #: Whatever the cells of one backbone share.
 T = TypeVar("T")
@@ -91,8 +92,14 @@ def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
 
 
 def distinct(found: Iterable[Entrant]) -> list[Entrant]:
-    """One of each name, the first: what pictures show."""
+    """One of each name, the first."""
     return list({each.name: each for each in reversed(list(found))}.values())[::-1]
+
+
+def pictured(stage: Stage, sensor: str) -> list[Entrant]:
+    """What pictures of a sensor's images show: one of each name, less the arms that are left to the tables."""
+    left_out = left_to_tables(stage.settings)
+    return [each for each in distinct(entrants(stage, sensor)) if each.name not in left_out]
 
 
 def students(found: Iterable[Entrant]) -> list[Entrant]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brew.downstream.benchmarks import BENCHMARKS
-from brew.reporting.ablation import GROUPS, by_kind, contrasts_run
+from brew.reporting.ablation import GROUPS, by_kind, contrasts_run, gained
 from brew.reporting.comparison import missing
 from brew.reporting.gains import Gain, gain
 from brew.reporting.joint import average, interval
@@ -19,10 +19,18 @@ from brew.reporting.style import colour, label, save
 from brew.reporting.summary import benchmarks_in, in_order
 from brew.scales import arm_and_seed
 from brew.stages import Stage
+from brew.stages.pictured import aside, left_to_tables
 from brew.stages.scored import scored
 
 #: Panels beside one another.
 _ACROSS = 3
+#: How a difference is drawn.
+_GAIN = (
+    "Thin bars are 95 % intervals over test samples, thick ones over paired seeds of pretraining; an open circle is "
+    "one seed, so exploratory."
+)
+#: Points that are named where they stand; of more, each gets a number.
+_NAMED = 10
 
 
 def scores(stage: Stage) -> Figure:
@@ -81,7 +89,7 @@ def low_data(stage: Stage) -> Figure | None:
     """Score against the share of the training labels, where a benchmark was scored from several; None without any."""
     table = scored(stage).summary
     few = set(table.loc[table["labels"] < 1, "benchmark"])
-    table = table[table["benchmark"].isin(few)]
+    table = table[table["benchmark"].isin(few) & ~table["backbone"].isin(left_to_tables(stage.settings))]
     if table.empty:
         return None
     names = benchmarks_in(table)
@@ -101,9 +109,40 @@ def low_data(stage: Stage) -> Figure | None:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
     caption = (
         "Score against the share of the training labels: lines the mean over seeds, bands the 95 % interval over test "
-        "samples. Backbones with one share alone are dots."
+        "samples. Backbones with one share alone are dots." + aside(stage.settings)
     )
     save(figure, stage.layout.write("figures") / "low-data.png", caption)
+    return figure
+
+
+def gains(stage: Stage) -> Figure | None:
+    """What every arm gains over each reference on either kind of benchmark; None where no reference was run."""
+    here = scored(stage)
+    found = [each for each in gained(here, benchmarks_in(here.summary)) if any(each.found.values())]
+    if not found:
+        return None
+    references = list(dict.fromkeys(each.reference for each in found))
+    arms = in_order({each.arm for each in found} | set(references))[::-1]
+    figure, axes = plt.subplots(
+        len(references), len(GROUPS), figsize=(9.6, len(references) * (0.9 + 0.26 * len(arms))), sharey=True,
+        sharex="col", layout="constrained", squeeze=False,
+    )  # fmt: skip
+    for (row, reference), (column, title) in product(enumerate(references), enumerate(GROUPS)):
+        axis = axes[row, column]
+        for each in found:
+            if each.reference == reference and (gain_found := each.found[title]):
+                _gain(axis, gain_found, float(arms.index(each.arm)), colour(each.arm))
+        axis.text(0, arms.index(reference), " reference", va="center", fontsize=8, color="0.5")
+        axis.axvline(0, color="0.4", lw=0.8)
+        axis.set_yticks(range(len(arms)), [label(arm) for arm in arms], fontsize=9)
+        axis.set(ylim=(-0.6, len(arms) - 0.4), xlabel="points" if row + 1 == len(references) else "")
+        axis.set_title(f"{title} benchmarks, gain over {label(reference)}", loc="left", fontsize=9)
+        axis.grid(axis="x", color="0.92")
+    caption = (
+        "Gain of every arm in the mean primary score over the optical and over the multispectral benchmarks, against "
+        f"the same student without an optical teacher. {_GAIN}"
+    )
+    save(figure, stage.layout.write("figures") / "gains.png", caption)
     return figure
 
 
@@ -122,7 +161,7 @@ def teachers(stage: Stage) -> Figure | None:
         for (place, name), (row, contrast) in product(enumerate(members), enumerate(contrasts)):
             found = gain(here, [name], contrast.arm, contrast.reference)
             if found:
-                _gain(axis, found, place + 0.7 * ((row + 0.5) / len(contrasts) - 0.5))
+                _gain(axis, found, place + 0.7 * ((row + 0.5) / len(contrasts) - 0.5), colour(found.reference))
         axis.axvline(0, color="0.4", lw=0.8)
         axis.set_yticks(range(len(members)), members, fontsize=9)
         axis.set(ylim=(len(members) - 0.5, -0.5))
@@ -133,15 +172,13 @@ def teachers(stage: Stage) -> Figure | None:
     figure.legend(handles, [each.title for each in contrasts], loc="outside lower center", fontsize=9)
     caption = (
         "What each teacher brings, by what tells a benchmark's classes apart: differences between two arms on the same "
-        "test samples. Thin bars are 95 % intervals over test samples, thick ones over paired seeds of pretraining; an "
-        "open circle is one seed, so exploratory."
+        f"test samples. {_GAIN}"
     )
     save(figure, stage.layout.write("figures") / "teachers.png", caption)
     return figure
 
 
-def _gain(axis: Axes, found: Gain, place: float) -> None:
-    shade = colour(found.reference)
+def _gain(axis: Axes, found: Gain, place: float, shade: str) -> None:
     axis.plot([found.low, found.high], [place, place], color=shade, lw=1.2)
     if found.over_seeds and not found.exploratory:
         axis.plot([found.over_seeds.low, found.over_seeds.high], [place, place], color=shade, lw=4, alpha=0.5)
@@ -168,6 +205,11 @@ def models(stage: Stage) -> Figure | None:
     axis.grid(color="0.92")
     axis.margins(x=0.15)
     texts = [f"{label(name)}, {_millions(sizes[name])}" for name in shown]
+    if len(shown) > _NAMED:  # names would cover each other: numbers stand for them
+        texts = [f"{place}  {text}" for place, text in enumerate(texts, start=1)]
+        handles = [Line2D([], [], marker="o", ls="", color=colour(name)) for name in shown]
+        figure.legend(handles, texts, loc="outside right center", fontsize=8)
+        texts = [text.split()[0] for text in texts]
     label_points(figure, axis, [(across[name][0], up[name][0]) for name in shown], texts, list(map(colour, shown)))
     caption = (
         f"Every backbone's mean primary score over the optical ({', '.join(members[0])}) and over the multispectral "

@@ -30,6 +30,7 @@ from brew.scales import arm_and_seed
 from brew.stages import Stage
 from brew.stages.evaluation import Evaluation, Opened, entrants, open_benchmark, reads, run
 from brew.stages.optical_teacher import spread
+from brew.stages.pictured import aside, left_to_tables
 
 #: Images and pixels of each split that are read at most, and cells of all of them on a dense task.
 _IMAGES, _PIXELS, _CELLS = 192, 2**21, 9216
@@ -210,6 +211,7 @@ def show(stage: Stage) -> Figure:
     figure, axes = plt.subplots(
         1, len(modalities), figsize=(4.4 * len(modalities), 3.6), layout="constrained", squeeze=False
     )
+    curves = curves[~curves["arm"].isin(left_to_tables(stage.settings))]
     means = curves.groupby(["modality", "arm", "seed", "step"], sort=False)["score"].mean().mul(100)
     for axis, modality in zip(axes[0], modalities, strict=True):
         here = means[modality]
@@ -232,7 +234,7 @@ def show(stage: Stage) -> Figure:
         "What each arm has learned along its training: the mean over benchmarks of the score of a linear reading of "
         f"frozen features, fitted on at most {_IMAGES} training images and read on as many validation images (fewer "
         "where they are large). Bands: one standard deviation over seeds of pretraining, where there are several. Test "
-        "images are not looked at."
+        f"images are not looked at.{aside(stage.settings)}"
     )
     save(figure, folder / "progress.png", caption)
     return figure

@@ -29,16 +29,17 @@ from brew.stages.evaluation import (
     Latest,
     Opened,
     benchmarks_of,
-    distinct,
     entrants,
     keep,
     metrics_of,
     open_benchmark,
+    pictured,
     primary,
     run,
     students,
     with_labels,
 )
+from brew.stages.pictured import aside
 from brew.stages.settings import Downstream
 
 _SHOWN = 4
@@ -148,8 +149,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
     files = {
-        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz"
-        for entrant in distinct(entrants(stage, benchmark.sensor))
+        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in pictured(stage, benchmark.sensor)
     }
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
     first = next(iter(predictions.values()))
@@ -184,7 +184,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     state = "fine-tuned" if stage.settings.downstream.segmentation.fit.finetune else "frozen"
     caption = (
         f"Segmentation of {benchmark.name} ({benchmark.summary}): test images that show most classes, their labels "
-        f"and the maps from each {state} backbone under the same decoder. White: not scored."
+        f"and the maps from each {state} backbone under the same decoder. White: not scored." + aside(stage.settings)
     )
     save(figure, stage.layout.write("segmentation") / f"maps-{benchmark.name}.png", caption)
     return figure

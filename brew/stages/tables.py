@@ -119,6 +119,19 @@ def gains(stage: Stage, here: Scored) -> pd.DataFrame:
     return _write(stage, "gains", ablation.gains_table(here, benchmarks_in(here.summary)), caption)
 
 
+def few_labels_gains(stage: Stage, here: Scored) -> pd.DataFrame | None:
+    """The same gains from shares of the training labels; None where nothing was scored from any."""
+    table = ablation.few_labels_gains_table(here, benchmarks_in(here.summary))
+    if table.empty:
+        return None
+    caption = (
+        "Few labels: gain of every arm over the same references where decoders and probes were trained on a share of "
+        "the labels, drawn anew for each seed, the same for all arms. In points, both doubts apart, as in the table "
+        "of gains."
+    )
+    return _write(stage, "low-data-gains", table, caption)
+
+
 def teachers(stage: Stage, here: Scored) -> pd.DataFrame | None:
     """What each teacher brings, benchmark by benchmark, after what they live on; None where no contrast was run."""
     names = benchmarks_in(here.summary)

@@ -1,5 +1,6 @@
 """The ablation's tables: every arm has its row, and a gain says which doubt its interval answers."""
 
+import pandas as pd
 import pytest
 
 from brew.downstream.benchmarks import BENCHMARKS
@@ -10,6 +11,7 @@ from brew.reporting.ablation import (
     ablation_table,
     by_kind,
     contrasts_run,
+    few_labels_gains_table,
     gains_table,
     paper_ablation_table,
     teachers_table,
@@ -54,6 +56,17 @@ def test_gains_are_stated_against_both_references_and_both_doubts():
     assert line(table, arm="masked", less="ms-only")["multispectral, over seeds"] == EXPLORATORY
     against_path = line(table, arm="deo", less="ms+optical-path")
     assert set(against_path.values()) == {"deo", "ms+optical-path", NOT_RUN}
+
+
+def test_gains_from_few_labels_stand_with_their_share():
+    assert few_labels_gains_table(SCORED, NAMES).empty
+    few = Scored(
+        SCORED.draws | {(name, 0.1): draws for (name, _), draws in SCORED.draws.items()},
+        pd.concat([SCORED.summary, SCORED.summary.assign(labels=0.1)]),
+    )
+    table = few_labels_gains_table(few, NAMES)
+    assert set(table["labels"]) == {"10 %"}
+    pd.testing.assert_frame_equal(table.drop(columns="labels"), gains_table(SCORED, NAMES))
 
 
 def test_the_papers_rows_stand_with_what_it_states():

@@ -13,7 +13,7 @@ from brew import paths
 from brew.downstream.backbones import BandStatistics, StudentBackbone
 from brew.errors import BrewError
 from brew.models.student import build_student
-from brew.models.teachers import TEACHERS
+from brew.models.teachers import TEACHERS, OpticalTeacher
 from brew.paths import Layout
 from brew.reporting.style import caption_of
 from brew.stages import Stage, alignment, tables
@@ -54,12 +54,22 @@ def test_every_student_is_compared_at_every_layer_with_every_token(stage: Stage)
 
 
 def test_an_absent_teacher_is_said_and_not_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(stage: Stage, name: str) -> None:
+    def absent(stage: Stage, name: str) -> OpticalTeacher:
+        if name in here:
+            return TEACHERS[name].build(random=True)
         raise alignment.TeacherUnavailable("no weights here")
 
+    here: list[str] = []
     monkeypatch.setattr(alignment, "ready_teacher", absent)
-    assert alignment.compute(stage).empty and tables.alignment(stage) is None
-    assert alignment.show(stage).axes[0].texts[0].get_text().startswith("no weights here")
+    both = replace(stage, settings=replace(stage.settings, teacher="miniature", other_teachers=("self-distilled",)))
+    assert alignment.compute(both).empty and tables.alignment(both) is None
+    told = alignment.show(both).axes[0].texts[0].get_text()
+    assert told == "miniature: no weights here\nself-distilled: no weights here"
+    here.append("miniature")
+    assert alignment.compute(both)["teacher"].unique().tolist() == ["miniature"]
+    alignment.show(both)
+    caption = caption_of(both.layout.read("alignment") / "alignment.png")
+    assert caption.endswith("Not compared: self-distilled: no weights here.")
 
 
 def test_several_teachers_stand_side_by_side(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Figures show what was scored and trained: every backbone once, every seed of an arm in the arm's colour."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,13 +17,16 @@ from matplotlib.lines import Line2D
 from brew import paths
 from brew.downstream.scores import Run, scores_of, write_counts, write_scores
 from brew.paths import Layout
+from brew.pretraining import arms
 from brew.reporting.labels import label_points
-from brew.reporting.style import caption_of, colour
+from brew.reporting.style import caption_of, colour, label
 from brew.stages import Stage, figures
-from brew.stages.settings import load
+from brew.stages.pictured import aside, left_to_tables
+from brew.stages.settings import Settings, load
 
 CLASSES = {"roofs": 4, "crops": 6}
 ARMS = {"ms-only": 0.6, "deo": 0.9, "random": 0.3}
+ARM_NAMES = list(arms.ARMS)
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def keep(stage: Stage, benchmark: str, arm: str, seed: int = 0) -> None:
     classes = CLASSES[benchmark]
-    right = np.random.default_rng(seed).binomial(100, ARMS[arm], 8)
+    right = np.random.default_rng(seed).binomial(100, ARMS.get(arm, 0.5), 8)
     counts = np.stack(
         [np.eye(classes, dtype=int) * hits + np.roll(np.eye(classes, dtype=int), 1) * (100 - hits) for hits in right]
     )
@@ -82,6 +86,47 @@ def test_a_gain_is_open_until_it_has_seeds(stage: Stage) -> None:
     assert figure is not None
     assert {to_hex(mark.get_markerfacecolor()) for mark in marks(figure)} == {colour("ms-only")}
     assert sum(line.get_linewidth() == 4 for axis in figure.axes for line in axis.get_lines()) == 2
+
+
+def test_gains_stand_beside_their_reference(stage: Stage) -> None:
+    for benchmark in CLASSES:
+        for arm in ("deo", "ms-only"):
+            keep(stage, benchmark, arm, seed=1)
+    figure = figures.gains(stage)
+    assert figure is not None
+    assert [axis.get_title(loc="left") for axis in figure.axes[:2]] == [
+        f"{kind} benchmarks, gain over MS self-distillation only" for kind in ("optical", "multispectral")
+    ]
+    arms = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    for axis in figure.axes[:2]:
+        (mark,) = (line for line in axis.get_lines() if line.get_marker() == "o")
+        assert arms[int(mark.get_ydata()[0])] == label("deo") and mark.get_xdata()[0] > 0
+        assert mark.get_markerfacecolor() == colour("deo"), "two seeds"
+        assert arms[int(axis.texts[0].get_position()[1])] == label("ms-only") and "reference" in texts(axis)[0]
+
+
+def test_of_many_arms_pictures_show_those_that_were_repeated(stage: Stage) -> None:
+    def scale(*runs: str) -> Settings:
+        return replace(stage.settings, arms=runs)
+
+    assert left_to_tables(scale("ms-only", "deo", "deo-seed1", "masked")) == [], "few arms: all are shown"
+    assert left_to_tables(scale(*ARM_NAMES)) == [], "none was repeated, so none stands out"
+    crowd = scale(*ARM_NAMES, "ms-only-seed1", "deo-seed1")
+    assert left_to_tables(crowd) == [name for name in ARM_NAMES if name not in ("ms-only", "deo")]
+    assert "class-token" in aside(crowd) and aside(stage.settings) == ""
+
+
+def test_many_points_are_numbered(stage: Stage) -> None:
+    for benchmark, arm in product(CLASSES, ARM_NAMES):
+        keep(stage, benchmark, arm)
+    pd.DataFrame({"backbone": [*ARM_NAMES, "random"], "parameters": 5_000_000}).to_csv(
+        stage.layout.write("alignment") / "parameters.csv", index=False
+    )
+    figure = figures.models(stage)
+    assert figure is not None
+    count = len(ARM_NAMES) + 1
+    assert sorted(map(int, texts(figure.axes[0]))) == list(range(1, count + 1))
+    assert [text.get_text().split()[0] for text in figure.legends[0].get_texts()] == [str(i + 1) for i in range(count)]
 
 
 def test_seeds_of_an_arm_are_thin_lines_of_one_colour(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from brew.models.teachers import TEACHERS
 from brew.models.trunks import TRUNKS
 from brew.paths import DATA, Layout
 from brew.pretraining.miniature_teacher import TeacherTraining
+from brew.reporting.paper import SYNTHETIC
 from brew.stages import Stage
 from brew.stages.pretrain import plan, usable
 from brew.stages.settings import load
@@ -41,6 +42,11 @@ def test_every_scale_loads_and_plans(scale):
 def _world(scale: str) -> int | None:
     miniature = load(scale).data.miniature
     return miniature.seed if miniature else None
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_scale_is_synthetic_whose_only_source_is_the_miniature(scale):
+    assert (scale in SYNTHETIC) == (set(load(scale).data.present()) == {"miniature"})
 
 
 def test_the_study_s_world_was_seen_by_nobody_before():
