@@ -28,6 +28,7 @@ from brew.reporting.comparison import (
     wide,
 )
 from brew.reporting.gains import EXPLORATORY, Gain, by_seed, gain
+from brew.reporting.joint import leaves_out_zero
 from brew.reporting.paper import Group
 from brew.reporting.style import label
 
@@ -41,7 +42,7 @@ _PAPER_GROUPS = (Group("segmentation", "optical"), Group("segmentation", "multis
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two arms that differ by one teacher: what the arm has and the reference lacks."""
+    """Two arms whose teachers differ. brings: what the arm has and the reference lacks, beside the teacher too."""
 
     arm: str
     reference: str
@@ -52,12 +53,14 @@ class Contrast:
         return f"{label(self.arm)} less {label(self.reference)}"
 
 
+_WITH_ITS_IMAGES = "with a path, augmentation and finer images of its own"
 CONTRASTS = (
-    Contrast("deo", "ms-only", "the optical teacher, with a path of its own"),
+    Contrast("patch-tokens", "ms-only", "the optical teacher, with a path of its own"),
+    Contrast("deo", "ms-only", f"the optical teacher, {_WITH_ITS_IMAGES}"),
     Contrast("deo", "ms+optical-path", "the optical teacher, where the optical path would else teach itself"),
     Contrast("deo", "optical-only", "the multispectral teacher"),
-    Contrast("masked+distillation", "masked", "the optical teacher, beside masked image modelling"),
-    Contrast("deo+sar", "deo", "the radar teacher"),
+    Contrast("masked+distillation", "masked", f"the optical teacher, {_WITH_ITS_IMAGES}, beside masking"),
+    Contrast("deo+sar", "deo", "the radar teacher, with a path of its own"),
 )
 
 
@@ -110,43 +113,60 @@ def paper_ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Gained:
-    """What an arm is ahead of a reference, by the groups of benchmarks; None where one of both was not run."""
+class ArmGains:
+    """What an arm is ahead of a reference, by group of benchmarks; None where one of both was not scored on them.
+
+    names: of the benchmarks that it is the mean over.
+    """
 
     arm: str
     reference: str
-    found: Mapping[str, Gain | None]
+    names: Sequence[str]
+    by_group: Mapping[str, Gain | None]
 
 
-def gained(scored: Scored, names: Sequence[str], labels: float = 1.0) -> list[Gained]:
-    """Every arm that was run from that share of the labels, less each reference."""
-    run = [arm for arm in ARMS if any(arm in scored.of(name, labels) for name in names)]
+def arm_gains(scored: Scored, names: Sequence[str], labels: float = 1.0) -> list[ArmGains]:
+    """Every arm less each reference, in the means over those of `names` that were scored from that share of the labels.
+
+    Pairs of which nothing was scored are left out.
+    """
+    names = [name for name in names if scored.of(name, labels)]
     groups = {title: group.members(names) for title, group in GROUPS.items()}
-    return [
-        Gained(arm, reference, {title: gain(scored, of, arm, reference, labels) for title, of in groups.items()})
-        for reference, arm in product(REFERENCES, run)
+    pairs = [
+        ArmGains(arm, reference, names, {
+            title: gain(scored, members, arm, reference, labels) for title, members in groups.items()
+        })
+        for reference, arm in product(REFERENCES, ARMS)
         if arm != reference
-    ]
+    ]  # fmt: skip
+    return [each for each in pairs if any(each.by_group.values())]
 
 
 def gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     """Every arm that was run, less each reference, in the mean over optical and over multispectral benchmarks."""
-    return pd.DataFrame([_written(each) for each in gained(scored, names)])
+    columns = ["arm", "less", *(f"{title}, over {doubt}" for title, doubt in product(GROUPS, _DOUBTS))]
+    return pd.DataFrame([_written(each) for each in arm_gains(scored, names)], columns=columns)
 
 
 def few_labels_gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
-    """The same from shares of the labels, over the benchmarks that were scored from all of these; empty without any."""
+    """The same from every share of the labels, over the benchmarks that were scored from it; empty without any."""
     shares = sorted({labels for _, labels in scored.draws if labels < 1}, reverse=True)
     return pd.DataFrame([
-        {"labels": share(labels), **_written(each)} for labels in shares for each in gained(scored, names, labels)
+        {"labels": share(labels), **_written(each), "labelled samples": _labelled(scored, each.names, labels)}
+        for labels in shares for each in arm_gains(scored, names, labels)
     ])  # fmt: skip
 
 
-def _written(each: Gained) -> dict[str, str]:
+def _labelled(scored: Scored, names: Sequence[str], labels: float) -> str:
+    sizes = {name: scored.labelled.get((name, labels)) for name in names}
+    return ", ".join(name if size is None else f"{name} {size}" for name, size in sizes.items())
+
+
+def _written(each: ArmGains) -> dict[str, str]:
     cells = {
         f"{title}, over {doubt}": write(found)
-        for title, found in each.found.items()
-        for doubt, write in (("test samples", over_test), ("seeds", over_pretraining))
+        for title, found in each.by_group.items()
+        for doubt, write in _DOUBTS.items()
     }
     return {"arm": each.arm, "less": each.reference, **cells}
 
@@ -156,7 +176,7 @@ def over_test(found: Gain | None) -> str:
     if found is None:
         return NOT_RUN
     text = f"{found.points:+z.1f} [{found.low:+z.1f}, {found.high:+z.1f}]"
-    return f"**{text}**" if found.low > 0 or found.high < 0 else text
+    return f"**{text}**" if leaves_out_zero(found.low, found.high) else text
 
 
 def over_pretraining(found: Gain | None) -> str:
@@ -167,9 +187,12 @@ def over_pretraining(found: Gain | None) -> str:
     if seeds is None or found.exploratory:
         return EXPLORATORY
     text = f"{seeds.mean:+z.1f} [{seeds.low:+z.1f}, {seeds.high:+z.1f}]"
-    return (
-        f"**{text}**" if seeds.low > 0 or seeds.high < 0 else text
-    ) + f", {seeds.seeds} seeds could detect {seeds.detectable:.1f}"
+    detectable = f", {seeds.seeds} seeds could detect {seeds.detectable:.1f}"
+    return (f"**{text}**" if leaves_out_zero(seeds.low, seeds.high) else text) + detectable
+
+
+#: The two doubts about a gain, and how each is written.
+_DOUBTS = {"test samples": over_test, "seeds": over_pretraining}
 
 
 def teachers_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:

@@ -29,13 +29,15 @@ class Scored:
     """Everything that tables are made from.
 
     draws: by benchmark and share of the labels. summary: of the same scores, by `summarise`. claims: with those of the
-    paper. compared: backbones that have a row in the paper's tables whether they were run or not.
+    paper. compared: backbones that have a row in the paper's tables whether they were run or not. labelled: how many
+    samples a share of a benchmark's training labels is, where that is known.
     """
 
     draws: Mapping[tuple[str, float], Draws]
     summary: pd.DataFrame
     claims: Sequence[Claim] = ()
     compared: Sequence[str] = ()
+    labelled: Mapping[tuple[str, float], int] = field(default_factory=dict)
 
     def of(self, benchmark: str, labels: float = 1.0) -> Draws:
         """Draws of every backbone that was scored on it from that share of the labels."""
@@ -206,7 +208,8 @@ def low_data_table(scored: Scored, names: Sequence[str], paper: bool = False) ->
         models = {model for column in columns for model in column.draws}
         models |= {claim.ours.backbone or claim.model for claim in told if claim.benchmark == name}
         block = wide(columns, in_order(models))
-        block.insert(0, "benchmark", name)
+        sizes = [str(scored.labelled[name, labels]) for labels in shares if (name, labels) in scored.labelled]
+        block.insert(0, "benchmark", f"{name} ({', '.join(sizes)} labelled samples)" if sizes else name)
         parts.append(block)
     return pd.concat(parts, ignore_index=True) if few else parts[0]
 

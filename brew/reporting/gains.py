@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t
 
 from brew.downstream.uncertainty import detectable_difference
+from brew.reporting import joint
 from brew.reporting.comparison import Scored
-from brew.reporting.joint import LEVEL, average, interval
+from brew.reporting.joint import average, interval
 
 #: One pretrained model of an arm is an anecdote: its gains are explored, not established.
 EXPLORATORY = "exploratory"
@@ -74,8 +74,7 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
     count, mean = len(differences), float(differences.mean())
     if count < 2:
         return OverSeeds(mean, math.nan, math.nan, math.nan, count)
-    half = float(t.ppf((1 + LEVEL) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
-    return OverSeeds(mean, mean - half, mean + half, detectable_difference(differences), count)
+    return OverSeeds(mean, *joint.over_seeds(differences), detectable_difference(differences), count)
 
 
 def by_seed(scored: Scored, names: Sequence[str], backbone: str, labels: float = 1.0) -> dict[int, float]:

@@ -5,12 +5,13 @@ its samples, averaged over seeds. All backbones of a benchmark are on the same d
 taken within a draw. Intervals say how sure a number is over test samples; seeds are another matter (`Spread`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Real
-from scipy.stats import rankdata
+from scipy.stats import rankdata, t
 
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.metrics import metric
@@ -38,10 +39,24 @@ def interval(draws: Float[np.ndarray, " draw"]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean of one value per seed of pretraining; NaN from a single seed."""
+    count = len(values)
+    if count < 2:
+        return math.nan, math.nan
+    half = float(t.ppf((1 + LEVEL) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+    mean = float(np.mean(values))
+    return mean - half, mean + half
+
+
 def differs(one: Float[np.ndarray, " draw"], other: Float[np.ndarray, " draw"]) -> bool:
     """Whether their difference lies outside its own interval: the interval of the paired difference leaves out 0."""
-    low, high = interval(one - other)
-    return low > 0 or high < 0
+    return leaves_out_zero(*interval(one - other))
+
+
+def leaves_out_zero(low: float, high: float) -> bool:
+    """Whether an interval does so as tables print it, to a tenth of a point."""
+    return round(low, 1) > 0 or round(high, 1) < 0
 
 
 def leader(draws: Draws) -> str | None:

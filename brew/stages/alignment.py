@@ -1,11 +1,12 @@
 """Stage `alignment`: how close each student's layers come to each optical teacher, and how large every backbone is.
 
 The claim behind distillation is that a student trained by contrast aligns with a teacher trained by contrast, and one
-trained by masked image modelling less. Optical test images of the scale show it, with the random trunk as floor; a
-scale may show it for several kinds of teacher (`other_teachers`).
+trained by masked image modelling less. Optical test images of the scale show it, with the random trunk as floor, and
+pairs of arms that differ in just that are taken apart; a scale may show it for several kinds of teacher
+(`other_teachers`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -15,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -23,13 +25,14 @@ from brew.downstream.alignment import debiased_cka, half_samples, mapped_cosine,
 from brew.downstream.backbones import STRIDES, StudentBackbone
 from brew.errors import BrewError
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
+from brew.reporting.joint import over_seeds
 from brew.reporting.style import colour, label, save
 from brew.scales import arm_and_seed
 from brew.sensors import SENSORS
 from brew.stages import Stage
+from brew.stages.crowding import left_to_tables
 from brew.stages.evaluation import Entrant, distinct, entrants
 from brew.stages.optical_teacher import ready_teacher, spread, teachers_of
-from brew.stages.pictured import aside, left_to_tables
 
 #: Images of the test, and of training for the linear map; pixels of the square cut from the middle of each; places
 #: along a side at which maps are compared, one for each step of the coarsest layer.
@@ -39,6 +42,10 @@ _DRAWS = 200
 _BATCH = 32
 #: The teacher's tokens as figures name them.
 TOKENS = {"class": "class token", "late": "late patches", "middle": "middle patches"}
+
+#: Arms that learn by contrast, and the same by masked image modelling.
+PAIRS = {"ms-only": "masked", "deo": "masked+distillation", "deo-self-distilled": "masked-self-distilled"}
+MEASURES = {"cka": "linear CKA, debiased", "cosine": "cosine, linearly mapped"}
 
 #: Features at places of images: (image, place, width).
 Places = np.ndarray
@@ -53,24 +60,88 @@ class Compared:
     read: Callable[[Tensor], list[Tensor]]
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """One layer of a student beside one token of a teacher.
+
+    draws: by name of MEASURES, on all images and then on random halves of them, the same for all students.
+    """
+
+    teacher: str
+    arm: str
+    seed: int
+    token: str
+    stride: int
+    images: int
+    draws: Mapping[str, np.ndarray]
+
+    def row(self) -> dict[str, object]:
+        cells = {
+            f"{name}{end}": value
+            for name, draws in self.draws.items()
+            for end, value in zip(("", " low", " high"), (float(draws[0]), *_ends(draws)), strict=True)
+        }
+        return {
+            "teacher": self.teacher, "backbone": self.arm, "seed": self.seed, "token": self.token,
+            "stride": self.stride, **cells, "images": self.images,
+        }  # fmt: skip
+
+
 def compute(stage: Stage) -> pd.DataFrame:
-    """CKA and mapped cosine of every student's layers with every teacher's tokens; leaves them and all sizes."""
+    """CKA and mapped cosine of every student's layers with every teacher's tokens; leaves them and all sizes.
+
+    Also leaves how much closer the contrastive one of each of `PAIRS` comes (`differences`).
+    """
     folder = stage.layout.write("alignment")
     found = entrants(stage)
     sizes(found).to_csv(folder / "parameters.csv", index=False)
-    rows: list[dict[str, object]] = []
+    aligned: list[Aligned] = []
     absent: list[str] = []
     for entry in teachers_of(stage):
         try:
-            rows += _aligned(stage, ready_teacher(stage, entry.name), found)
+            aligned += _aligned(stage, ready_teacher(stage, entry.name), found)
         except TeacherUnavailable as reason:
-            absent.append(f"{entry.name}: {reason}")
+            absent.append(str(reason))
     (folder / "absent.txt").write_text("\n".join(absent))
-    columns = ["teacher", "backbone", "seed", "token", "stride", "cka", "cka low", "cka high", "cosine", "cosine low",
-               "cosine high", "images"]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns).round(6)
+    ends = [f"{name}{end}" for name in MEASURES for end in ("", " low", " high")]
+    columns = ["teacher", "backbone", "seed", "token", "stride", *ends, "images"]
+    table = pd.DataFrame([each.row() for each in aligned], columns=columns).round(6)
     table.to_csv(folder / "alignment.csv", index=False)
+    differences(aligned).round(6).to_csv(folder / "differences.csv", index=False)
     return table
+
+
+def differences(aligned: Sequence[Aligned]) -> pd.DataFrame:
+    """Of the pairs of arms that were run: the contrastive one's alignment less the masked one's, layer by layer.
+
+    The mean over the seeds of pretraining that both share, with an interval over images (on the same halves) and, where
+    there are several seeds, Student's over these.
+    """
+    layers: dict[tuple[str, str, int], dict[str, dict[int, Aligned]]] = {}
+    for each in aligned:
+        arms = layers.setdefault((each.teacher, each.token, each.stride), {})
+        arms.setdefault(each.arm, {})[each.seed] = each
+    rows: list[dict[str, object]] = []
+    for ((teacher, token, stride), arms), (contrastive, masked) in product(layers.items(), PAIRS.items()):
+        ours, theirs = arms.get(contrastive, {}), arms.get(masked, {})
+        shared = sorted(ours.keys() & theirs.keys())
+        for measure in MEASURES if shared else ():
+            draws = np.stack([ours[seed].draws[measure] - theirs[seed].draws[measure] for seed in shared])
+            low, high = _ends(draws.mean(axis=0))
+            low_of_seeds, high_of_seeds = over_seeds(draws[:, 0])
+            rows.append({
+                "teacher": teacher, "token": token, "stride": stride, "arm": contrastive, "less": masked,
+                "measure": measure, "difference": draws[:, 0].mean(), "low": low, "high": high, "seeds": len(shared),
+                "low over seeds": low_of_seeds, "high over seeds": high_of_seeds,
+            })  # fmt: skip
+    columns = ["teacher", "token", "stride", "arm", "less", "measure", "difference", "low", "high", "seeds",
+               "low over seeds", "high over seeds"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _ends(draws: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(draws[1:], [0.025, 0.975])
+    return float(low), float(high)
 
 
 def sizes(found: Iterable[Entrant]) -> pd.DataFrame:
@@ -88,7 +159,7 @@ def parameters(backbone: object) -> int:
     return sum(parameter.numel() for network in networks for parameter in network.parameters())
 
 
-def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[Entrant]) -> Iterator[dict[str, object]]:
+def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[Entrant]) -> Iterator[Aligned]:
     images = _images(stage)
     told = [_tokens(teacher, part) for part in images]
     chosen = half_samples(len(images[1]), _DRAWS)
@@ -97,13 +168,11 @@ def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[Entrant]) ->
         for token, level in product(TOKENS, range(len(STRIDES))):
             fitted, tested = ((_at(layers[part][level], token), told[part][token]) for part in (0, 1))
             ours, theirs = (features.reshape(len(features), -1) for features in tested)
-            cka = debiased_cka(ours, theirs, chosen)
-            cosine = (chosen / chosen.sum(1, keepdims=True)) @ mapped_cosine(fitted, tested)
-            yield {
-                "teacher": teacher.name, "backbone": student.arm, "seed": student.seed, "token": token,
-                "stride": STRIDES[level], **_summary("cka", cka), **_summary("cosine", cosine),
-                "images": len(images[1]),
-            }  # fmt: skip
+            draws = {
+                "cka": debiased_cka(ours, theirs, chosen),
+                "cosine": (chosen / chosen.sum(1, keepdims=True)) @ mapped_cosine(fitted, tested),
+            }
+            yield Aligned(teacher.name, student.arm, student.seed, token, STRIDES[level], len(images[1]), draws)
 
 
 def _images(stage: Stage) -> tuple[Tensor, Tensor]:
@@ -160,16 +229,12 @@ def _at(layer: Places, token: str) -> Places:
     return layer.mean(axis=1, keepdims=True) if token == "class" else layer
 
 
-def _summary(name: str, draws: np.ndarray) -> dict[str, float]:
-    low, high = np.quantile(draws[1:], [0.025, 0.975])
-    return {name: float(draws[0]), f"{name} low": float(low), f"{name} high": float(high)}
-
-
 def show(stage: Stage) -> Figure:
-    """CKA of each layer with each teacher's tokens, a line per arm; the random trunk is the floor."""
+    """CKA and cosine of each layer with each teacher's tokens, a line per arm; the random trunk is the floor."""
     folder = stage.layout.write("alignment")
     table = pd.read_csv(folder / "alignment.csv")
-    table = table[~table["backbone"].isin(left_to_tables(stage.settings))]
+    left_out = set(left_to_tables(stage.settings)) - {*PAIRS, *PAIRS.values()}
+    table = table[~table["backbone"].isin(left_out)]
     absent = (folder / "absent.txt").read_text()
     if table.empty:
         figure, axis = plt.subplots(figsize=(6, 1))
@@ -177,31 +242,44 @@ def show(stage: Stage) -> Figure:
         axis.axis("off")
         return figure
     teachers = list(table["teacher"].unique())
+    rows = list(product(teachers, MEASURES))
     figure, axes = plt.subplots(
-        len(teachers), len(TOKENS), figsize=(9.6, 0.7 + 2.9 * len(teachers)), sharex=True, sharey=True,
+        len(rows), len(TOKENS), figsize=(9.6, 0.9 + 2.6 * len(rows)), sharex=True, sharey="row",
         layout="constrained", squeeze=False,
     )  # fmt: skip
-    for (row, teacher), (column, (token, title)) in product(enumerate(teachers), enumerate(TOKENS.items())):
-        axis, shown = axes[row, column], table[(table["teacher"] == teacher) & (table["token"] == token)]
-        for (arm, _), line in shown.groupby(["backbone", "seed"], sort=False):
-            steps, style = range(len(line)), {"color": colour(arm), "ls": "--" if arm == "random" else "-"}
-            axis.fill_between(steps, line["cka low"], line["cka high"], color=colour(arm), alpha=0.15, lw=0)
-            axis.plot(steps, line["cka"], "o", ms=4, lw=1.6, label=label(arm), **style)
-        axis.set(title=f"{teacher}: {title}")
-        axis.set_xticks(range(len(STRIDES)), [str(stride) for stride in STRIDES])
-        axis.grid(axis="y", color="0.92")
+    for (row, (teacher, measure)), (column, (token, title)) in product(enumerate(rows), enumerate(TOKENS.items())):
+        shown = table[(table["teacher"] == teacher) & (table["token"] == token)]
+        for arm, runs in shown.groupby("backbone", sort=False):
+            _line(axes[row, column], str(arm), runs, measure)
+        axes[row, column].set_title(f"{teacher}: {title}")
+        axes[row, column].set_xticks(range(len(STRIDES)), [str(stride) for stride in STRIDES])
+        axes[row, column].grid(axis="y", color="0.92")
     for axis in axes[-1]:
         axis.set_xlabel("student's layer, by stride (pixels)")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("linear CKA, debiased")
+    for axis, (_, measure) in zip(axes[:, 0], rows, strict=True):
+        axis.set_ylabel(MEASURES[measure])
     handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
     caption = (
-        f"Alignment with the optical teacher ({', '.join(teachers)}): debiased linear CKA of each layer of the "
-        f"student on {int(table['images'].iloc[0])} optical test images. Bands are 95 % intervals over images "
-        "(delete-half jackknife), lines of one colour the seeds of an arm. The random trunk is the floor. Students "
-        f"without an optical stem read the images through their multispectral one.{aside(stage.settings)}"
+        f"Alignment of each layer of the student with the optical teacher ({', '.join(teachers)}) on "
+        f"{int(table['images'].iloc[0])} optical test images: debiased linear CKA, and the mean cosine through a "
+        "linear map. Bands are 95 % intervals over images (delete-half jackknife); of an arm that was pretrained "
+        "several times thin lines are the seeds instead. The random trunk is the floor. Students without an optical "
+        "stem read the images through their multispectral one."
     )
+    caption += f" Left to the table: {', '.join(sorted(left_out))}." if left_out else ""
     caption += f" Not compared: {'; '.join(absent.splitlines())}." if absent else ""
     save(figure, folder / "alignment.png", caption)
     return figure
+
+
+def _line(axis: Axes, arm: str, runs: pd.DataFrame, measure: str) -> None:
+    shade, steps = colour(arm), range(len(STRIDES))
+    if runs["seed"].nunique() == 1:
+        axis.fill_between(steps, runs[f"{measure} low"], runs[f"{measure} high"], color=shade, alpha=0.15, lw=0)
+    else:
+        for _, run in runs.groupby("seed"):
+            axis.plot(steps, run[measure], lw=0.6, alpha=0.6, color=shade)
+    mean = runs.groupby("stride")[measure].mean()
+    style = "--" if arm == "random" else "-"
+    axis.plot(steps, mean, "o", ms=4, lw=1.6, ls=style, color=shade, label=label(arm))

@@ -26,6 +26,7 @@ from brew.downstream.uncertainty import exact_swap_test, paired_difference
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
+from brew.stages.crowding import left_out_note
 from brew.stages.evaluation import (
     Entrant,
     Evaluated,
@@ -38,13 +39,12 @@ from brew.stages.evaluation import (
     keep,
     metrics_of,
     open_benchmark,
-    pictured,
     primary,
     run,
+    shown_entrants,
     students,
     with_labels,
 )
-from brew.stages.pictured import aside
 from brew.stages.settings import Downstream
 
 _SHOWN = 2
@@ -81,7 +81,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
             else scores_of(each.run, values, metrics_of(each.benchmark))
         )
         counts[each.run.name] = (values, units)
-    keep(stage, "change", scores, counts)
+    keep(stage, "change", evaluated, scores, counts)
     _keep_pictures(stage, evaluated)
     return primary(stage, "change")
 
@@ -112,7 +112,8 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
                     compute = partial(_finetune, entrant, part, settings, seed, passes)
                 else:
                     compute = partial(_cell, frozen, part, settings, seed)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
+                labelled = len(part.split.train)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share, labelled)
 
 
 def _change_vectors(ready: ChangeTask) -> CellResult:
@@ -203,7 +204,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     ready = open_task(opened, stage.settings.downstream.samples.get(benchmark.sensor))
     folder = stage.layout.write("change") / "predictions"
-    arms = ["cva", *(entrant.name for entrant in pictured(stage, benchmark.sensor)), "fc-siam-diff"]
+    arms = ["cva", *(entrant.name for entrant in shown_entrants(stage, benchmark.sensor)), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}
     names = [key.removeprefix("shown-") for key in stored["cva"].files if key.startswith("shown-")]
     scenes = {scene.name: scene for scene in ready.scenes(ready.split.test)}
@@ -218,9 +219,9 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     for row, name in zip(axes, changed, strict=True):
         scene = scenes[name]
         pairs = opened.images.read(scene.samples)
-        enlarged = scene.enlarged(pairs.shape[-1] // ready.labels.shape[-1])
+        pictured = scene.enlarged(pairs.shape[-1] // ready.labels.shape[-1])
         for axis, date in zip(row, (0, 1), strict=False):
-            mosaic = np.stack([lay(band, enlarged) for band in pairs[:, date, :3].transpose(1, 0, 2, 3)])
+            mosaic = np.stack([lay(band, pictured) for band in pairs[:, date, :3].transpose(1, 0, 2, 3)])
             axis.imshow(true_colour(mosaic, benchmark.sensor))
             axis.set_title(f"date {date + 1}", fontsize=8)
         row[0].set_ylabel(name, fontsize=8)
@@ -236,7 +237,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     caption = (
         f"Change of {benchmark.name} ({benchmark.summary}): two test scenes, the label, and the probability of change "
         f"from dark (0) to bright (1); for change vector analysis the length over its threshold.{credit}"
-        + aside(stage.settings)
+        + left_out_note(stage.settings)
     )
     save(figure, stage.layout.write("change") / f"maps-{benchmark.name}.png", caption)
     return figure

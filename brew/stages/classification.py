@@ -43,7 +43,8 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone on every benchmark of the scale; leaves scores and counts."""
     scores: list[Score] = []
     counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
-    for each in run(stage, "brew.downstream.classification", _planned(stage)):
+    evaluated = run(stage, "brew.downstream.classification", _planned(stage))
+    for each in evaluated:
         for probe, suffix in (("linear", ""), ("knn", "_knn")):
             values = each.result.arrays[probe]
             rows = scores_of(each.run, values, metrics_of(each.benchmark))
@@ -51,7 +52,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
             counts[f"{each.run.name}-{probe}"] = (values, [str(sample) for sample in each.result.arrays["samples"]])
         if "log_odds" in each.result.arrays:
             scores.append(_ranked(each.run, each.result))
-    keep(stage, "classification", scores, counts)
+    keep(stage, "classification", evaluated, scores, counts)
     return primary(stage, "classification")
 
 
@@ -71,7 +72,8 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
             for seed in entrant.seeds(stage.settings.downstream.seeds if share < 1 else (0,)):
                 compute = partial(_cell, opened, pooled_file(folder, benchmark, entrant), share, seed)
                 numbers = (STRENGTHS, NEIGHBOURS)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
+                labelled = len(with_labels(opened, opened.split(), share, seed).train)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share, labelled)
 
 
 def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CellResult:

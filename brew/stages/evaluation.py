@@ -33,8 +33,8 @@ from brew.scales import arm_and_seed
 from brew.sensors import PAPER_PATHS, PATHS, SENSORS
 from brew.stages import Stage, processes
 from brew.stages.checks import check_benchmark
+from brew.stages.crowding import left_to_tables
 from brew.stages.optical_teacher import ready_teacher
-from brew.stages.pictured import left_to_tables
 
 #: Whatever the cells of one backbone share.
 T = TypeVar("T")
@@ -96,10 +96,15 @@ def distinct(found: Iterable[Entrant]) -> list[Entrant]:
     return list({each.name: each for each in reversed(list(found))}.values())[::-1]
 
 
-def pictured(stage: Stage, sensor: str) -> list[Entrant]:
-    """What pictures of a sensor's images show: one of each name, less the arms that are left to the tables."""
-    left_out = left_to_tables(stage.settings)
-    return [each for each in distinct(entrants(stage, sensor)) if each.name not in left_out]
+def shown_entrants(stage: Stage, sensor: str) -> list[Entrant]:
+    """What pictures of a sensor's images show: one of each name, less the arms that are left to the tables.
+
+    Of images that no other arm reads, such as radar's, every arm is shown.
+    """
+    found, left_out = distinct(entrants(stage, sensor)), left_to_tables(stage.settings)
+    kept = [each for each in found if each.name not in left_out]
+    arms = {arm_and_seed(run)[0] for run in stage.settings.arms}
+    return kept if any(each.name in arms for each in kept) else found
 
 
 def students(found: Iterable[Entrant]) -> list[Entrant]:
@@ -195,7 +200,8 @@ def with_labels(opened: Opened, split: Split, share: float, seed: int) -> Split:
 class Evaluation:
     """One cell to be: what is scored on what, with which seed and share of the training labels.
 
-    identity: of the backbone or reference. settings: all numbers that the result depends on.
+    identity: of the backbone or reference. settings: all numbers that the result depends on. labelled: training samples
+    whose labels it may use, where that is told apart.
     """
 
     benchmark: Benchmark
@@ -205,6 +211,7 @@ class Evaluation:
     settings: tuple[Any, ...]
     compute: Callable[[], CellResult]
     labels: float = 1.0
+    labelled: int | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,7 @@ class Evaluated:
     benchmark: Benchmark
     run: Run
     result: CellResult
+    labelled: int | None = None
 
 
 class Latest:
@@ -251,9 +259,9 @@ def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Ev
         name = f"{stage.settings.scale.name}-{shared.name}"
         # Cells of one backbone on one benchmark share its features.
         cells.append(Cell(name, key, each.compute, (each.benchmark.name, each.identity)))
-        planned[name] = (each.benchmark, shared)
+        planned[name] = (each, shared)
     results = run_cells(cells, processes=processes())
-    return [Evaluated(*planned[name], result) for name, result in results.items()]
+    return [Evaluated(each.benchmark, shared, results[name], each.labelled) for name, (each, shared) in planned.items()]
 
 
 def _store_hash(stage: Stage, benchmark: Benchmark) -> str:
@@ -280,10 +288,20 @@ def _plain(value: Any) -> Any:
 
 
 def keep(
-    stage: Stage, task: Task, scores: Sequence[Score], counts: dict[str, tuple[np.ndarray, Sequence[str]]]
+    stage: Stage,
+    task: Task,
+    evaluated: Sequence[Evaluated],
+    scores: Sequence[Score],
+    counts: dict[str, tuple[np.ndarray, Sequence[str]]],
 ) -> None:
-    """Write the task's scores and, per benchmark, arm and seed, the counts that they come from."""
+    """Write the task's scores and, per benchmark, arm and seed, the counts that they come from.
+
+    Also how many samples each share of the labels is.
+    """
     folder = stage.layout.write(task)
+    sizes = {(each.benchmark.name, each.run.labels): each.labelled for each in evaluated if each.labelled is not None}
+    rows = [(benchmark, labels, samples) for (benchmark, labels), samples in sizes.items()]
+    pd.DataFrame(rows, columns=["benchmark", "labels", "samples"]).to_csv(folder / "labelled.csv", index=False)
     (folder / "scores.csv").unlink(missing_ok=True)
     write_scores(folder / "scores.csv", scores)
     for name, (values, units) in counts.items():

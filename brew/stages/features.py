@@ -20,9 +20,9 @@ from brew.downstream.splits import NAMES
 from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
-from brew.stages.evaluation import Entrant, benchmarks_of, entrants, open_benchmark, pictured
+from brew.stages.crowding import left_out_note
+from brew.stages.evaluation import Entrant, benchmarks_of, entrants, open_benchmark
 from brew.stages.optical_teacher import principal_colours
-from brew.stages.pictured import aside
 
 
 def pooled_file(folder: Path, benchmark: Benchmark, entrant: Entrant) -> Path:
@@ -58,7 +58,7 @@ def look(stage: Stage, images: int = 5) -> Figure:
     chosen = chosen[np.linspace(0, len(chosen) - 1, images).astype(int)]
     pictures = ArrayReader(path, "optical").read(chosen)[:, 0]
     rows = [("image", [true_colour(each, "rgb") for each in pictures])]
-    for entrant in pictured(stage, "rgb"):
+    for entrant in shown_entrants(stage, "rgb"):
         maps = entrant.load().pyramid(torch.from_numpy(pictures), "rgb")[1]
         rows.append((label(entrant.name), list(principal_colours(maps.float()))))
     figure, axes = plt.subplots(len(rows), images, figsize=(1.9 * images, 2 * len(rows)), layout="constrained")
@@ -70,7 +70,7 @@ def look(stage: Stage, images: int = 5) -> Figure:
     caption = (
         f"Test images of {source} and the first three principal components of each backbone's features at stride 8, as "
         "red, green and blue (components are each backbone's own: colours compare within a row, not between rows)."
-        + aside(stage.settings)
+        + left_out_note(stage.settings)
     )
     save(figure, stage.layout.write("features") / "features-pca.png", caption)
     return figure

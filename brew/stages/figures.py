@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brew.downstream.benchmarks import BENCHMARKS
-from brew.reporting.ablation import GROUPS, by_kind, contrasts_run, gained
+from brew.reporting.ablation import GROUPS, arm_gains, by_kind, contrasts_run
 from brew.reporting.comparison import missing
 from brew.reporting.gains import Gain, gain
 from brew.reporting.joint import average, interval
@@ -19,7 +19,7 @@ from brew.reporting.style import colour, label, save
 from brew.reporting.summary import benchmarks_in, in_order
 from brew.scales import arm_and_seed
 from brew.stages import Stage
-from brew.stages.pictured import aside, left_to_tables
+from brew.stages.crowding import left_out_note, left_to_tables
 from brew.stages.scored import scored
 
 #: Panels beside one another.
@@ -109,7 +109,7 @@ def low_data(stage: Stage) -> Figure | None:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
     caption = (
         "Score against the share of the training labels: lines the mean over seeds, bands the 95 % interval over test "
-        "samples. Backbones with one share alone are dots." + aside(stage.settings)
+        "samples. Backbones with one share alone are dots." + left_out_note(stage.settings)
     )
     save(figure, stage.layout.write("figures") / "low-data.png", caption)
     return figure
@@ -118,7 +118,7 @@ def low_data(stage: Stage) -> Figure | None:
 def gains(stage: Stage) -> Figure | None:
     """What every arm gains over each reference on either kind of benchmark; None where no reference was run."""
     here = scored(stage)
-    found = [each for each in gained(here, benchmarks_in(here.summary)) if any(each.found.values())]
+    found = arm_gains(here, benchmarks_in(here.summary))
     if not found:
         return None
     references = list(dict.fromkeys(each.reference for each in found))
@@ -130,8 +130,9 @@ def gains(stage: Stage) -> Figure | None:
     for (row, reference), (column, title) in product(enumerate(references), enumerate(GROUPS)):
         axis = axes[row, column]
         for each in found:
-            if each.reference == reference and (gain_found := each.found[title]):
-                _gain(axis, gain_found, float(arms.index(each.arm)), colour(each.arm))
+            shown = each.by_group[title]
+            if each.reference == reference and shown is not None:
+                _gain(axis, shown, float(arms.index(each.arm)), colour(each.arm))
         axis.text(0, arms.index(reference), " reference", va="center", fontsize=8, color="0.5")
         axis.axvline(0, color="0.4", lw=0.8)
         axis.set_yticks(range(len(arms)), [label(arm) for arm in arms], fontsize=9)
@@ -139,8 +140,8 @@ def gains(stage: Stage) -> Figure | None:
         axis.set_title(f"{title} benchmarks, gain over {label(reference)}", loc="left", fontsize=9)
         axis.grid(axis="x", color="0.92")
     caption = (
-        "Gain of every arm in the mean primary score over the optical and over the multispectral benchmarks, against "
-        f"the same student without an optical teacher. {_GAIN}"
+        "Gain of every arm in the mean primary score over the optical and over the multispectral benchmarks, over "
+        f"{' and '.join(map(label, references))}: students without an optical teacher. {_GAIN}"
     )
     save(figure, stage.layout.write("figures") / "gains.png", caption)
     return figure
@@ -206,10 +207,11 @@ def models(stage: Stage) -> Figure | None:
     axis.margins(x=0.15)
     texts = [f"{label(name)}, {_millions(sizes[name])}" for name in shown]
     if len(shown) > _NAMED:  # names would cover each other: numbers stand for them
-        texts = [f"{place}  {text}" for place, text in enumerate(texts, start=1)]
+        numbers = [str(number) for number in range(1, len(shown) + 1)]
         handles = [Line2D([], [], marker="o", ls="", color=colour(name)) for name in shown]
-        figure.legend(handles, texts, loc="outside right center", fontsize=8)
-        texts = [text.split()[0] for text in texts]
+        legend = [f"{number}  {text}" for number, text in zip(numbers, texts, strict=True)]
+        figure.legend(handles, legend, loc="outside right center", fontsize=8)
+        texts = numbers
     label_points(figure, axis, [(across[name][0], up[name][0]) for name in shown], texts, list(map(colour, shown)))
     caption = (
         f"Every backbone's mean primary score over the optical ({', '.join(members[0])}) and over the multispectral "
@@ -236,9 +238,10 @@ def _mean_of(modality: str, names: list[str]) -> str:
 def losses(stage: Stage) -> Figure:
     """What every arm maximises, by name, over its steps; arms that share a similarity share a panel."""
     files = {run: stage.layout.read(f"pretrain/{run}") / "history.csv" for run in stage.settings.arms}
-    histories = {run: pd.read_csv(file) for run, file in files.items() if file.exists()}
-    arms = {run: arm_and_seed(run)[0] for run in histories}
-    times = Counter(arms.values())
+    arms = {run: arm_and_seed(run)[0] for run in files}
+    left_out = left_to_tables(stage.settings)
+    histories = {run: pd.read_csv(file) for run, file in files.items() if file.exists() and arms[run] not in left_out}
+    times = Counter(arms[run] for run in histories)
     named = list(dict.fromkeys(column for frame in histories.values() for column in frame if "/" in column))
     columns = min(5, len(named))
     rows = -(-len(named) // columns)
@@ -261,5 +264,6 @@ def losses(stage: Stage) -> Figure:
     caption = "Pretraining: every similarity that an arm maximises, by name, smoothed over 2 % of the steps." + (
         " Thin lines of one colour are the seeds of one arm." if max(times.values(), default=0) > 1 else ""
     )
+    caption += left_out_note(stage.settings)
     save(figure, stage.layout.write("figures") / "training.png", caption)
     return figure

@@ -24,13 +24,14 @@ from brew.downstream.cells import CellResult
 from brew.downstream.metrics import metric
 from brew.downstream.uncertainty import MetricFunction, bootstrap, paired_difference
 from brew.models.student import load_student
+from brew.reporting.joint import over_seeds
 from brew.reporting.provenance import sha256
 from brew.reporting.style import colour, label, save
 from brew.scales import arm_and_seed
 from brew.stages import Stage
+from brew.stages.crowding import left_out_note, left_to_tables
 from brew.stages.evaluation import Evaluation, Opened, entrants, open_benchmark, reads, run
 from brew.stages.optical_teacher import spread
-from brew.stages.pictured import aside, left_to_tables
 
 #: Images and pixels of each split that are read at most, and cells of all of them on a dense task.
 _IMAGES, _PIXELS, _CELLS = 192, 2**21, 9216
@@ -173,7 +174,8 @@ def _gains(counts: _Counts) -> Iterator[tuple[object, ...]]:
 def summary(gains: pd.DataFrame) -> pd.DataFrame:
     """Arm by arm and modality by modality, in points, means over benchmarks and seeds; the deviation is over seeds.
 
-    An arm is at rest where its last third brought no more than `REST` points.
+    The interval is Student's over seeds. An arm is at rest where its last third brought no more than `REST` points:
+    surely so, or surely not, where the whole interval says it; by one seed alone where there is no other.
     """
     modality = gains["benchmark"].map(lambda name: BENCHMARKS[name].modality)
     means = (
@@ -187,7 +189,7 @@ def summary(gains: pd.DataFrame) -> pd.DataFrame:
         for since, title in (("untrained", "over the untrained trunk"), ("two thirds", "in the last third")):
             values = part[part.index.get_level_values("since") == since]
             row[title] = _points(values) if len(values) else "not kept"
-        row["at rest"] = "yes" if len(values) and values.mean() <= REST else "no"
+        row["at rest"] = _at_rest(values)
         row["seeds"] = part.index.get_level_values("seed").nunique()
         rows.append(row)
     columns = ["arm", "benchmarks", "over the untrained trunk", "in the last third", "at rest", "seeds"]
@@ -195,11 +197,24 @@ def summary(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points(values: pd.Series) -> str:
-    return f"{values.mean():+.1f}" + (f" +/- {values.std(ddof=1):.1f}" if len(values) > 1 else "")
+    if len(values) < 2:
+        return f"{values.mean():+.1f}"
+    low, high = over_seeds(values.to_numpy())
+    return f"{values.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _at_rest(gained: pd.Series) -> str:
+    """What the gains of the last third, one per seed, say."""
+    if gained.empty:
+        return "not kept"
+    if len(gained) < 2:
+        return f"{'yes' if gained.mean() <= REST else 'no'}, by one seed"
+    low, high = over_seeds(gained.to_numpy())
+    return "yes" if high <= REST else "no" if low > REST else "cannot tell"
 
 
 def show(stage: Stage) -> Figure:
-    """Mean score over the benchmarks of each modality, step by step, a line per arm with its deviation over seeds."""
+    """Mean score over the benchmarks of each modality, step by step: a line per arm, and a thin one per seed."""
     folder = stage.layout.write("progress")
     curves = pd.read_csv(folder / "curves.csv")
     if curves.empty:
@@ -207,21 +222,21 @@ def show(stage: Stage) -> Figure:
         axis.text(0, 0.5, "this scale keeps no student on its way: pretraining.snapshots is 0")
         axis.axis("off")
         return figure
-    modalities = list(curves["modality"].unique())
+    curves = curves[~curves["arm"].isin(left_to_tables(stage.settings))]
+    learned = curves[curves["arm"] != "random"]
+    modalities = list(learned["modality"].unique())
     figure, axes = plt.subplots(
         1, len(modalities), figsize=(4.4 * len(modalities), 3.6), layout="constrained", squeeze=False
     )
-    curves = curves[~curves["arm"].isin(left_to_tables(stage.settings))]
     means = curves.groupby(["modality", "arm", "seed", "step"], sort=False)["score"].mean().mul(100)
     for axis, modality in zip(axes[0], modalities, strict=True):
         here = means[modality]
         start = here["random"].iloc[0]
         for arm in here.index.get_level_values("arm").unique().drop("random"):
-            line = here[arm].groupby("step").agg(["mean", "std"]).fillna(0.0)
-            steps, mean = np.append(0, line.index), np.append(start, line["mean"])
-            deviation = np.append(0, line["std"])
-            share = steps / steps[-1]
-            axis.fill_between(share, mean - deviation, mean + deviation, color=colour(arm), alpha=0.15, lw=0)
+            runs = here[arm].unstack("seed")
+            share, mean = np.append(0, runs.index) / runs.index[-1], np.append(start, runs.mean(axis=1))
+            for values in (runs[seed] for seed in runs if len(runs.columns) > 1):
+                axis.plot(share, np.append(start, values), lw=0.6, alpha=0.6, color=colour(arm))
             axis.plot(share, mean, "o-", ms=3.5, lw=1.6, color=colour(arm), label=label(arm))
         axis.axhline(start, color=colour("random"), ls="--", lw=1, label=label("random"))
         names = curves.loc[curves["modality"] == modality, "benchmark"].nunique()
@@ -233,8 +248,8 @@ def show(stage: Stage) -> Figure:
     caption = (
         "What each arm has learned along its training: the mean over benchmarks of the score of a linear reading of "
         f"frozen features, fitted on at most {_IMAGES} training images and read on as many validation images (fewer "
-        "where they are large). Bands: one standard deviation over seeds of pretraining, where there are several. Test "
-        f"images are not looked at.{aside(stage.settings)}"
+        "where they are large). Thin lines are single seeds of pretraining, where there are several. Test images are "
+        f"not looked at.{left_out_note(stage.settings)}"
     )
     save(figure, folder / "progress.png", caption)
     return figure

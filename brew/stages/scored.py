@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from brew.downstream.benchmarks import BENCHMARKS
 from brew.downstream.scores import Score, read_counts, read_scores
@@ -32,7 +33,20 @@ def scored(stage: Stage) -> Scored:
     for row in rows:
         files[row.benchmark, row.labels][row.arm].append(_counts_file(stage, row))
     draws = {key: draws_of(BENCHMARKS[key[0]], _counts(key[0], arms)) for key, arms in files.items()}
-    return Scored(draws, summarise(rows, draws))
+    return Scored(draws, summarise(rows, draws), labelled=_labelled(stage))
+
+
+def counts_of(stage: Stage, benchmark: str) -> np.ndarray:
+    """Confusion counts per test sample of the first backbone that was scored on it from all labels."""
+    rows = (row for row in all_scores(stage) if is_primary(row) and (row.benchmark, row.labels) == (benchmark, 1))
+    return read_counts(_counts_file(stage, next(rows)))[0]
+
+
+def _labelled(stage: Stage) -> dict[tuple[str, float], int]:
+    """Benchmark and share of its training labels -> how many samples they are."""
+    files = [stage.layout.read(task) / "labelled.csv" for task in TASKS]
+    rows = [row for file in files if file.exists() for row in pd.read_csv(file).itertuples(index=False)]
+    return {(row.benchmark, row.labels): row.samples for row in rows}
 
 
 def _counts_file(stage: Stage, row: Score) -> Path:

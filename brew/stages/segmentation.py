@@ -8,6 +8,8 @@ from itertools import product
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -22,6 +24,7 @@ from brew.downstream.segmentation import SegmentationResult, SegmentationTask, T
 from brew.reporting.pictures import picture
 from brew.reporting.style import label, save
 from brew.stages import Stage
+from brew.stages.crowding import left_out_note
 from brew.stages.evaluation import (
     Entrant,
     Evaluated,
@@ -33,13 +36,12 @@ from brew.stages.evaluation import (
     keep,
     metrics_of,
     open_benchmark,
-    pictured,
     primary,
     run,
+    shown_entrants,
     students,
     with_labels,
 )
-from brew.stages.pictured import aside
 from brew.stages.settings import Downstream
 
 _SHOWN = 4
@@ -64,7 +66,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         values = each.result.arrays["counts"]
         scores += scores_of(each.run, values, metrics_of(each.benchmark), ignore=each.benchmark.ignore)
         counts[each.run.name] = (values, [str(sample) for sample in each.result.arrays["samples"]])
-    keep(stage, "segmentation", scores, counts)
+    keep(stage, "segmentation", evaluated, scores, counts)
     _keep_pictures(stage, evaluated)
     return primary(stage, "segmentation")
 
@@ -88,7 +90,8 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
                     compute = partial(_finetune, entrant, part, settings, seed, passes)
                 else:
                     compute = partial(_cell, frozen, part, settings, seed)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share)
+                labelled = len(part.split.train)
+                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share, labelled)
 
 
 def _freeze(ready: SegmentationTask, entrant: Entrant, orientations: int) -> TaskMaps:
@@ -144,12 +147,19 @@ def _telling(labels: np.ndarray, ignore: int | None, count: int = _SHOWN) -> np.
     return np.array(sorted(range(len(labels)), key=lambda i: scores[i], reverse=True)[:count])
 
 
+def class_colours(count: int) -> Colormap:
+    """A colour for each of so many classes, white for what is not scored."""
+    name = "tab10" if count <= 10 else "tab20" if count <= 20 else "husl"
+    return ListedColormap(sns.color_palette(name, count)).with_extremes(bad="white")
+
+
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Test images, their labels and every backbone's map."""
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
     files = {
-        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz" for entrant in pictured(stage, benchmark.sensor)
+        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz"
+        for entrant in shown_entrants(stage, benchmark.sensor)
     }
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
     first = next(iter(predictions.values()))
@@ -166,7 +176,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
         layout="constrained",
         squeeze=False,
     )
-    colours = plt.get_cmap("tab10").with_extremes(bad="white")
+    colours = class_colours(len(benchmark.classes))
     for column, (title, pictures) in enumerate(columns):
         axes[0, column].set_title(title, fontsize=8)
         for row, shown in enumerate(pictures):
@@ -176,15 +186,16 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
                 continue
             hidden = opened.labels[samples[row]] == benchmark.ignore if benchmark.ignore is not None else False
             masked = np.ma.masked_array(shown, np.broadcast_to(hidden, shown.shape))
-            axes[row, column].imshow(masked, cmap=colours, vmin=-0.5, vmax=9.5)
-    handles = [Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(benchmark.classes))]
+            axes[row, column].imshow(masked, cmap=colours, vmin=-0.5, vmax=colours.N - 0.5)
+    handles = [Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(colours.N)]
     figure.legend(
         handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8
     )
     state = "fine-tuned" if stage.settings.downstream.segmentation.fit.finetune else "frozen"
     caption = (
         f"Segmentation of {benchmark.name} ({benchmark.summary}): test images that show most classes, their labels "
-        f"and the maps from each {state} backbone under the same decoder. White: not scored." + aside(stage.settings)
+        f"and the maps from each {state} backbone under the same decoder. White: not scored."
+        + left_out_note(stage.settings)
     )
     save(figure, stage.layout.write("segmentation") / f"maps-{benchmark.name}.png", caption)
     return figure

@@ -73,6 +73,9 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
             ],
         ),
         site.Section(
+            "Radar", "Beside chance and the untrained trunk, since no other backbone reads it.", shown("radar")
+        ),
+        site.Section(
             "Few labels",
             "The same benchmarks from a share of the training labels.",
             [*figures("figures", pattern="low-data.png"), *shown("low-data-gains", "low-data")],
@@ -96,8 +99,8 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
         site.Section("Features", "What the backbones tell apart without any label.", figures("features")),
         site.Section(
             "Alignment",
-            "How close each student comes to the optical teacher, layer by layer.",
-            [*figures("alignment"), *shown("alignment")],
+            "How close each student comes to the optical teacher, layer by layer, and whether contrast helps.",
+            [*figures("alignment"), *shown("alignment-differences", "alignment")],
         ),
         site.Section(
             "Pretraining",

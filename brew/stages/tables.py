@@ -1,6 +1,9 @@
 """Stage `tables`: scores on file as the tables of the report, and the ledger of claims."""
 
+import math
+from collections.abc import Hashable
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -8,6 +11,7 @@ from brew.downstream.benchmarks import BENCHMARKS, Task
 from brew.downstream.scores import write_scores
 from brew.downstream.zoo import BACKBONES as FOREIGN
 from brew.reporting import ablation
+from brew.reporting.chance import beside_chance, chance_draws
 from brew.reporting.claims import counted, found_scores, headline, ledger, obtain, read_claims
 from brew.reporting.comparison import Scored, average_scores, difference_table, low_data_table, rank_table, task_table
 from brew.reporting.gains import EXPLORATORY
@@ -15,7 +19,7 @@ from brew.reporting.paper import AVERAGES, MODALITIES, TASKS, paper_benchmarks
 from brew.reporting.style import label, write_caption
 from brew.reporting.summary import benchmarks_in, in_order
 from brew.stages import Stage
-from brew.stages.scored import all_scores, scored
+from brew.stages.scored import all_scores, counts_of, scored
 
 #: The backbone that others are held against: the first row of the paper's ablation.
 REFERENCE = "ms-only"
@@ -126,8 +130,9 @@ def few_labels_gains(stage: Stage, here: Scored) -> pd.DataFrame | None:
         return None
     caption = (
         "Few labels: gain of every arm over the same references where decoders and probes were trained on a share of "
-        "the labels, drawn anew for each seed, the same for all arms. In points, both doubts apart, as in the table "
-        "of gains."
+        "the labels, drawn anew for each seed. In points, both doubts apart, as in the table of gains; an arm that was "
+        "pretrained once has one draw of the labels, the others the mean over theirs. Of one or two labelled samples "
+        "little can be learned."
     )
     return _write(stage, "low-data-gains", table, caption)
 
@@ -155,32 +160,64 @@ def alignment(stage: Stage) -> pd.DataFrame | None:
     if found.empty:
         return None
     rows = []
-    for (teacher, token, arm, seed), lines in found.groupby(["teacher", "token", "backbone", "seed"], sort=False):
+    for (teacher, token, arm), runs in found.groupby(["teacher", "token", "backbone"], sort=False):
         for measure in ("cka", "cosine"):
-            cells = {
-                f"stride {line['stride']}": f"{line[measure]:.2f} [{line[measure + ' low']:.2f}, "
-                f"{line[measure + ' high']:.2f}]"
-                for line in lines.to_dict("records")
-            }
-            student = {"teacher": teacher, "token": token, "student": label(str(arm)), "seed": seed}
+            cells = {f"stride {stride}": _aligned(each, measure) for stride, each in runs.groupby("stride")}
+            student = {"teacher": teacher, "token": token, "student": label(str(arm)), "seeds": runs["seed"].nunique()}
             rows.append({**student, "measure": measure, **cells})
     caption = (
         "Alignment of each layer of the student with an optical teacher's class token and late and middle patches on "
         f"{found['images'].iloc[0]} optical test images: debiased linear CKA, and the mean cosine through a ridge map "
-        "fitted on training images, both sides less their mean there. In brackets the 95 % interval over images."
+        "fitted on training images, both sides less their mean there. In brackets the 95 % interval over images; of "
+        "several seeds of pretraining the mean, plus or minus their deviation."
     )
     return _write(stage, "alignment", pd.DataFrame(rows), caption)
 
 
+def _aligned(runs: pd.DataFrame, measure: str) -> str:
+    """One layer: of one seed with its interval, of several with their deviation."""
+    if len(runs) > 1:
+        return f"{runs[measure].mean():.2f} +/- {runs[measure].std(ddof=1):.2f}"
+    (run,) = runs.to_dict("records")
+    return f"{run[measure]:.2f} [{run[measure + ' low']:.2f}, {run[measure + ' high']:.2f}]"
+
+
+def alignment_differences(stage: Stage) -> pd.DataFrame | None:
+    """How much closer to its teacher a student comes by contrast than by masked image modelling; None without pairs."""
+    found = pd.read_csv(stage.layout.read("alignment") / "differences.csv")
+    if found.empty:
+        return None
+    rows = []
+    for keys, lines in found.groupby(["teacher", "token", "arm", "less", "measure"], sort=False):
+        cells = {f"stride {line['stride']}": _closer(line) for line in lines.to_dict("records")}
+        rows.append(dict(zip(("teacher", "token", "arm", "less", "measure"), keys, strict=True)) | cells)
+    caption = (
+        "Does a student align better that learns by contrast? Alignment of the contrastive arm less that of the masked "
+        "one, mean over the seeds of pretraining that both share. In brackets the 95 % interval over images, both on "
+        "the same halves; after a semicolon Student's over seeds, where there are several; one seed is "
+        f"{EXPLORATORY}. Bold: that interval leaves out 0, over seeds where there are several."
+    )
+    return _write(stage, "alignment-differences", pd.DataFrame(rows), caption)
+
+
+def _closer(line: dict[Hashable, Any]) -> str:
+    text = f"{line['difference']:+.2f} [{line['low']:+.2f}, {line['high']:+.2f}]"
+    several = line["seeds"] > 1
+    low, high = (line["low over seeds"], line["high over seeds"]) if several else (line["low"], line["high"])
+    if several:
+        text += f"; {line['seeds']} seeds [{low:+.2f}, {high:+.2f}]"
+    return f"**{text}**" if round(low, 2) > 0 or round(high, 2) < 0 else text
+
+
 def progress(stage: Stage) -> pd.DataFrame | None:
     """What the arms gained along their training, from what stage `progress` left; None where none was kept."""
-    found = pd.read_csv(stage.layout.read("progress") / "summary.csv", keep_default_na=False)
+    found = pd.read_csv(stage.layout.read("progress") / "summary.csv", dtype=str)
     if found.empty:
         return None
     caption = (
         "What an arm gained along its training, in points of a linear reading of frozen features on validation images, "
-        "mean over the benchmarks of a modality and over seeds of pretraining, with the deviation over seeds. At rest: "
-        "the last third brought no more than one point."
+        "mean over the benchmarks of a modality and over seeds of pretraining; in brackets Student's 95 % interval "
+        "over seeds. At rest: the last third brought no more than one point, as the whole interval says."
     )
     return _write(stage, "progress", found, caption)
 
@@ -244,19 +281,43 @@ def change_by_city(stage: Stage) -> pd.DataFrame | None:
     for metric, title in pooled.items():
         for subset in ("all", "without saclay_w"):
             chosen = frame[(frame["metric"] == metric) & (frame["subset"] == subset)]
-            parts[title if subset == "all" else f"{title} without saclay_w"] = chosen.groupby("backbone")[
-                "value"
-            ].mean()
+            parts[title if subset == "all" else f"{title} without saclay_w"] = _over_runs(chosen)
     cities = frame[(frame["metric"] == "f1") & ~frame["subset"].isin(["all", "without saclay_w"])]
-    for city, values in cities.groupby("subset"):
-        parts[str(city)] = values.groupby("backbone")["value"].mean()
+    parts |= {str(city): _over_runs(values) for city, values in cities.groupby("subset")}
     table = pd.DataFrame(parts).reindex(in_order(frame["backbone"]))
-    table = table.rename(index=label).T.map(lambda value: f"{value:.1f}").rename_axis("OSCD").reset_index()
+    table = table.rename(index=label).T.rename_axis("OSCD").reset_index()
     caption = (
-        "OSCD, official test cities, in percent, mean over seeds. First from counts pooled over the cities (primary), "
-        "with and without saclay_w, which shares an edge with a training city; then each city's F1."
+        "OSCD, official test cities, in percent, mean over seeds, plus or minus their deviation. First from counts "
+        "pooled over the cities (primary), with and without saclay_w, which shares an edge with a training city; then "
+        "each city's F1."
     )
     return _write(stage, "oscd-cities", table, caption)
+
+
+def _over_runs(scores: pd.DataFrame) -> pd.Series:
+    runs = scores.groupby("backbone")["value"].agg(["mean", "std"])
+    return runs.apply(
+        lambda run: f"{run['mean']:.1f}" + ("" if math.isnan(run["std"]) else f" +/- {run['std']:.1f}"), axis=1
+    )
+
+
+def radar(stage: Stage, here: Scored) -> pd.DataFrame | None:
+    """What is learned of radar, beside chance and the untrained trunk; None where no radar was scored."""
+    parts = []
+    for name in (each for each in benchmarks_in(here.summary) if BENCHMARKS[each].modality == "radar"):
+        guesses = chance_draws(BENCHMARKS[name], counts_of(stage, name))
+        part = beside_chance(here.of(name), guesses, here.spread(name))
+        part.insert(0, "benchmark", name)
+        parts.append(part)
+    if not parts:
+        return None
+    caption = (
+        "Radar: test score of a decoder on frozen features, beside a map that guesses from the classes' frequencies in "
+        "the test and beside the untrained trunk. In brackets 95 % intervals over test samples, of differences on the "
+        "same draws, decoder seeds averaged. Bold: the interval leaves out 0. What a linear reading finds in the "
+        "features stands in the table of progress."
+    )
+    return _write(stage, "radar", pd.concat(parts, ignore_index=True), caption)
 
 
 def paired(stage: Stage) -> pd.DataFrame | None:

@@ -1,5 +1,7 @@
 """The ablation's tables: every arm has its row, and a gain says which doubt its interval answers."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -13,12 +15,13 @@ from brew.reporting.ablation import (
     contrasts_run,
     few_labels_gains_table,
     gains_table,
+    over_test,
     paper_ablation_table,
     teachers_table,
 )
 from brew.reporting.claims import read_claims
 from brew.reporting.comparison import NOT_RUN, Scored
-from brew.reporting.gains import EXPLORATORY
+from brew.reporting.gains import EXPLORATORY, Gain
 from brew.reporting.paper import paper_benchmarks
 from tests.reporting.test_gains import rows, scored
 
@@ -49,24 +52,30 @@ def test_every_arm_has_its_row_in_the_order_of_the_table():
 
 def test_gains_are_stated_against_both_references_and_both_doubts():
     table = gains_table(SCORED, NAMES)
-    assert set(table["less"]) == set(REFERENCES) and set(table["arm"]) == {"ms-only", "deo", "masked"}
+    assert set(table["less"]) == {"ms-only"}, "the other reference was not run"
+    assert table["arm"].tolist() == [arm for arm in ARMS if arm in ("deo", "masked")]
     deo = line(table, arm="deo", less="ms-only")
     assert deo["optical, over test samples"] == "**+12.0 [+12.0, +12.0]**", "both are on the same draws"
     assert deo["optical, over seeds"] == "+12.0 [-13.4, +37.4], 2 seeds could detect 32.7"
     assert line(table, arm="masked", less="ms-only")["multispectral, over seeds"] == EXPLORATORY
-    against_path = line(table, arm="deo", less="ms+optical-path")
-    assert set(against_path.values()) == {"deo", "ms+optical-path", NOT_RUN}
+    both = scored(*(rows(arm, {0: 0.5}, name) for arm in ("ms+optical-path", "deo", "ms-only") for name in NAMES))
+    assert set(gains_table(both, NAMES)["less"]) == set(REFERENCES)
 
 
-def test_gains_from_few_labels_stand_with_their_share():
+def test_a_gain_is_bold_where_its_interval_leaves_out_0_as_printed():
+    found = Gain("deo", "ms-only", -2.4, -4.6, -0.04, None)
+    assert over_test(found) == "-2.4 [-4.6, +0.0]" and over_test(replace(found, high=-0.06)) == "**-2.4 [-4.6, -0.1]**"
+
+
+def test_gains_from_few_labels_are_over_what_was_scored_from_them():
     assert few_labels_gains_table(SCORED, NAMES).empty
-    few = Scored(
-        SCORED.draws | {(name, 0.1): draws for (name, _), draws in SCORED.draws.items()},
-        pd.concat([SCORED.summary, SCORED.summary.assign(labels=0.1)]),
-    )
-    table = few_labels_gains_table(few, NAMES)
-    assert set(table["labels"]) == {"10 %"}
-    pd.testing.assert_frame_equal(table.drop(columns="labels"), gains_table(SCORED, NAMES))
+    few = SCORED.summary[SCORED.summary["benchmark"] == "roofs"].assign(labels=0.1)
+    draws = SCORED.draws | {("roofs", 0.1): SCORED.draws["roofs", 1.0]}
+    table = few_labels_gains_table(Scored(draws, pd.concat([SCORED.summary, few]), labelled={("roofs", 0.1): 1}), NAMES)
+    assert set(table["labels"]) == {"10 %"} and set(table["labelled samples"]) == {"roofs 1"}
+    assert set(table["multispectral, over test samples"]) == {NOT_RUN}, "crops has no such share"
+    columns = ["arm", "less", "optical, over test samples", "optical, over seeds"]
+    pd.testing.assert_frame_equal(table[columns], gains_table(SCORED, NAMES)[columns])
 
 
 def test_the_papers_rows_stand_with_what_it_states():

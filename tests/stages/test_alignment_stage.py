@@ -15,7 +15,7 @@ from brew.errors import BrewError
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS, OpticalTeacher
 from brew.paths import Layout
-from brew.reporting.style import caption_of
+from brew.reporting.style import caption_of, label
 from brew.stages import Stage, alignment, tables
 from brew.stages.evaluation import Entrant
 from brew.stages.settings import load
@@ -47,29 +47,63 @@ def test_every_student_is_compared_at_every_layer_with_every_token(stage: Stage)
     assert len(table) == 3 * len(alignment.TOKENS) * 4
     assert (table["cosine low"] <= table["cosine"]).all() and (table["cosine"].abs() <= 1).all()
     figure = alignment.show(stage)
-    assert [len(axis.get_lines()) for axis in figure.axes] == [3, 3, 3]
+    assert len(figure.axes) == len(alignment.MEASURES) * len(alignment.TOKENS)
+    assert {len(axis.get_lines()) for axis in figure.axes} == {4}, "two arms, and the two seeds of one of them"
     assert "12 optical test images" in caption_of(stage.layout.read("alignment") / "alignment.png")
     shown = tables.alignment(stage)
-    assert shown is not None and shown["measure"].tolist() == ["cka", "cosine"] * 9
+    assert shown is not None and shown["measure"].tolist() == ["cka", "cosine"] * 6
+    deo = shown[shown["student"] == label("deo")]
+    assert set(deo["seeds"]) == {2} and deo["stride 4"].str.contains("+/- 0.00", regex=False).all(), "the same student"
+
+
+def test_pairs_are_taken_apart_on_the_same_images_and_seeds(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tables.alignment_differences(stage_of(stage, monkeypatch, "deo")) is None, "no masked arm"
+    same = stage_of(stage, monkeypatch, "deo", "masked+distillation")
+    alignment.compute(same)
+    found = pd.read_csv(same.layout.read("alignment") / "differences.csv")
+    assert len(found) == len(alignment.TOKENS) * len(alignment.MEASURES) * 4 and set(found["seeds"]) == {2}
+    assert (found["low"] <= found["difference"]).all() and (found["difference"] <= found["high"]).all()
+    first = pd.read_csv(same.layout.read("alignment") / "alignment.csv").set_index(["token", "stride", "backbone"])
+    cka = first.groupby(level=[0, 1, 2])["cka"].mean()
+    line = found[(found["measure"] == "cka") & (found["token"] == "late")].iloc[0]
+    place = ("late", line["stride"])
+    assert line["difference"] == pytest.approx(cka[(*place, "deo")] - cka[(*place, "masked+distillation")], abs=1e-5)
+    shown = tables.alignment_differences(same)
+    assert shown is not None and shown["stride 4"].str.contains("; 2 seeds [", regex=False).all()
+
+
+def stage_of(stage: Stage, monkeypatch: pytest.MonkeyPatch, *arms: str) -> Stage:
+    """The stage with two seeds of each arm, every run another untrained student."""
+    runs = [(arm, seed) for arm in arms for seed in (0, 1)]
+    students = [StudentBackbone(arm, build_student("swin-nano", seed=place)) for place, (arm, _) in enumerate(runs)]
+    entrants = [
+        Entrant(arm, "", lambda student=student: student, seed)
+        for (arm, seed), student in zip(runs, students, strict=True)
+    ]
+    monkeypatch.setattr(alignment, "entrants", lambda stage: entrants)
+    names = tuple(f"{arm}-seed{seed}" if seed else arm for arm, seed in runs)
+    changed = replace(stage, settings=replace(stage.settings, arms=names))
+    alignment.compute(changed)
+    return changed
 
 
 def test_an_absent_teacher_is_said_and_not_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(stage: Stage, name: str) -> OpticalTeacher:
         if name in here:
             return TEACHERS[name].build(random=True)
-        raise alignment.TeacherUnavailable("no weights here")
+        raise alignment.TeacherUnavailable(f"teacher {name!r}: no weights here")
 
     here: list[str] = []
     monkeypatch.setattr(alignment, "ready_teacher", absent)
     both = replace(stage, settings=replace(stage.settings, teacher="miniature", other_teachers=("self-distilled",)))
     assert alignment.compute(both).empty and tables.alignment(both) is None
     told = alignment.show(both).axes[0].texts[0].get_text()
-    assert told == "miniature: no weights here\nself-distilled: no weights here"
+    assert told == "teacher 'miniature': no weights here\nteacher 'self-distilled': no weights here"
     here.append("miniature")
     assert alignment.compute(both)["teacher"].unique().tolist() == ["miniature"]
     alignment.show(both)
     caption = caption_of(both.layout.read("alignment") / "alignment.png")
-    assert caption.endswith("Not compared: self-distilled: no weights here.")
+    assert caption.endswith("Not compared: teacher 'self-distilled': no weights here.")
 
 
 def test_several_teachers_stand_side_by_side(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +112,7 @@ def test_several_teachers_stand_side_by_side(stage: Stage, monkeypatch: pytest.M
     monkeypatch.setattr(alignment, "ready_teacher", lambda stage, name: TEACHERS[name].build(random=True))
     table = alignment.compute(both)
     assert table["teacher"].unique().tolist() == ["miniature", "self-distilled"]
-    assert len(alignment.show(both).axes) == 2 * len(alignment.TOKENS)
+    assert len(alignment.show(both).axes) == 2 * len(alignment.MEASURES) * len(alignment.TOKENS)
     shown = tables.alignment(both)
     assert shown is not None and shown["teacher"].nunique() == 2
 

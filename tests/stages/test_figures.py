@@ -15,13 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brew import paths
+from brew.downstream.benchmarks import BENCHMARKS, Benchmark
 from brew.downstream.scores import Run, scores_of, write_counts, write_scores
 from brew.paths import Layout
 from brew.pretraining import arms
 from brew.reporting.labels import label_points
 from brew.reporting.style import caption_of, colour, label
 from brew.stages import Stage, figures
-from brew.stages.pictured import aside, left_to_tables
+from brew.stages.crowding import left_out_note, left_to_tables
+from brew.stages.segmentation import class_colours
 from brew.stages.settings import Settings, load
 
 CLASSES = {"roofs": 4, "crops": 6}
@@ -113,7 +115,15 @@ def test_of_many_arms_pictures_show_those_that_were_repeated(stage: Stage) -> No
     assert left_to_tables(scale(*ARM_NAMES)) == [], "none was repeated, so none stands out"
     crowd = scale(*ARM_NAMES, "ms-only-seed1", "deo-seed1")
     assert left_to_tables(crowd) == [name for name in ARM_NAMES if name not in ("ms-only", "deo")]
-    assert "class-token" in aside(crowd) and aside(stage.settings) == ""
+    assert "class-token" in left_out_note(crowd) and left_out_note(stage.settings) == ""
+
+
+@pytest.mark.parametrize(
+    "benchmark", [each for each in BENCHMARKS.values() if each.task == "segmentation"], ids=lambda each: each.name
+)
+def test_no_two_classes_share_a_colour(benchmark: Benchmark) -> None:
+    colours = class_colours(len(benchmark.classes))
+    assert colours.N == len(benchmark.classes) == len({colours(place) for place in range(colours.N)})
 
 
 def test_many_points_are_numbered(stage: Stage) -> None:
@@ -140,6 +150,10 @@ def test_seeds_of_an_arm_are_thin_lines_of_one_colour(stage: Stage) -> None:
     lines = [(line.get_color(), line.get_linewidth()) for line in figure.axes[0].get_lines()]
     assert lines == [(colour("ms-only"), 1.5), (colour("deo"), 0.7), (colour("deo"), 0.7)]
     assert len(figure.legends[0].get_texts()) == 2
+    crowd = replace(stage, settings=replace(stage.settings, arms=(*runs, *ARM_NAMES[2:])))
+    for name in ARM_NAMES[2:]:
+        crowd.layout.write(f"pretrain/{name}")
+    assert len(figures.losses(crowd).axes[0].get_lines()) == 2, "of many arms the repeated one"
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=6))

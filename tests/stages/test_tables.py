@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from brew import paths
+from brew.downstream.benchmarks import BENCHMARKS
 from brew.downstream.scores import Run, read_scores, scores_of, write_counts, write_scores
 from brew.errors import BrewError
 from brew.paths import Layout
@@ -112,3 +113,29 @@ def test_figures_show_shares_of_the_labels_only_where_there_are_some(stage: Stag
     path.unlink()
     write_scores(path, full)
     assert figures.low_data(stage) is None
+
+
+def test_radar_stands_beside_chance(stage: Stage) -> None:
+    assert tables.radar(stage, tables.begin(stage)) is None
+    TESTED["materials-sar"] = len(BENCHMARKS["materials-sar"].classes)
+    for arm, right in (("random", 0.2), ("deo+sar", 0.6)):
+        keep(stage, 0, arm, right, "materials-sar")
+    tables.radar(stage, tables.begin(stage))
+    table = written(stage, "radar").set_index("backbone")
+    assert len(table) == 4 and table.loc["DEO with a radar teacher", "less random trunk"].startswith("**+")
+    del TESTED["materials-sar"]
+
+
+def test_shares_of_the_labels_say_how_many_samples_they_are(stage: Stage) -> None:
+    assert tables.few_labels_gains(stage, tables.begin(stage)) is None, "no reference was scored from a share"
+    keep(stage, 0, "ms-only", 0.5, labels=0.1)
+    folder = stage.layout.write("segmentation")
+    pd.DataFrame({"benchmark": "roofs", "labels": [1.0, 0.1], "samples": [72, 7]}).to_csv(
+        folder / "labelled.csv", index=False
+    )
+    here = tables.begin(stage)
+    tables.few_labels_gains(stage, here)
+    tables.low_data(stage, here)
+    (row,) = written(stage, "low-data-gains").to_dict("records")
+    assert (row["labels"], row["arm"], row["labelled samples"]) == ("10 %", "deo", "roofs 7")
+    assert set(written(stage, "low-data")["benchmark"]) == {"roofs (72, 7 labelled samples)"}

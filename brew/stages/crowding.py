@@ -1,4 +1,4 @@
-"""Which arms pictures show: all of a few; of many, those that were pretrained several times.
+"""Which arms pictures leave out: of many, those that were pretrained once.
 
 A picture of many lines or columns cannot be read, and one seed of an arm says little. The tables hold every arm.
 """
@@ -11,14 +11,14 @@ _MOST = 10
 
 
 def left_to_tables(settings: Settings) -> list[str]:
-    """The arms of the scale that pictures leave out."""
+    """The arms of the scale that pictures leave out: none of a few, nor where none was repeated."""
     runs = [arm_and_seed(run) for run in settings.arms]
     repeated = {arm for arm, seed in runs if seed}
     names = list(dict.fromkeys(arm for arm, _ in runs))
     return [name for name in names if name not in repeated] if repeated and len(names) > _MOST else []
 
 
-def aside(settings: Settings) -> str:
+def left_out_note(settings: Settings) -> str:
     """What a caption adds where arms are left out."""
     left_out = left_to_tables(settings)
     return f" Pretrained once, and left to the tables: {', '.join(left_out)}." if left_out else ""
