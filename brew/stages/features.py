@@ -21,7 +21,7 @@ from brew.reporting.pictures import true_colour
 from brew.reporting.style import label, save
 from brew.stages import Stage
 from brew.stages.crowding import left_out_note
-from brew.stages.evaluation import Entrant, benchmarks_of, entrants, open_benchmark
+from brew.stages.evaluation import Entrant, benchmarks_of, entrants, open_benchmark, shown_entrants
 from brew.stages.optical_teacher import principal_colours
 
 
