@@ -72,6 +72,17 @@ class Arm:
     optical_augmentation: bool = True
     high_resolution: str = "both"
 
+    def __post_init__(self) -> None:
+        met = {
+            "self-distilled stem": [entry.path for entry in self.self_distillation],
+            "frozen teacher": [entry.teacher for entry in self.distillation],
+            "masked stem": [entry.path for entry in self.masking],
+        }
+        for what, names in met.items():
+            for name in names:
+                if names.count(name) > 1:  # heads and losses go by these names
+                    raise BrewError(f"arm {self.name!r} names {what} {name!r} twice; expected one entry for it")
+
     @property
     def paths(self) -> tuple[str, ...]:
         """The stems that this arm trains, in the order of `PATHS`."""

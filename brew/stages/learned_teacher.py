@@ -4,6 +4,7 @@ Students that learn by self-distillation are said to align best with teachers th
 needs no download: a small vision transformer, self-distilled on the images that the arms' optical stem sees.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ from brew.data.batches import Batches
 from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.models.teachers import TeacherEntry
-from brew.paths import SCRATCH
 from brew.pretraining.miniature_teacher import train_transformer
 from brew.pretraining.optimisation import Optimisation
 from brew.stages import Stage
 from brew.stages.optical_teacher import OPTICAL_SOURCES, TRAINING, teachers_of, weights_file
+from brew.stages.unfinished import checkpoint_of
 from brew.views import ViewSettings
 
 #: Images per step, of all sources together.
@@ -49,9 +50,8 @@ def _learn(stage: Stage, entry: TeacherEntry) -> dict[str, object]:
             f"of {', '.join(OPTICAL_SOURCES)} under `data`"
         )
     images = {f"images of {feed.name}": len(feed.members) for feed in feeds}
-    # What it was trained on belongs to the name: an interrupted run goes on with the same images alone.
-    counted = "-".join(str(count) for count in images.values())
-    unfinished = SCRATCH / "unfinished" / f"{stage.settings.scale.name}-{entry.name}-{OPTIMISATION.steps}-{counted}.pt"
+    name = f"{stage.settings.scale.name}-{entry.name}"
+    unfinished = checkpoint_of(name, asdict(OPTIMISATION), asdict(VIEWS), images)
     train_transformer(feeds, VIEWS, OPTIMISATION, weights, unfinished, fabric, images)
     return {"teacher": entry.name, **images, "steps": OPTIMISATION.steps, "images per step": BATCH}
 

@@ -86,7 +86,7 @@ def _prepared(stage: Stage, entry: TeacherEntry, folder: Path) -> pd.Series:
 
 
 def weights_file(folder: Path, entry: TeacherEntry) -> Path | None:
-    """Where the weights of a teacher lie that stage `learned_teacher` trains; the others know where theirs are."""
+    """Where the weights of a teacher lie that is `learned_here`; the others know where theirs are."""
     return folder / f"{entry.name}-weights.pt" if entry.learned_here else None
 
 

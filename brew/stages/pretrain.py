@@ -12,8 +12,6 @@ docs/running-in-parallel.md.
 import argparse
 import ctypes
 import dataclasses
-import hashlib
-import json
 import os
 import shutil
 import signal
@@ -42,7 +40,6 @@ from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.models.student import build_student, save_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
-from brew.paths import ROOT, SCRATCH
 from brew.pretraining.arms import Arm, arm
 from brew.pretraining.loop import Feed, Pretrained, pretrain
 from brew.reporting.provenance import sha256
@@ -52,9 +49,8 @@ from brew.sensors import PAPER_PATHS
 from brew.stages import Stage, begin, processes
 from brew.stages.optical_teacher import ready_teacher
 from brew.stages.settings import FeedSettings, Pretraining
+from brew.stages.unfinished import checkpoint_of
 
-#: What an unfinished run depends on beside its settings: a checkpoint of other code would go on with the wrong method.
-_CODE = ("data", "losses", "models", "pretraining", "views", "draws.py", "sensors.py")
 #: Precisions that the loop is written for, with what frozen weights are kept in. float16 is none of them: it needs its
 #: losses scaled, and the coding rate's determinants leave its range.
 _PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
@@ -188,6 +184,8 @@ def _train(
         numbers.backbone, chosen.paths, fixed_count=o.fixed_count, maskable=bool(chosen.masking), seed=o.seed
     )
     on_the_way = snapshots(unfinished, numbers)
+    for file in on_the_way.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
     return pretrain(chosen, student, teachers, feeds, numbers.views, o, unfinished, fabric, keep, on_the_way)
 
 
@@ -211,8 +209,6 @@ def snapshots(unfinished: Path, numbers: Pretraining) -> dict[int, Path]:
     In a folder beside the checkpoint, so that an interrupted run finds those that it has written.
     """
     folder, count, steps = unfinished.with_suffix(""), numbers.snapshots, numbers.optimisation.steps
-    if count > 1:
-        folder.mkdir(parents=True, exist_ok=True)
     return {step: folder / f"{step}.pt" for step in (round(steps * part / count) for part in range(1, count))}
 
 
@@ -224,17 +220,18 @@ def _on_device(teacher: OpticalTeacher, numbers: Pretraining, fabric: Fabric) ->
 
 
 def _unfinished(stage: Stage, chosen: Arm, numbers: Pretraining, fabric: Fabric) -> Path:
-    """The run's checkpoint; its name is what may continue it: the same arm, numbers, data and code.
+    """The run's checkpoint, which the same arm, numbers, data, teachers and code may continue.
 
     The number of processes belongs to them only where the coding rate depends on it.
     """
     sources = stage.layout.read("data") / "sources.csv"
-    code = {part: sha256(ROOT / "brew" / part) for part in _CODE}
+    teachers = [file for name in chosen.teachers for file in stage.layout.read("optical-teacher").glob(f"{name}*.pt")]
     processes = fabric.world_size if numbers.optimisation.covariance == "local" else None
-    key = [dataclasses.asdict(chosen), dataclasses.asdict(numbers), processes, sources.read_text(), code]
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    seed = numbers.optimisation.seed
-    return SCRATCH / "unfinished" / f"{stage.settings.scale.name}-{chosen.name}-{seed}-{digest}.pt"
+    return checkpoint_of(
+        f"{stage.settings.scale.name}-{chosen.name}-{numbers.optimisation.seed}",
+        dataclasses.asdict(chosen), dataclasses.asdict(numbers), processes, sources.read_text(),
+        sorted(map(sha256, teachers)),
+    )  # fmt: skip
 
 
 def curves(stage: Stage, run: str) -> Figure:

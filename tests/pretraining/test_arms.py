@@ -3,7 +3,17 @@
 import pytest
 
 from brew.errors import BrewError
-from brew.pretraining.arms import ARMS, TOKENS, TOKENS_RELEASED, arm
+from brew.pretraining.arms import (
+    ARMS,
+    TOKENS,
+    TOKENS_RELEASED,
+    Arm,
+    Distillation,
+    Masking,
+    SelfDistillation,
+    arm,
+)
+from brew.sensors import PATHS
 
 
 @pytest.mark.parametrize("name", ARMS)
@@ -32,6 +42,22 @@ def test_the_six_rows_of_the_paper_add_up():
 
 def test_released_weights_are_half_of_the_papers():
     assert {token: weight / 2 for token, weight in TOKENS.items()} == TOKENS_RELEASED
+
+
+@pytest.mark.parametrize(
+    ("what", "twice"),
+    [
+        ("self-distilled stem 'optical'", {"self_distillation": (SelfDistillation("optical"),) * 2}),
+        (
+            "frozen teacher 'imagenet'",
+            {"distillation": tuple(Distillation(path, teacher="imagenet") for path in PATHS)},
+        ),
+        ("masked stem 'optical'", {"masking": (Masking("optical"), Masking("optical", 2.0))}),
+    ],
+)
+def test_heads_and_losses_have_names_of_their_own(what, twice):
+    with pytest.raises(BrewError, match=f"arm 'mine' names {what} twice"):
+        Arm("mine", "", **twice)
 
 
 def test_an_unknown_arm_names_the_nearest():

@@ -12,7 +12,7 @@ from brew.data.store import Variable, write_store
 from brew.errors import BrewError
 from brew.paths import Layout
 from brew.pretraining.optimisation import Optimisation
-from brew.stages import Stage, learned_teacher, optical_teacher
+from brew.stages import Stage, learned_teacher, optical_teacher, unfinished
 from brew.stages.settings import load
 
 SPLITS = ["train"] * 24 + ["validation"] * 4 + ["test"] * 4
@@ -22,7 +22,7 @@ SPLITS = ["train"] * 24 + ["validation"] * 4 + ["test"] * 4
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
-    monkeypatch.setattr(learned_teacher, "SCRATCH", tmp_path / "scratch")
+    monkeypatch.setattr(unfinished, "SCRATCH", tmp_path / "scratch")
     monkeypatch.setattr(learned_teacher, "BATCH", 12)
     numbers = Optimisation(steps=2, learning_rate=1e-3, hidden=32, width=32, checkpoint_every_s=0.0)
     monkeypatch.setattr(learned_teacher, "OPTIMISATION", numbers)
