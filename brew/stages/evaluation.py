@@ -186,14 +186,26 @@ def metrics_of(benchmark: Benchmark) -> tuple[str, ...]:
 
 
 def with_labels(opened: Opened, split: Split, share: float, seed: int) -> Split:
-    """The split with that share of its training labels: the part that the data set names itself, else a drawn one."""
+    """The split with that share of its training labels: the part that the data set names itself, else a drawn one.
+
+    Raises BrewError where a dense task is left with one image, on which no decoder's batch norm can be trained.
+    """
     named = f"partition_{share:.2f}"
     if share == 1:
         return split
     if named in opened.dataset:
-        return named_part(split, opened.dataset[named].values)
-    classes = opened.labels if opened.labels.ndim == 1 else None
-    return low_data(split, share, opened.benchmark.name, seed, classes)
+        part = named_part(split, opened.dataset[named].values)
+    else:
+        classes = opened.labels if opened.labels.ndim == 1 else None
+        part = low_data(split, share, opened.benchmark.name, seed, classes)
+    least = 1 if opened.benchmark.task == "classification" else 2
+    if len(part.train) < least:
+        raise BrewError(
+            f"benchmark {opened.benchmark.name!r}: {100 * share:g} % of its {len(split.train)} training samples are "
+            f"{len(part.train)}; expected at least {least}: raise `downstream.samples`, or leave that share out of "
+            "`downstream.labels`"
+        )
+    return part
 
 
 @dataclass(frozen=True)

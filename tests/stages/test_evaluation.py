@@ -135,6 +135,16 @@ def test_a_share_s_training_samples_are_the_data_set_s_own_where_it_names_them(s
     assert evaluation.with_labels(own, split, 1.0, seed=0) is split
 
 
+def test_one_labelled_image_is_refused_before_any_cell_is_computed(stage: Stage, compare: Callable[..., None]) -> None:
+    compare(bands=Bands())
+    few = replace(
+        stage, settings=replace(stage.settings, downstream=replace(stage.settings.downstream, labels=(0.05,)))
+    )
+    for task in (segmentation, change):
+        with pytest.raises(BrewError, match=r"5 % of its \d+ training samples are 1; expected at least 2: raise"):
+            list(task._planned(few))
+
+
 def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., None]) -> None:
     bands = Bands()
     compare(bands=bands)
