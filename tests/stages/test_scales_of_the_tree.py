@@ -72,3 +72,4 @@ def test_the_study_has_the_sizes_that_the_record_names():
     miniature, numbers = load("study").data.miniature, load("study").pretraining
     assert miniature is not None and (miniature.pretrain, miniature.train, miniature.test) == (4096, 400, 384)
     assert numbers.optimisation.steps == 450 and load("study").teacher == "imagenet"
+    assert load("study").downstream.samples == {"rgb": (192, 48, 144)}
