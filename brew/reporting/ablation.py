@@ -28,9 +28,9 @@ from brew.reporting.comparison import (
     wide,
 )
 from brew.reporting.gains import EXPLORATORY, Gain, by_seed, gain
-from brew.reporting.joint import leaves_out_zero
 from brew.reporting.paper import Group
 from brew.reporting.style import label
+from brew.reporting.writing import told_apart
 
 #: What gains are stated against.
 REFERENCES = ("ms-only", "ms+optical-path")
@@ -173,10 +173,7 @@ def _written(each: ArmGains) -> dict[str, str]:
 
 def over_test(found: Gain | None) -> str:
     """A gain with its interval over test samples, bold where that leaves out 0."""
-    if found is None:
-        return NOT_RUN
-    text = f"{found.points:+z.1f} [{found.low:+z.1f}, {found.high:+z.1f}]"
-    return f"**{text}**" if leaves_out_zero(found.low, found.high) else text
+    return NOT_RUN if found is None else told_apart(found.points, found.low, found.high)
 
 
 def over_pretraining(found: Gain | None) -> str:
@@ -186,9 +183,8 @@ def over_pretraining(found: Gain | None) -> str:
     seeds = found.over_seeds
     if seeds is None or found.exploratory:
         return EXPLORATORY
-    text = f"{seeds.mean:+z.1f} [{seeds.low:+z.1f}, {seeds.high:+z.1f}]"
     detectable = f", {seeds.seeds} seeds could detect {seeds.detectable:.1f}"
-    return (f"**{text}**" if leaves_out_zero(seeds.low, seeds.high) else text) + detectable
+    return told_apart(seeds.mean, seeds.low, seeds.high) + detectable
 
 
 #: The two doubts about a gain, and how each is written.

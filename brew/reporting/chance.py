@@ -11,10 +11,10 @@ import pandas as pd
 from jaxtyping import Float, Real
 
 from brew.downstream.benchmarks import Benchmark
-from brew.reporting.comparison import number
-from brew.reporting.joint import Draws, draws_of, interval, leaves_out_zero
+from brew.reporting.joint import Draws, draws_of, interval
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
+from brew.reporting.writing import number, told_apart
 
 Counts = Real[np.ndarray, "unit classes classes"]
 
@@ -53,6 +53,4 @@ def beside_chance(draws: Draws, guesses: Draws, spread: Mapping[str, float], ref
 
 
 def _ahead(difference: Float[np.ndarray, " draw"]) -> str:
-    low, high = interval(difference)
-    text = f"{difference[0]:+z.1f} [{low:+z.1f}, {high:+z.1f}]"
-    return f"**{text}**" if leaves_out_zero(low, high) else text
+    return told_apart(difference[0], *interval(difference))

@@ -1,8 +1,8 @@
 """The paper's tables from scores on file: one form, over the paper's thirteen benchmarks or over those at hand.
 
-A cell reads ``mean +/- deviation over seeds [95 % interval over test samples]``; between two asterisks on each side
-(``**...**``, which the report prints in bold) stands the best of its column if its difference to each other one lies
-outside its own interval; what the paper states follows in brackets. Left out: reading and writing of files.
+A cell reads ``mean +/- deviation over seeds [95 % interval over test samples]``; in bold stands the best of its column
+if its difference to each other one lies outside its own interval; what the paper states follows in brackets. Left out:
+reading and writing of files.
 """
 
 import math
@@ -14,10 +14,11 @@ import pandas as pd
 from brew.downstream.benchmarks import BENCHMARKS, Task
 from brew.downstream.zoo import BACKBONES
 from brew.reporting.claims import Claim, Ours, stated
-from brew.reporting.joint import Draws, average, average_ranks, differs, interval, leader
+from brew.reporting.joint import Draws, average, average_ranks, interval, leader
 from brew.reporting.paper import MODALITIES, TASKS, Group
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
+from brew.reporting.writing import bold, number, told_apart
 
 #: Methods of one task alone, no backbones: they have no place in a rank, and none in another task.
 REFERENCES: dict[str, Task] = {"cva": "change", "fc-siam-diff": "change", "unet-resnet50": "segmentation"}
@@ -136,17 +137,12 @@ def cell(column: Column, backbone: str, leads: bool) -> str:
         return missing(backbone, column.task, *column.sensors) + paper
     draws = column.draws[backbone]
     text = number(draws[0], column.spread.get(backbone, math.nan), *interval(draws))
-    return (f"**{text}**" if leads else text) + paper
+    return bold(text, leads) + paper
 
 
 def _quoted(told: str) -> str:
     """What the paper states, as it follows a score."""
     return f" (paper: {told})" if told else ""
-
-
-def number(value: float, spread: float, low: float, high: float) -> str:
-    deviation = "" if math.isnan(spread) else f" +/- {spread:.1f}"
-    return f"{value:.1f}{deviation} [{low:.1f}, {high:.1f}]"
 
 
 def missing(backbone: str, task: Task | None, *sensors: str) -> str:
@@ -188,9 +184,7 @@ def _difference(draws: Draws, backbone: str, reference: str, benchmark: str) -> 
     if backbone not in draws:
         return missing(backbone, BENCHMARKS[benchmark].task, BENCHMARKS[benchmark].sensor)
     difference = draws[backbone] - draws[reference]
-    low, high = interval(difference)
-    text = f"{difference[0]:+.1f} [{low:+.1f}, {high:+.1f}]"
-    return f"**{text}**" if differs(draws[backbone], draws[reference]) else text
+    return told_apart(difference[0], *interval(difference))
 
 
 def low_data_table(scored: Scored, names: Sequence[str], paper: bool = False) -> pd.DataFrame:

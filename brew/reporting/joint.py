@@ -16,6 +16,7 @@ from scipy.stats import rankdata, t
 from brew.downstream.benchmarks import Benchmark
 from brew.downstream.metrics import metric
 from brew.downstream.uncertainty import joint_draws
+from brew.reporting.writing import leaves_out_zero
 
 #: Backbone -> score as it is, then of every draw.
 Draws = Mapping[str, Float[np.ndarray, " draw"]]
@@ -52,11 +53,6 @@ def over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, float]:
 def differs(one: Float[np.ndarray, " draw"], other: Float[np.ndarray, " draw"]) -> bool:
     """Whether their difference lies outside its own interval: the interval of the paired difference leaves out 0."""
     return leaves_out_zero(*interval(one - other))
-
-
-def leaves_out_zero(low: float, high: float) -> bool:
-    """Whether an interval does so as tables print it, to a tenth of a point."""
-    return round(low, 1) > 0 or round(high, 1) < 0
 
 
 def leader(draws: Draws) -> str | None:

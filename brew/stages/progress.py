@@ -27,6 +27,7 @@ from brew.models.student import load_student
 from brew.reporting.joint import over_seeds
 from brew.reporting.provenance import sha256
 from brew.reporting.style import colour, label, save
+from brew.reporting.writing import signed
 from brew.scales import arm_and_seed
 from brew.stages import Stage
 from brew.stages.crowding import left_out_note, left_to_tables
@@ -199,8 +200,7 @@ def summary(gains: pd.DataFrame) -> pd.DataFrame:
 def _points(values: pd.Series) -> str:
     if len(values) < 2:
         return f"{values.mean():+.1f}"
-    low, high = over_seeds(values.to_numpy())
-    return f"{values.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
+    return signed(values.mean(), *over_seeds(values.to_numpy()))
 
 
 def _at_rest(gained: pd.Series) -> str:

@@ -1,6 +1,5 @@
 """Stage `tables`: scores on file as the tables of the report, and the ledger of claims."""
 
-import math
 from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from brew.reporting.gains import EXPLORATORY
 from brew.reporting.paper import AVERAGES, MODALITIES, TASKS, paper_benchmarks
 from brew.reporting.style import label, write_caption
 from brew.reporting.summary import benchmarks_in, in_order
+from brew.reporting.writing import bold, brackets, leaves_out_zero, signed
 from brew.stages import Stage
 from brew.stages.scored import all_scores, counts_of, scored
 
@@ -201,12 +201,11 @@ def alignment_differences(stage: Stage) -> pd.DataFrame | None:
 
 
 def _closer(line: dict[Hashable, Any]) -> str:
-    text = f"{line['difference']:+.2f} [{line['low']:+.2f}, {line['high']:+.2f}]"
-    several = line["seeds"] > 1
-    low, high = (line["low over seeds"], line["high over seeds"]) if several else (line["low"], line["high"])
-    if several:
-        text += f"; {line['seeds']} seeds [{low:+.2f}, {high:+.2f}]"
-    return f"**{text}**" if round(low, 2) > 0 or round(high, 2) < 0 else text
+    text = signed(line["difference"], line["low"], line["high"], digits=2)
+    if line["seeds"] < 2:
+        return bold(text, leaves_out_zero(line["low"], line["high"], digits=2))
+    seeds = line["low over seeds"], line["high over seeds"]
+    return bold(f"{text}; {line['seeds']} seeds {brackets(*seeds, digits=2)}", leaves_out_zero(*seeds, digits=2))
 
 
 def progress(stage: Stage) -> pd.DataFrame | None:
@@ -228,7 +227,7 @@ def progress_by_benchmark(stage: Stage) -> pd.DataFrame | None:
     if found.empty:
         return None
     points = (100 * found[["gain", "low", "high"]]).to_numpy()
-    cells = [f"{gain:+.1f} [{low:+.1f}, {high:+.1f}]" for gain, low, high in points]
+    cells = [signed(*each) for each in points]
     keys = ["benchmark", "arm", "seed"]
     titles = {"untrained": "over the untrained trunk", "two thirds": "in the last third"}
     table = found.assign(cell=cells, since=found["since"].map(titles), arm=found["arm"].map(label))
@@ -295,9 +294,8 @@ def change_by_city(stage: Stage) -> pd.DataFrame | None:
 
 
 def _over_runs(scores: pd.DataFrame) -> pd.Series:
-    runs = scores.groupby("backbone")["value"].agg(["mean", "std"])
-    return runs.apply(
-        lambda run: f"{run['mean']:.1f}" + ("" if math.isnan(run["std"]) else f" +/- {run['std']:.1f}"), axis=1
+    return scores.groupby("backbone")["value"].agg(
+        lambda runs: f"{runs.mean():.1f}" + (f" +/- {runs.std():.1f}" if len(runs) > 1 else "")
     )
 
 

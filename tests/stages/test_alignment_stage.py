@@ -16,7 +16,7 @@ from brew.models.student import build_student
 from brew.models.teachers import TEACHERS, OpticalTeacher
 from brew.paths import Layout
 from brew.reporting.style import caption_of, label
-from brew.stages import Stage, alignment, tables
+from brew.stages import Stage, alignment, alignment_figure, tables
 from brew.stages.evaluation import Entrant
 from brew.stages.settings import load
 
@@ -46,7 +46,7 @@ def test_every_student_is_compared_at_every_layer_with_every_token(stage: Stage)
     ]  # fmt: skip
     assert len(table) == 3 * len(alignment.TOKENS) * 4
     assert (table["cosine low"] <= table["cosine"]).all() and (table["cosine"].abs() <= 1).all()
-    figure = alignment.show(stage)
+    figure = alignment_figure.show(stage)
     assert len(figure.axes) == len(alignment.MEASURES) * len(alignment.TOKENS)
     assert {len(axis.get_lines()) for axis in figure.axes} == {4}, "two arms, and the two seeds of one of them"
     assert "12 optical test images" in caption_of(stage.layout.read("alignment") / "alignment.png")
@@ -96,11 +96,11 @@ def test_an_absent_teacher_is_said_and_not_replaced(stage: Stage, monkeypatch: p
     monkeypatch.setattr(alignment, "ready_teacher", absent)
     both = replace(stage, settings=replace(stage.settings, teacher="miniature", other_teachers=("self-distilled",)))
     assert alignment.compute(both).empty and tables.alignment(both) is None
-    told = alignment.show(both).axes[0].texts[0].get_text()
+    told = alignment_figure.show(both).axes[0].texts[0].get_text()
     assert told == "teacher 'miniature': no weights here\nteacher 'self-distilled': no weights here"
     here.append("miniature")
     assert alignment.compute(both)["teacher"].unique().tolist() == ["miniature"]
-    alignment.show(both)
+    alignment_figure.show(both)
     caption = caption_of(both.layout.read("alignment") / "alignment.png")
     assert caption.endswith("Not compared: teacher 'self-distilled': no weights here.")
 
@@ -111,7 +111,7 @@ def test_several_teachers_stand_side_by_side(stage: Stage, monkeypatch: pytest.M
     monkeypatch.setattr(alignment, "ready_teacher", lambda stage, name: TEACHERS[name].build(random=True))
     table = alignment.compute(both)
     assert table["teacher"].unique().tolist() == ["miniature", "self-distilled"]
-    assert len(alignment.show(both).axes) == 2 * len(alignment.MEASURES) * len(alignment.TOKENS)
+    assert len(alignment_figure.show(both).axes) == 2 * len(alignment.MEASURES) * len(alignment.TOKENS)
     shown = tables.alignment(both)
     assert shown is not None and shown["teacher"].nunique() == 2
 
