@@ -15,6 +15,8 @@ from brew.sensors import PATHS
 TOKENS: dict[str, float] = {"class": 1.0, "late": 0.5, "middle": 0.5}
 #: The released code instead takes (class + (late + middle) / 2) / 2.
 TOKENS_RELEASED: dict[str, float] = {"class": 0.5, "late": 0.25, "middle": 0.25}
+#: The coding rate is half of the printed log-determinant (record 0012), so twice its weight is the printed gamma of 1.
+GAMMA_PRINTED = 2.0
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,19 @@ _ENTRIES = (
         "DEO with the released code's weights for L_O",
         _MS,
         (Distillation("optical", tuple(TOKENS_RELEASED.items())),),
+    ),
+    Arm(
+        "deo-printed",
+        "DEO with the expansion as printed, twice what the released code takes for it",
+        (SelfDistillation("multispectral", GAMMA_PRINTED),),
+        (Distillation("optical"),),
+    ),
+    Arm(
+        "deo-own-images",
+        "DEO whose multispectral stem sees no high-resolution images",
+        _MS,
+        (Distillation("optical"),),
+        high_resolution="optical",
     ),
 )
 

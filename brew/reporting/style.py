@@ -34,6 +34,11 @@ _VARIED: dict[str, str] = {
     "deo-self-distilled": "DEO, self-distilled optical teacher",
     "masked-self-distilled": "masked + self-distilled optical teacher",
 }
+#: Where paper and released code disagree: DEO in the other reading.
+_READINGS: dict[str, str] = {
+    "deo-printed": "DEO, expansion as printed",
+    "deo-own-images": "DEO, high resolution for the optical stem alone",
+}
 #: Backbones of others, likewise.
 _FOREIGN: dict[str, str] = {
     "imagenet": "EfficientNet-Lite0 (ImageNet)",
@@ -51,13 +56,13 @@ _FOREIGN: dict[str, str] = {
     "satlas": "Satlas",
     "unet-resnet50": "U-Net, ResNet-50 (supervised)",
 }
-BACKBONES: dict[str, str] = _STUDIED | _VARIED | _FOREIGN
+BACKBONES: dict[str, str] = _STUDIED | _VARIED | _READINGS | _FOREIGN
 # Wong's colour-blind-safe palette as seaborn ships it; grey for what learns nothing, and for statistics.
 _WONG = iter(sns.color_palette("colorblind", len(_STUDIED) - 2).as_hex())
 COLOURS: dict[str, str] = {
     name: {"random": "#7f7f7f", "band-statistics": "#bdbdbd"}.get(name) or next(_WONG) for name in _STUDIED
 }
-for _names, _palette in ((_VARIED, "flare"), (_FOREIGN, "viridis")):
+for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_FOREIGN, "viridis")):
     COLOURS |= dict(zip(_names, sns.color_palette(_palette, len(_names)).as_hex(), strict=True))
 
 

@@ -1,8 +1,12 @@
 """Every entry of ARMS: it trains, its loss falls, and its log names what it maximises."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 
 from brew.errors import BrewError
+from brew.losses import coding_rate
 from brew.pretraining.arms import (
     ARMS,
     TOKENS,
@@ -42,6 +46,25 @@ def test_the_six_rows_of_the_paper_add_up():
 
 def test_released_weights_are_half_of_the_papers():
     assert {token: weight / 2 for token, weight in TOKENS.items()} == TOKENS_RELEASED
+
+
+def test_the_printed_expansion_is_the_whole_log_determinant():
+    features = torch.nn.functional.normalize(torch.randn(24, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
+    (printed,) = ARMS["deo-printed"].self_distillation
+    assert printed.gamma * coding_rate(features) == coding_rate(features, half_logdet=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("deo-released", "distillation"), ("deo-printed", "self_distillation"), ("deo-own-images", "high_resolution"),
+        ("deo-self-distilled", "distillation"), ("ms-only-matched", None),
+    ],
+)  # fmt: skip
+def test_another_reading_differs_in_one_thing_alone(name, field):
+    base = ARMS["ms-only" if name.startswith("ms") else "deo"]
+    named = {"name": base.name, "summary": base.summary} | ({field: getattr(base, field)} if field else {})
+    assert ARMS[name] != base and replace(ARMS[name], **named) == base
 
 
 @pytest.mark.parametrize(
