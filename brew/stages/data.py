@@ -20,7 +20,7 @@ def build(stage: Stage) -> pd.DataFrame:
     """Build every store of the scale; one row per source and split, with what it was made from."""
     rows = []
     for name, settings in stage.settings.data.present().items():
-        path = stage.layout.store(name)
+        path = stage.layout.built(name)
         made_from = build_store(name, path, settings)
         dataset = open_store(path)
         splits, counts = np.unique(dataset["split"].values, return_counts=True)
@@ -39,7 +39,7 @@ def build(stage: Stage) -> pd.DataFrame:
 def look(stage: Stage, scenes: int = 6) -> Figure:
     """Scenes in true and false colour: what a reader who knows Sentinel-2 checks first."""
     name = _shown(stage)
-    path = stage.layout.store(name)
+    path = stage.layout.built(name)
     dataset = open_store(path)
     chosen = np.linspace(0, dataset.sizes["sample"] - 1, scenes).astype(int)
     images = ArrayReader(path, "multispectral").read(chosen)[:, 0]
@@ -64,7 +64,7 @@ def _shown(stage: Stage) -> str:
     """The source that is looked at: the miniature, OSCD, or the first other one with multispectral images."""
     names = sorted(stage.settings.data.present(), key=lambda name: name not in ("miniature", "oscd"))
     for name in names:
-        if "multispectral" in open_store(stage.layout.store(name)):
+        if "multispectral" in open_store(stage.layout.built(name)):
             return name
     raise BrewError(f"no multispectral images among {', '.join(names) or 'no sources'}; expected some. Add a source")
 
@@ -77,7 +77,7 @@ def spectra(stage: Stage) -> Figure:
 def _of_images(stage: Stage, tiles: int = 400) -> Figure:
     """Per band, how the training tiles' pixels are distributed, beside the statistics that the student subtracts."""
     name = _shown(stage)
-    path, sensor = stage.layout.store(name), SENSORS["sentinel2"]
+    path, sensor = stage.layout.built(name), SENSORS["sentinel2"]
     members = np.flatnonzero(open_store(path)["split"].values == "train")
     chosen = members[np.linspace(0, len(members) - 1, min(tiles, len(members))).astype(int)]
     pixels = ArrayReader(path, "multispectral").read(chosen)[:, 0, :, ::4, ::4]

@@ -141,4 +141,10 @@ class Settings:
 
 def load(scale: str) -> Settings:
     """The settings of a scale; BrewError naming file and key where they do not fit."""
-    return settings.load(Settings, scales.parameters(scale), f"parameters of scale {scale!r}")
+    found = settings.load(Settings, scales.parameters(scale), f"parameters of scale {scale!r}")
+    if unfollowed := [run for run in found.arms if run not in found.changes]:
+        raise BrewError(
+            f"params.yaml: `arms` names {', '.join(unfollowed)}, `changes` does not; expected a key there for each, "
+            f"since DVC follows it: add `{unfollowed[0]}: {{}}` to `changes`"
+        )
+    return found

@@ -255,6 +255,7 @@ def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | 
 def needs(stage: Stage, here: Scored) -> pd.DataFrame:
     """What the cells need that were not run, weights and data, and what no run of a backbone could be compared on."""
     run = {name for draws in here.draws.values() for name in draws}
+    run |= {stage.settings.teacher} if "teacher" in run else set()  # it stands there under that name
     weights = [(label(name), "weights", FOREIGN[name].needs() or _LISTED) for name in in_order(set(FOREIGN) - run)]
     bands = [
         (label(name), "bands", f"nothing: not comparable on sensor {sensor!r}, since {why}")

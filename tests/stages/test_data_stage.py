@@ -41,9 +41,20 @@ def test_a_listed_benchmark_is_built_and_opened(stage, brew_data):
     assert opened.images.shape == (9, 1, 10, 120, 120) and opened.labels.shape == (9, 19)
 
 
+def _small(stage: Stage) -> Stage:
+    return with_sources(stage, Sources(miniature=MiniatureSettings(0, 1, 1, 1, size=16, optical_ratio=2)))
+
+
+def test_exploring_leaves_the_store_alone(stage, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "SCRATCH", tmp_path / "scratch")
+    explored = _small(replace(stage, layout=Layout("tiny", explore=True)))
+    data.build(explored)
+    data.look(explored, scenes=2)
+    assert list(tmp_path.iterdir()) == [tmp_path / "scratch"]
+
+
 def test_the_miniature_has_all_six_benchmarks(stage):
-    sources = Sources(miniature=MiniatureSettings(0, 1, 1, 1, size=16, optical_ratio=2))
-    stage = with_sources(stage, sources)
+    stage = _small(stage)
     data.build(stage)
     for task in ("segmentation", "change", "classification"):
         for entry in benchmarks_of(stage, task):

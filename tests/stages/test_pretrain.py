@@ -34,6 +34,13 @@ def test_a_repetition_differs_from_its_arm_in_the_seed_alone():
         plan(stage, "doe-seed1")
 
 
+def test_an_arm_that_changes_does_not_name_is_refused_before_anything_runs(monkeypatch):
+    given = scales.parameters("tiny")
+    monkeypatch.setattr(scales, "parameters", lambda scale: given | {"arms": [*given["arms"], "augmented"]})
+    with pytest.raises(BrewError, match="add `augmented: "):
+        load("tiny")
+
+
 def test_an_arm_changes_whole_numbers_and_fractions_for_itself():
     given: dict[str, Any] = {"deo": {"steps": 7, "learning_rate": 2e-3}}
     changed = settings.load(Settings, scales.merge(scales.parameters("tiny"), {"changes": given}), "here")

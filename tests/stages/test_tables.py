@@ -1,5 +1,6 @@
 """The tables stage on scores and counts of a few test samples: what is written, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from brew.downstream.benchmarks import BENCHMARKS
 from brew.downstream.scores import Run, read_scores, scores_of, write_counts, write_scores
 from brew.errors import BrewError
 from brew.paths import Layout
-from brew.reporting.style import caption_of
+from brew.reporting.style import caption_of, label
 from brew.stages import Stage, figures, tables
 from brew.stages.settings import load
 
@@ -68,6 +69,18 @@ def test_every_table_is_written_with_its_caption(stage: Stage) -> None:
     assert written(stage, "low-data")["backbone"].tolist() == ["MS self-distillation only", "DEO (both teachers)"]
     assert (written(stage, "needs")["needs"] != "").all()
     assert tables.task(stage, here, "change") is None and tables.ranks(stage, here, paper=True) is None
+
+
+def test_a_backbone_that_stands_as_the_teacher_needs_nothing(stage: Stage) -> None:
+    stage = replace(stage, settings=replace(stage.settings, teacher="imagenet"))
+
+    def weights() -> set[str]:
+        table = tables.needs(stage, tables.begin(stage))
+        return set(table.loc[table["kind"] == "weights", "not run"])
+
+    assert label("imagenet") in weights()
+    keep(stage, 0, "teacher", 0.8)
+    assert label("imagenet") not in weights()
 
 
 def test_the_ledger_of_the_miniature_reproduces_nothing(stage: Stage) -> None:
