@@ -141,7 +141,7 @@ def gains(stage: Stage) -> Figure | None:
         axis.grid(axis="x", color="0.92")
     caption = (
         "Gain of every arm in the mean primary score over the optical and over the multispectral benchmarks, over "
-        f"{' and '.join(map(label, references))}: students without an optical teacher. {_GAIN}"
+        f"what learns without an optical teacher: {', '.join(map(label, references))}. {_GAIN}"
     )
     save(figure, stage.layout.write("figures") / "gains.png", caption)
     return figure

@@ -111,16 +111,17 @@ def arms(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame:
 
 def gains(stage: Stage, here: Scored) -> pd.DataFrame:
     """Arm by arm, what it gains over the references on optical and on multispectral benchmarks."""
-    named = " and ".join(f"`{name}`" for name in ablation.REFERENCES)
+    table = ablation.gains_table(here, benchmarks_in(here.summary))
+    references = ", ".join(label(name) for name in table["less"].unique())
     caption = (
-        f"Gain of every arm over {named}, in points, in the mean over the optical and over the multispectral "
-        "benchmarks of this scale. Two doubts, apart: over test samples, the 95 % interval of the difference on the "
-        "same bootstrap draws, seeds averaged; over seeds, Student's 95 % interval of the differences of paired seeds "
-        "of pretraining, and the smallest true difference that so many seeds would detect four times out of five. "
-        f"With one seed a gain is {EXPLORATORY}. Bold: the interval leaves out 0; nothing is corrected "
-        "for the number of comparisons. Arms that were not run stand in the ablation alone."
+        f"Gain of every arm over what learns without an optical teacher ({references}), in points, in the mean over "
+        "the optical and over the multispectral benchmarks of this scale. Two doubts, apart: over test samples, the "
+        "95 % interval of the difference on the same bootstrap draws, seeds averaged; over seeds, Student's 95 % "
+        "interval of the differences of paired seeds of pretraining, and the smallest true difference that so many "
+        f"seeds would detect four times out of five. With one seed a gain is {EXPLORATORY}. Bold: the interval leaves "
+        "out 0; nothing is corrected for the number of comparisons. Arms that were not run stand in the ablation alone."
     )
-    return _write(stage, "gains", ablation.gains_table(here, benchmarks_in(here.summary)), caption)
+    return _write(stage, "gains", table, caption)
 
 
 def few_labels_gains(stage: Stage, here: Scored) -> pd.DataFrame | None:
