@@ -62,6 +62,7 @@ CONTRASTS = (
     Contrast("deo", "ms+optical-path", "the optical teacher, where the optical path would else teach itself"),
     Contrast("deo", "optical-only", "the multispectral teacher"),
     Contrast("masked+distillation", "masked", f"the optical teacher, {_WITH_ITS_IMAGES}, beside masking"),
+    Contrast("deo", "masked+distillation", "the multispectral teacher, in place of masking"),
     Contrast("deo+sar", "deo", "the radar teacher, with a path of its own"),
 )
 

@@ -26,9 +26,11 @@ from brew.stages.scored import scored
 _ACROSS = 3
 #: How a difference is drawn.
 _GAIN = (
-    "Thin bars are 95 % intervals over test samples, thick ones over paired seeds of pretraining; an open circle is "
+    "Thin bars are 95 % intervals over test samples, thick ones over paired seeds of pretraining; an open marker is "
     "one seed, so exploratory."
 )
+#: Of contrasts in the order of the legend: several may share a reference, and so its colour.
+_MARKERS = "osD^vPX<>*"
 #: Points that are named where they stand; of more, each gets a number.
 _NAMED = 10
 
@@ -158,32 +160,33 @@ def teachers(stage: Stage) -> Figure | None:
         len(kinds), 1, figsize=(7.2, 1.9 + 0.24 * len(names) * (1 + len(contrasts))), sharex=True, layout="constrained",
         height_ratios=[len(members) for members in kinds.values()], squeeze=False,
     )  # fmt: skip
+    signs = [(colour(each.reference), _MARKERS[place]) for place, each in enumerate(contrasts)]
     for axis, (kind, members) in zip(axes[:, 0], kinds.items(), strict=True):
         for (place, name), (row, contrast) in product(enumerate(members), enumerate(contrasts)):
             found = gain(here, [name], contrast.arm, contrast.reference)
             if found:
-                _gain(axis, found, place + 0.7 * ((row + 0.5) / len(contrasts) - 0.5), colour(found.reference))
+                _gain(axis, found, place + 0.7 * ((row + 0.5) / len(contrasts) - 0.5), *signs[row])
         axis.axvline(0, color="0.4", lw=0.8)
         axis.set_yticks(range(len(members)), members, fontsize=9)
         axis.set(ylim=(len(members) - 0.5, -0.5))
         axis.set_title(kind, loc="left")
         axis.grid(axis="x", color="0.92")
     axes[-1, 0].set_xlabel("difference of the primary score (points)")
-    handles = [Line2D([], [], color=colour(each.reference), lw=2) for each in contrasts]
+    handles = [Line2D([], [], color=shade, marker=marker, lw=2) for shade, marker in signs]
     figure.legend(handles, [each.title for each in contrasts], loc="outside lower center", fontsize=9)
     caption = (
         "What each teacher brings, by what tells a benchmark's classes apart: differences between two arms on the same "
-        f"test samples. {_GAIN}"
+        f"test samples, in the colour of the second. {_GAIN}"
     )
     save(figure, stage.layout.write("figures") / "teachers.png", caption)
     return figure
 
 
-def _gain(axis: Axes, found: Gain, place: float, shade: str) -> None:
+def _gain(axis: Axes, found: Gain, place: float, shade: str, marker: str = "o") -> None:
     axis.plot([found.low, found.high], [place, place], color=shade, lw=1.2)
     if found.over_seeds and not found.exploratory:
         axis.plot([found.over_seeds.low, found.over_seeds.high], [place, place], color=shade, lw=4, alpha=0.5)
-    axis.plot(found.points, place, "o", color=shade, ms=6, mfc="white" if found.exploratory else shade)
+    axis.plot(found.points, place, marker, color=shade, ms=6, mfc="white" if found.exploratory else shade)
 
 
 def models(stage: Stage) -> Figure | None:
