@@ -52,10 +52,6 @@ class Layout:
         """A source's store; stages read it, the data stage alone writes it."""
         return DATA / "stores" / self.scale / f"{source}.zarr"
 
-    def built(self, source: str) -> Path:
-        """Where the data stage builds a source's store: the store itself, but for exploring."""
-        return SCRATCH / "explore" / self.scale / "stores" / f"{source}.zarr" if self.explore else self.store(source)
-
     def read(self, stage: str) -> Path:
         """The folder that an earlier stage left; BrewError where it has not run."""
         folder = REPORTS / self.scale / "stages" / stage

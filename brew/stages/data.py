@@ -1,5 +1,7 @@
 """Stage `data`: stores from sources, and a look at them."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ def build(stage: Stage) -> pd.DataFrame:
     """Build every store of the scale; one row per source and split, with what it was made from."""
     rows = []
     for name, settings in stage.settings.data.present().items():
-        path = stage.layout.built(name)
+        path = _store(stage, name)
         made_from = build_store(name, path, settings)
         dataset = open_store(path)
         splits, counts = np.unique(dataset["split"].values, return_counts=True)
@@ -36,10 +38,15 @@ def build(stage: Stage) -> pd.DataFrame:
     return table
 
 
+def _store(stage: Stage, name: str) -> Path:
+    """A source's store; while exploring one beside what else is tried, so that no other stage reads it."""
+    return stage.layout.write("data") / f"{name}.zarr" if stage.layout.explore else stage.layout.store(name)
+
+
 def look(stage: Stage, scenes: int = 6) -> Figure:
     """Scenes in true and false colour: what a reader who knows Sentinel-2 checks first."""
     name = _shown(stage)
-    path = stage.layout.built(name)
+    path = _store(stage, name)
     dataset = open_store(path)
     chosen = np.linspace(0, dataset.sizes["sample"] - 1, scenes).astype(int)
     images = ArrayReader(path, "multispectral").read(chosen)[:, 0]
@@ -64,7 +71,7 @@ def _shown(stage: Stage) -> str:
     """The source that is looked at: the miniature, OSCD, or the first other one with multispectral images."""
     names = sorted(stage.settings.data.present(), key=lambda name: name not in ("miniature", "oscd"))
     for name in names:
-        if "multispectral" in open_store(stage.layout.built(name)):
+        if "multispectral" in open_store(_store(stage, name)):
             return name
     raise BrewError(f"no multispectral images among {', '.join(names) or 'no sources'}; expected some. Add a source")
 
@@ -77,7 +84,7 @@ def spectra(stage: Stage) -> Figure:
 def _of_images(stage: Stage, tiles: int = 400) -> Figure:
     """Per band, how the training tiles' pixels are distributed, beside the statistics that the student subtracts."""
     name = _shown(stage)
-    path, sensor = stage.layout.built(name), SENSORS["sentinel2"]
+    path, sensor = _store(stage, name), SENSORS["sentinel2"]
     members = np.flatnonzero(open_store(path)["split"].values == "train")
     chosen = members[np.linspace(0, len(members) - 1, min(tiles, len(members))).astype(int)]
     pixels = ArrayReader(path, "multispectral").read(chosen)[:, 0, :, ::4, ::4]
