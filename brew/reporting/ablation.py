@@ -195,10 +195,10 @@ _DOUBTS = {"test samples": over_test, "seeds": over_pretraining}
 
 
 def teachers_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
-    """Every benchmark by every contrast that was run, after what the benchmarks live on."""
+    """Benchmarks by contrasts, of what was run, after what the benchmarks live on."""
     contrasts = contrasts_run(scored, names)
     rows = []
-    for kind, members in by_kind(names).items():
+    for kind, members in by_kind(contrasted(scored, names)).items():
         for name in members:
             found = {each.title: gain(scored, [name], each.arm, each.reference) for each in contrasts}
             rows.append({"lives on": kind, "benchmark": name} | {title: _in_one(each) for title, each in found.items()})
@@ -208,6 +208,11 @@ def teachers_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
 def contrasts_run(scored: Scored, names: Sequence[str]) -> list[Contrast]:
     """Those of which both arms were scored on one of the benchmarks."""
     return [each for each in CONTRASTS if any({each.arm, each.reference} <= scored.of(name).keys() for name in names)]
+
+
+def contrasted(scored: Scored, names: Sequence[str]) -> list[str]:
+    """Those of `names` on which both arms of a contrast were scored."""
+    return [name for name in names if contrasts_run(scored, [name])]
 
 
 def by_kind(names: Sequence[str]) -> dict[str, list[str]]:

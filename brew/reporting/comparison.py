@@ -13,12 +13,14 @@ import pandas as pd
 
 from brew.downstream.benchmarks import BENCHMARKS, Task
 from brew.downstream.zoo import BACKBONES
+from brew.pretraining.arms import ARMS
 from brew.reporting.claims import Claim, Ours, stated
 from brew.reporting.joint import Draws, average, average_ranks, interval, leader
 from brew.reporting.paper import MODALITIES, TASKS, Group
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
 from brew.reporting.writing import bold, number, told_apart
+from brew.sensors import PAPER_PATHS, SENSORS
 
 #: Methods of one task alone, no backbones: they have no place in a rank, and none in another task.
 REFERENCES: dict[str, Task] = {"cva": "change", "fc-siam-diff": "change", "unet-resnet50": "segmentation"}
@@ -152,8 +154,15 @@ def missing(backbone: str, task: Task | None, *sensors: str) -> str:
     """
     if REFERENCES.get(backbone, task) != task:
         return "-"
-    refused = backbone in BACKBONES and any(BACKBONES[backbone].lacking(sensor) for sensor in sensors)
-    return NOT_COMPARABLE if refused else NOT_RUN
+    return NOT_RUN if all(_can_read(backbone, sensor) for sensor in sensors) else NOT_COMPARABLE
+
+
+def _can_read(backbone: str, sensor: str) -> bool:
+    """Whether its bands or its stems allow it: beyond the paper's two stems an arm reads what it was trained on."""
+    if backbone in BACKBONES:
+        return not BACKBONES[backbone].lacking(sensor)
+    path = SENSORS[sensor].path
+    return path in PAPER_PATHS or (backbone in ARMS and path in ARMS[backbone].paths)
 
 
 def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
 from brew.downstream.benchmarks import BENCHMARKS
-from brew.reporting.ablation import GROUPS, arm_gains, by_kind, contrasts_run
+from brew.reporting.ablation import GROUPS, arm_gains, by_kind, contrasted, contrasts_run
 from brew.reporting.comparison import missing
 from brew.reporting.gains import Gain, gain
 from brew.reporting.joint import average, interval
@@ -31,6 +32,9 @@ _GAIN = (
 )
 #: Of contrasts in the order of the legend: several may share a reference, and so its colour.
 _MARKERS = "osD^vPX<>*"
+#: Points up to which differences are drawn to scale: one of many that is huge would hide the others.
+_LINEAR = 10
+_TICKS = (-50, -20, -10, -5, 0, 5, 10, 20, 50)
 #: Points that are named where they stand; of more, each gets a number.
 _NAMED = 10
 
@@ -90,10 +94,13 @@ def _metric(benchmark: str) -> str:
 def low_data(stage: Stage) -> Figure | None:
     """Score against the share of the training labels, where a benchmark was scored from several; None without any."""
     table = scored(stage).summary
-    few = set(table.loc[table["labels"] < 1, "benchmark"])
-    table = table[table["benchmark"].isin(few) & ~table["backbone"].isin(left_to_tables(stage.settings))]
+    table = table[table["benchmark"].isin(table.loc[table["labels"] < 1, "benchmark"])]
     if table.empty:
         return None
+    left_out = table["backbone"].isin(left_to_tables(stage.settings))
+    arms = table["backbone"].isin([arm_and_seed(run)[0] for run in stage.settings.arms])
+    read_by_others = set(table.loc[arms & ~left_out, "benchmark"])  # else nothing would be left but the random trunk
+    table = table[~left_out | ~table["benchmark"].isin(read_by_others)]
     names = benchmarks_in(table)
     figure, axes = _panels(len(names), height=2.9)
     for axis, name in zip(axes, names, strict=True):
@@ -139,7 +146,7 @@ def gains(stage: Stage) -> Figure | None:
         axis.axvline(0, color="0.4", lw=0.8)
         axis.set_yticks(range(len(arms)), [label(arm) for arm in arms], fontsize=9)
         axis.set(ylim=(-0.6, len(arms) - 0.4), xlabel="points" if row + 1 == len(references) else "")
-        axis.set_title(f"{title} benchmarks, gain over {label(reference)}", loc="left", fontsize=9)
+        axis.set_title(f"{title} benchmarks, gain over\n{label(reference)}", loc="left", fontsize=9)
         axis.grid(axis="x", color="0.92")
     caption = (
         "Gain of every arm in the mean primary score over the optical and over the multispectral benchmarks, over "
@@ -152,7 +159,7 @@ def gains(stage: Stage) -> Figure | None:
 def teachers(stage: Stage) -> Figure | None:
     """What each teacher brings, benchmark by benchmark, after what they live on; None where no contrast was run."""
     here = scored(stage)
-    names = benchmarks_in(here.summary)
+    names = contrasted(here, benchmarks_in(here.summary))
     contrasts, kinds = contrasts_run(here, names), by_kind(names)
     if not contrasts:
         return None
@@ -171,12 +178,15 @@ def teachers(stage: Stage) -> Figure | None:
         axis.set(ylim=(len(members) - 0.5, -0.5))
         axis.set_title(kind, loc="left")
         axis.grid(axis="x", color="0.92")
+        axis.set_xscale("symlog", linthresh=_LINEAR)
+        axis.xaxis.set_major_locator(FixedLocator(_TICKS))
+        axis.xaxis.set_major_formatter("{x:g}")
     axes[-1, 0].set_xlabel("difference of the primary score (points)")
     handles = [Line2D([], [], color=shade, marker=marker, lw=2) for shade, marker in signs]
     figure.legend(handles, [each.title for each in contrasts], loc="outside lower center", fontsize=9)
     caption = (
         "What each teacher brings, by what tells a benchmark's classes apart: differences between two arms on the same "
-        f"test samples, in the colour of the second. {_GAIN}"
+        f"test samples, in the colour of the second. {_GAIN} Beyond {_LINEAR} points the axis is logarithmic."
     )
     save(figure, stage.layout.write("figures") / "teachers.png", caption)
     return figure
@@ -199,7 +209,8 @@ def models(stage: Stage) -> Figure | None:
     shown = [name for name in in_order(across.keys() & up.keys()) if name in sizes]
     if not shown:
         return None
-    figure, axis = plt.subplots(figsize=(7.2, 5.2), layout="constrained")
+    many = len(shown) > _NAMED
+    figure, axis = plt.subplots(figsize=(10.5, 7.5) if many else (7.2, 5.2), layout="constrained")
     for name in shown:
         x, y, shade = across[name], up[name], colour(name)
         axis.plot(interval(x), [y[0]] * 2, color=shade, lw=1, alpha=0.6)
@@ -209,7 +220,7 @@ def models(stage: Stage) -> Figure | None:
     axis.grid(color="0.92")
     axis.margins(x=0.15)
     texts = [f"{label(name)}, {_millions(sizes[name])}" for name in shown]
-    if len(shown) > _NAMED:  # names would cover each other: numbers stand for them
+    if many:  # names would cover each other: numbers stand for them
         numbers = [str(number) for number in range(1, len(shown) + 1)]
         handles = [Line2D([], [], marker="o", ls="", color=colour(name)) for name in shown]
         legend = [f"{number}  {text}" for number, text in zip(numbers, texts, strict=True)]

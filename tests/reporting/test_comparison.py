@@ -15,6 +15,7 @@ from brew.reporting.comparison import (
     average_scores,
     difference_table,
     low_data_table,
+    missing,
     rank_table,
     task_table,
 )
@@ -128,6 +129,17 @@ def test_differences_within_their_interval_are_not_bold():
     noisy = {"ms-only": draws(30), "deo": np.concatenate([[30.1], 30.1 - SPREAD])}
     table = difference_table(Scored(full(roofs=noisy), SCORED.summary), "ms-only", ["roofs"])
     assert "**" not in cells(table, "DEO (both teachers)")["roofs"]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "sensor", "found"),
+    [
+        ("deo+sar", "sentinel1", NOT_RUN), ("ms-only", "rgb", NOT_RUN), ("teacher", "sentinel2", NOT_RUN),
+        ("deo", "sentinel1", NOT_COMPARABLE), ("teacher", "sentinel1", NOT_COMPARABLE),
+    ],
+)  # fmt: skip
+def test_what_cannot_read_a_sensor_is_not_comparable(backbone, sensor, found):
+    assert missing(backbone, "segmentation", sensor) == found
 
 
 def test_few_labels_stand_beside_all_of_them():

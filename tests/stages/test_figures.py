@@ -47,13 +47,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return found
 
 
-def keep(stage: Stage, benchmark: str, arm: str, seed: int = 0) -> None:
+def keep(stage: Stage, benchmark: str, arm: str, seed: int = 0, labels: float = 1.0) -> None:
     classes = CLASSES[benchmark]
     right = np.random.default_rng(seed).binomial(100, ARMS.get(arm, 0.5), 8)
     counts = np.stack(
         [np.eye(classes, dtype=int) * hits + np.roll(np.eye(classes, dtype=int), 1) * (100 - hits) for hits in right]
     )
-    folder, run = stage.layout.write("segmentation"), Run(benchmark, "segmentation", arm, seed, "abc", model=f"m{seed}")
+    folder = stage.layout.write("segmentation")
+    run = Run(benchmark, "segmentation", arm, seed, "abc", labels, model=f"m{seed}")
     write_scores(folder / "scores.csv", scores_of(run, counts, ("iou_macro",)))
     write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
 
@@ -97,7 +98,7 @@ def test_gains_stand_beside_their_reference(stage: Stage) -> None:
     figure = figures.gains(stage)
     assert figure is not None
     assert [axis.get_title(loc="left") for axis in figure.axes[:2]] == [
-        f"{kind} benchmarks, gain over MS self-distillation only" for kind in ("optical", "multispectral")
+        f"{kind} benchmarks, gain over\nMS self-distillation only" for kind in ("optical", "multispectral")
     ]
     arms = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     for axis in figure.axes[:2]:
@@ -116,6 +117,18 @@ def test_of_many_arms_pictures_show_those_that_were_repeated(stage: Stage) -> No
     crowd = scale(*ARM_NAMES, "ms-only-seed1", "deo-seed1")
     assert left_to_tables(crowd) == [name for name in ARM_NAMES if name not in ("ms-only", "deo")]
     assert "class-token" in left_out_note(crowd) and left_out_note(stage.settings) == ""
+
+
+def test_from_few_labels_pictures_show_the_repeated_arms_or_all_where_none_was(stage: Stage) -> None:
+    crowded = replace(stage, settings=replace(stage.settings, arms=(*ARM_NAMES, "class-token-seed1")))
+    for benchmark in CLASSES:
+        keep(stage, benchmark, "deo", labels=0.1)
+    keep(stage, "crops", "class-token", labels=0.1)
+    figure = figures.low_data(crowded)
+    assert figure is not None
+    drawn = {axis.get_title(): axis.get_legend_handles_labels()[1] for axis in figure.axes}
+    assert drawn["crops"] == [label("random"), label("class-token")]
+    assert drawn["roofs"] == [label("random"), label("ms-only"), label("deo")]
 
 
 @pytest.mark.parametrize(
