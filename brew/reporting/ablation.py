@@ -31,7 +31,7 @@ from brew.reporting.comparison import (
 from brew.reporting.gains import EXPLORATORY, Gain, by_seed, gain
 from brew.reporting.paper import Group
 from brew.reporting.style import label
-from brew.reporting.writing import told_apart
+from brew.reporting.writing import signed, told_apart
 
 #: What gains are stated against.
 REFERENCES = ("ms-only", "ms-only-matched", "ms+optical-path")
@@ -149,6 +149,25 @@ def gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     """Every arm that was run, less each reference, in the mean over optical and over multispectral benchmarks."""
     columns = ["arm", "less", *(f"{title}, over {doubt}" for title, doubt in product(GROUPS, _DOUBTS))]
     return pd.DataFrame([_written(each) for each in arm_gains(scored, names)], columns=columns)
+
+
+def in_words(gains: Sequence[ArmGains], arm: str = "deo") -> str:
+    """What `arm` gains over each reference, in a sentence; empty where it was not run."""
+    return " ".join(_sentence(each) for each in gains if each.arm == arm)
+
+
+def _sentence(each: ArmGains) -> str:
+    found = {title: gain for title, gain in each.by_group.items() if gain is not None}
+    points = " and ".join(f"{signed(*_surest(gain))} points on {title}" for title, gain in found.items())
+    doubt = "over test samples, of one seed" if any(gain.exploratory for gain in found.values()) else "over seeds"
+    return f"{label(each.arm)} less {label(each.reference)}: {points} benchmarks (95 %, {doubt})."
+
+
+def _surest(found: Gain) -> tuple[float, float, float]:
+    """Over seeds of pretraining where there are several, else over test samples."""
+    if found.over_seeds is None or found.exploratory:
+        return found.points, found.low, found.high
+    return found.over_seeds.mean, found.over_seeds.low, found.over_seeds.high
 
 
 def few_labels_gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:

@@ -14,6 +14,8 @@ import pandas as pd
 
 from brew.reporting.style import caption_of
 
+#: The file in which the tables say in words what DEO gains; it stands at the head of the report.
+ANSWER = "answer.txt"
 _BOLD = re.compile(r"\*\*([^*<]+)\*\*")
 #: A table of more rows scrolls within the page; one of more columns takes the window's width.
 _LONG, _WIDE = 24, 8
@@ -64,13 +66,16 @@ def table(path: Path, page: str, address: str = "") -> Exhibit:
 
 def render(
     title: str,
-    lead: str,
+    lead: Sequence[str],
     facts: dict[str, str],
     sections: Sequence[Section],
     pages: Sequence[tuple[str, str]],
     elsewhere: Sequence[tuple[str, str]],
 ) -> str:
-    """The page's HTML. facts: what it was made from. pages, elsewhere: links as (label, address)."""
+    """The page's HTML.
+
+    lead: paragraphs below the title. facts: what it was made from. pages, elsewhere: links as (label, address).
+    """
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )

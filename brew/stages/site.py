@@ -18,6 +18,7 @@ from brew.reporting import site
 from brew.reporting.claims import headline
 from brew.reporting.paper import TASKS
 from brew.reporting.provenance import commit, sha256
+from brew.reporting.site import ANSWER
 from brew.scales import MINIATURE
 from brew.stages.settings import load
 
@@ -116,10 +117,12 @@ def _sections(layout: Layout, pages: str, tables: str) -> list[site.Section]:
     ]
 
 
-def _lead(layout: Layout) -> str:
-    """What the scale is, and how many claims it could test."""
-    claims = headline(pd.read_csv(layout.read("tables") / "ledger.csv", dtype=str, keep_default_na=False))
-    return f"{_LEADS.get(layout.scale, f'Dual-teacher distillation at scale {layout.scale}.')} {claims}"
+def _lead(layout: Layout) -> list[str]:
+    """Paragraphs: what the scale is, what DEO gains there, and how many claims it could test."""
+    folder = layout.read("tables")
+    claims = headline(pd.read_csv(folder / "ledger.csv", dtype=str, keep_default_na=False))
+    what = _LEADS.get(layout.scale, f"Dual-teacher distillation at scale {layout.scale}.")
+    return [part for part in (what, (folder / ANSWER).read_text(encoding="utf-8"), claims) if part]
 
 
 def _facts(layout: Layout) -> dict[str, str]:

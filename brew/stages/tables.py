@@ -15,6 +15,7 @@ from brew.reporting.claims import counted, found_scores, headline, ledger, obtai
 from brew.reporting.comparison import Scored, average_scores, difference_table, low_data_table, rank_table, task_table
 from brew.reporting.gains import EXPLORATORY
 from brew.reporting.paper import AVERAGES, MODALITIES, TASKS, paper_benchmarks
+from brew.reporting.site import ANSWER
 from brew.reporting.style import label, write_caption
 from brew.reporting.summary import benchmarks_in, in_order
 from brew.reporting.writing import bold, brackets, leaves_out_zero, signed
@@ -110,8 +111,11 @@ def arms(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame:
 
 
 def gains(stage: Stage, here: Scored) -> pd.DataFrame:
-    """Arm by arm, what it gains over the references on optical and on multispectral benchmarks."""
-    table = ablation.gains_table(here, benchmarks_in(here.summary))
+    """Arm by arm, what it gains over the references on optical and on multispectral benchmarks; DEO's also in words."""
+    names = benchmarks_in(here.summary)
+    table = ablation.gains_table(here, names)
+    words = ablation.in_words(ablation.arm_gains(here, names))
+    (stage.layout.write("tables") / ANSWER).write_text(words, encoding="utf-8")
     references = ", ".join(label(name) for name in table["less"].unique())
     caption = (
         f"Gain of every arm over what learns without an optical teacher ({references}), in points, in the mean over "

@@ -11,10 +11,12 @@ from brew.reporting.ablation import (
     CONTRASTS,
     REFERENCES,
     ablation_table,
+    arm_gains,
     by_kind,
     contrasts_run,
     few_labels_gains_table,
     gains_table,
+    in_words,
     over_test,
     paper_ablation_table,
     teachers_table,
@@ -58,6 +60,12 @@ def test_gains_are_stated_against_both_references_and_both_doubts():
     assert deo["optical, over test samples"] == "**+12.0 [+12.0, +12.0]**", "both are on the same draws"
     assert deo["optical, over seeds"] == "+12.0 [-13.4, +37.4], 2 seeds could detect 32.7"
     assert line(table, arm="masked", less="ms-only")["multispectral, over seeds"] == EXPLORATORY
+    words = in_words(arm_gains(SCORED, NAMES))
+    assert words.startswith(
+        "DEO (both teachers) less MS self-distillation only: +12.0 [-13.4, +37.4] points on optical and "
+    )
+    assert words.endswith(" points on multispectral benchmarks (95 %, over seeds).")
+    assert "test samples, of one seed" in in_words(arm_gains(SCORED, NAMES), "masked")
     every = scored(*(rows(arm, {0: 0.5}, name) for arm in ("deo", *REFERENCES) for name in NAMES))
     assert set(gains_table(every, NAMES)["less"]) == set(REFERENCES)
 

@@ -24,7 +24,7 @@ def test_a_page_embeds_pictures_and_escapes_what_tables_hold(tmp_path):
     pd.DataFrame({"backbone": ["<b>deo</b>"], "score": ["1.0"]}).to_csv(path, index=False)
     write_caption(path, "Scores & intervals.")
     page = site.render(
-        "t", "l", {"commit": "abc"}, [site.Section("Results", "", [site.table(path, "pages/x.html")])], [], []
+        "t", ["l"], {"commit": "abc"}, [site.Section("Results", "", [site.table(path, "pages/x.html")])], [], []
     )
     assert "&lt;b&gt;deo" in page and "<b>deo" not in page
     assert "Scores &amp; intervals." in page and 'href="pages/x.html"' in page and "abc" in page
@@ -39,5 +39,5 @@ def test_a_table_prints_emphasis_and_the_paper_apart_and_links_its_file(tmp_path
     exhibit = site.table(path, "pages/x.html", "tables/table.csv")
     assert '<strong>40.0 [30.0, 50.0]</strong> <span class="paper">paper: 60.5, 59.2?</span>' in exhibit.html
     assert "2*3 and 4*5" in exhibit.html and exhibit.html.count("<strong>") == 1
-    page = site.render("t", "l", {}, [site.Section("Results", "", [exhibit])], [], [])
+    page = site.render("t", ["l"], {}, [site.Section("Results", "", [exhibit])], [], [])
     assert 'href="tables/table.csv"' in page
