@@ -52,7 +52,7 @@ def test_every_arm_has_its_row_in_the_order_of_the_table():
     assert [line(table, arm=arm)["pretrained"] for arm in ("deo", "masked")] == ["2 times", f"once: {EXPLORATORY}"]
 
 
-def test_gains_are_stated_against_both_references_and_both_doubts():
+def test_gains_are_stated_against_every_reference_with_both_doubts():
     table = gains_table(SCORED, NAMES)
     assert set(table["less"]) == {"ms-only"}, "the other references were not run"
     assert table["arm"].tolist() == [arm for arm in ARMS if arm in ("deo", "masked")]
