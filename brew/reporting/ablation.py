@@ -145,10 +145,10 @@ def arm_gains(scored: Scored, names: Sequence[str], labels: float = 1.0) -> list
     return [each for each in pairs if any(each.by_group.values())]
 
 
-def gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
+def gains_table(gains: Sequence[ArmGains]) -> pd.DataFrame:
     """Every arm that was run, less each reference, in the mean over optical and over multispectral benchmarks."""
     columns = ["arm", "less", *(f"{title}, over {doubt}" for title, doubt in product(GROUPS, _DOUBTS))]
-    return pd.DataFrame([_written(each) for each in arm_gains(scored, names)], columns=columns)
+    return pd.DataFrame([_written(each) for each in gains], columns=columns)
 
 
 def in_words(gains: Sequence[ArmGains], arm: str = "deo") -> str:

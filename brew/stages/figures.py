@@ -118,8 +118,10 @@ def low_data(stage: Stage) -> Figure | None:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
     caption = (
         "Score against the share of the training labels: lines the mean over seeds, bands the 95 % interval over test "
-        "samples. Backbones with one share alone are dots." + left_out_note(stage.settings)
+        "samples. Backbones with one share alone are dots."
     )
+    if note := left_out_note(stage.settings):
+        caption += f"{note} They are drawn only where no other arm was scored."
     save(figure, stage.layout.write("figures") / "low-data.png", caption)
     return figure
 

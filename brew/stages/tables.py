@@ -112,10 +112,9 @@ def arms(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame:
 
 def gains(stage: Stage, here: Scored) -> pd.DataFrame:
     """Arm by arm, what it gains over the references on optical and on multispectral benchmarks; DEO's also in words."""
-    names = benchmarks_in(here.summary)
-    table = ablation.gains_table(here, names)
-    words = ablation.in_words(ablation.arm_gains(here, names))
-    (stage.layout.write("tables") / ANSWER).write_text(words, encoding="utf-8")
+    found = ablation.arm_gains(here, benchmarks_in(here.summary))
+    (stage.layout.write("tables") / ANSWER).write_text(ablation.in_words(found), encoding="utf-8")
+    table = ablation.gains_table(found)
     references = ", ".join(label(name) for name in table["less"].unique())
     caption = (
         f"Gain of every arm over what learns without an optical teacher ({references}), in points, in the mean over "

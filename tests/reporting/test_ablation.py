@@ -53,7 +53,7 @@ def test_every_arm_has_its_row_in_the_order_of_the_table():
 
 
 def test_gains_are_stated_against_every_reference_with_both_doubts():
-    table = gains_table(SCORED, NAMES)
+    table = gains_table(arm_gains(SCORED, NAMES))
     assert set(table["less"]) == {"ms-only"}, "the other references were not run"
     assert table["arm"].tolist() == [arm for arm in ARMS if arm in ("deo", "masked")]
     deo = line(table, arm="deo", less="ms-only")
@@ -67,7 +67,7 @@ def test_gains_are_stated_against_every_reference_with_both_doubts():
     assert words.endswith(" points on multispectral benchmarks (95 %, over seeds).")
     assert "test samples, of one seed" in in_words(arm_gains(SCORED, NAMES), "masked")
     every = scored(*(rows(arm, {0: 0.5}, name) for arm in ("deo", *REFERENCES) for name in NAMES))
-    assert set(gains_table(every, NAMES)["less"]) == set(REFERENCES)
+    assert set(gains_table(arm_gains(every, NAMES))["less"]) == set(REFERENCES)
 
 
 def test_a_gain_is_bold_where_its_interval_leaves_out_0_as_printed():
@@ -83,7 +83,7 @@ def test_gains_from_few_labels_are_over_what_was_scored_from_them():
     assert set(table["labels"]) == {"10 %"} and set(table["labelled samples"]) == {"roofs 1"}
     assert set(table["multispectral, over test samples"]) == {NOT_RUN}, "crops has no such share"
     columns = ["arm", "less", "optical, over test samples", "optical, over seeds"]
-    pd.testing.assert_frame_equal(table[columns], gains_table(SCORED, NAMES)[columns])
+    pd.testing.assert_frame_equal(table[columns], gains_table(arm_gains(SCORED, NAMES))[columns])
 
 
 def test_the_papers_rows_stand_with_what_it_states():

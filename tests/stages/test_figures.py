@@ -129,6 +129,9 @@ def test_from_few_labels_pictures_show_the_repeated_arms_or_all_where_none_was(s
     drawn = {axis.get_title(): axis.get_legend_handles_labels()[1] for axis in figure.axes}
     assert drawn["crops"] == [label("random"), label("class-token")]
     assert drawn["roofs"] == [label("random"), label("ms-only"), label("deo")]
+    assert caption_of(crowded.layout.read("figures") / "low-data.png").endswith(
+        "drawn only where no other arm was scored."
+    )
 
 
 @pytest.mark.parametrize(
