@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -230,7 +231,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
         for axis, arm in zip(row[3:], arms, strict=True):
             top = 2 if arm == "cva" else 1
             axis.imshow(stored[arm][f"shown-{name}"].astype(float), cmap="cividis", vmin=0, vmax=top)
-            axis.set_title(label(arm), fontsize=7)
+            axis.set_title(fill(label(arm), 24), fontsize=7)
         for axis in row:
             axis.set(xticks=[], yticks=[])
     credit = " Imagery: Copernicus Sentinel data; labels: OSCD, CC BY-NC-SA 4.0." if benchmark.source == "oscd" else ""

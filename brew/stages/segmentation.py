@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -178,7 +179,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     )
     colours = class_colours(len(benchmark.classes))
     for column, (title, pictures) in enumerate(columns):
-        axes[0, column].set_title(title, fontsize=8)
+        axes[0, column].set_title(fill(title, 22), fontsize=8)
         for row, shown in enumerate(pictures):
             axes[row, column].set(xticks=[], yticks=[])
             if shown.ndim == 3:
