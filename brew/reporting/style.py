@@ -64,6 +64,8 @@ COLOURS: dict[str, str] = {
 }
 for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_FOREIGN, "viridis")):
     COLOURS |= dict(zip(_names, sns.color_palette(_palette, len(_names)).as_hex(), strict=True))
+# It is drawn beside its neighbour in the row, from which it could not be told: Wong's sky blue, which no arm has.
+COLOURS["masked-self-distilled"] = "#56b4e9"
 
 
 def label(backbone: str) -> str:

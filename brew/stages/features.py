@@ -5,6 +5,7 @@ reading them back (`brew.downstream.features` has the count).
 """
 
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -66,7 +67,7 @@ def look(stage: Stage, images: int = 5) -> Figure:
         for axis, picture in zip(row, shown, strict=True):
             axis.imshow(picture)
             axis.set(xticks=[], yticks=[])
-        row[0].set_ylabel(title, fontsize=8)
+        row[0].set_ylabel(fill(title, 24), fontsize=8)
     caption = (
         f"Test images of {source} and the first three principal components of each backbone's features at stride 8, as "
         "red, green and blue (components are each backbone's own: colours compare within a row, not between rows)."

@@ -2,8 +2,11 @@
 
 import csv
 from collections import Counter
+from itertools import combinations
+from math import dist
 
 import pytest
+from matplotlib.colors import to_rgb
 
 from benchmarks.matched import table
 from brew import scales
@@ -13,7 +16,9 @@ from brew.models.trunks import TRUNKS
 from brew.paths import DATA, Layout
 from brew.pretraining.miniature_teacher import TeacherTraining
 from brew.reporting.paper import SYNTHETIC
+from brew.reporting.style import colour
 from brew.stages import Stage
+from brew.stages.crowding import left_to_tables
 from brew.stages.pretrain import plan, usable
 from brew.stages.settings import load
 
@@ -37,6 +42,13 @@ def test_every_scale_loads_and_plans(scale):
     for name in _arms(scale):
         chosen, numbers = plan(Stage(settings, Layout(scale, explore=True)), name)
         assert usable(chosen, numbers.feeds) and set(chosen.teachers) <= {settings.teacher, *settings.other_teachers}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_arms_of_a_picture_can_be_told_by_their_colours(scale):
+    drawn = sorted({"random", *_arms(scale)} - set(left_to_tables(load(scale))))
+    near = [pair for pair in combinations(drawn, 2) if dist(*(to_rgb(colour(arm)) for arm in pair)) < 0.15]
+    assert not near
 
 
 def _world(scale: str) -> int | None:
