@@ -29,6 +29,7 @@ from brew.reporting.comparison import (
     wide,
 )
 from brew.reporting.gains import EXPLORATORY, Gain, by_seed, gain
+from brew.reporting.joint import Drawn
 from brew.reporting.paper import Group
 from brew.reporting.style import label
 from brew.reporting.writing import signed, told_apart
@@ -81,8 +82,8 @@ def ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _deviation(runs: dict[int, float]) -> float:
-    return float(np.std(list(runs.values()), ddof=1)) if len(runs) > 1 else math.nan
+def _deviation(runs: Mapping[int, Drawn]) -> float:
+    return float(np.std([draws[0] for draws in runs.values()], ddof=1)) if len(runs) > 1 else math.nan
 
 
 def _arms_alone(column: Column) -> Column:
@@ -165,9 +166,9 @@ def _sentence(each: ArmGains) -> str:
 
 def _surest(found: Gain) -> tuple[float, float, float]:
     """Over seeds of pretraining where there are several, else over test samples."""
-    if found.over_seeds is None or found.exploratory:
+    if found.exploratory:
         return found.points, found.low, found.high
-    return found.over_seeds.mean, found.over_seeds.low, found.over_seeds.high
+    return found.points, found.over_seeds.low, found.over_seeds.high
 
 
 def few_labels_gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
@@ -202,11 +203,11 @@ def over_pretraining(found: Gain | None) -> str:
     """The mean of the differences of paired seeds with its interval and what they could detect; one is exploratory."""
     if found is None:
         return NOT_RUN
-    seeds = found.over_seeds
-    if seeds is None or found.exploratory:
+    if found.exploratory:
         return EXPLORATORY
+    seeds = found.over_seeds
     detectable = f", {seeds.seeds} seeds could detect {seeds.detectable:.1f}"
-    return told_apart(seeds.mean, seeds.low, seeds.high) + detectable
+    return told_apart(found.points, seeds.low, seeds.high) + detectable
 
 
 #: The two doubts about a gain, and how each is written.

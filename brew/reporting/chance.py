@@ -37,7 +37,7 @@ def by_frequency(counts: Counts) -> Float[np.ndarray, "unit classes classes"]:
 def chance_draws(benchmark: Benchmark, counts: Counts) -> Draws:
     """Both guesses on the draws on which backbones are compared. counts: of any backbone, whose labels they share."""
     guesses = {"commonest class": commonest(counts), "classes drawn by frequency": by_frequency(counts)}
-    return draws_of(benchmark, {name: [guessed] for name, guessed in guesses.items()})
+    return draws_of(benchmark, guesses)
 
 
 def beside_chance(draws: Draws, guesses: Draws, spread: Mapping[str, float], reference: str = "random") -> pd.DataFrame:

@@ -15,7 +15,7 @@ from brew.downstream.benchmarks import BENCHMARKS, Task
 from brew.downstream.zoo import BACKBONES
 from brew.pretraining.arms import ARMS
 from brew.reporting.claims import Claim, Ours, stated
-from brew.reporting.joint import Draws, average, average_ranks, interval, leader
+from brew.reporting.joint import Drawn, Draws, average, average_ranks, interval, leader
 from brew.reporting.paper import MODALITIES, TASKS, Group
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
@@ -31,9 +31,10 @@ NOT_RUN, NOT_COMPARABLE = "not run", "not comparable"
 class Scored:
     """Everything that tables are made from.
 
-    draws: by benchmark and share of the labels. summary: of the same scores, by `summarise`. claims: with those of the
-    paper. compared: backbones that have a row in the paper's tables whether they were run or not. labelled: how many
-    samples a share of a benchmark's training labels is, where that is known.
+    draws: by benchmark and share of the labels, seeds averaged. summary: of the same scores, by `summarise`. claims:
+    with those of the paper. compared: backbones that have a row in the paper's tables whether they were run or not.
+    labelled: how many samples a share of a benchmark's training labels is, where that is known. runs: what `draws`
+    averages, backbone -> seed -> draws.
     """
 
     draws: Mapping[tuple[str, float], Draws]
@@ -41,6 +42,7 @@ class Scored:
     claims: Sequence[Claim] = ()
     compared: Sequence[str] = ()
     labelled: Mapping[tuple[str, float], int] = field(default_factory=dict)
+    runs: Mapping[tuple[str, float], Mapping[str, Mapping[int, Drawn]]] = field(default_factory=dict)
 
     def of(self, benchmark: str, labels: float = 1.0) -> Draws:
         """Draws of every backbone that was scored on it from that share of the labels."""

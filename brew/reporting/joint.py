@@ -18,23 +18,24 @@ from brew.downstream.metrics import metric
 from brew.downstream.uncertainty import joint_draws
 from brew.reporting.writing import leaves_out_zero
 
-#: Backbone -> score as it is, then of every draw.
-Draws = Mapping[str, Float[np.ndarray, " draw"]]
+#: A score as it is, then of every draw.
+Drawn = Float[np.ndarray, " draw"]
+#: Backbone -> its draws.
+Draws = Mapping[str, Drawn]
 LEVEL = 0.95
 
 
-def draws_of(benchmark: Benchmark, counts: Mapping[str, Sequence[np.ndarray]]) -> Draws:
-    """Draws of the benchmark's primary metric, in percent. counts: backbone -> one array of counts per seed.
+def draws_of(benchmark: Benchmark, counts: Mapping[str, np.ndarray]) -> Draws:
+    """Draws of the benchmark's primary metric, in percent. counts: run -> counts per test sample.
 
-    Raises BrewError where backbones hold different numbers of test samples.
+    Raises BrewError where runs hold different numbers of test samples.
     """
     chosen = metric(benchmark.metric)
     function = partial(chosen, ignore=benchmark.ignore if chosen.ignores else None)
-    stacked = {name: np.stack(list(runs)) for name, runs in counts.items()}
-    return {name: 100 * values for name, values in joint_draws(stacked, function, seeds=True).items()}
+    return {name: 100 * values for name, values in joint_draws(counts, function, seeds=False).items()}
 
 
-def interval(draws: Float[np.ndarray, " draw"]) -> tuple[float, float]:
+def interval(draws: Drawn) -> tuple[float, float]:
     """The ends of the percentile interval."""
     low, high = np.quantile(draws[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
@@ -50,7 +51,7 @@ def over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def differs(one: Float[np.ndarray, " draw"], other: Float[np.ndarray, " draw"]) -> bool:
+def differs(one: Drawn, other: Drawn) -> bool:
     """Whether their difference lies outside its own interval: the interval of the paired difference leaves out 0."""
     return leaves_out_zero(*interval(one - other))
 

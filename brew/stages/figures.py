@@ -196,7 +196,7 @@ def teachers(stage: Stage) -> Figure | None:
 
 def _gain(axis: Axes, found: Gain, place: float, shade: str, marker: str = "o") -> None:
     axis.plot([found.low, found.high], [place, place], color=shade, lw=1.2)
-    if found.over_seeds and not found.exploratory:
+    if not found.exploratory:
         axis.plot([found.over_seeds.low, found.over_seeds.high], [place, place], color=shade, lw=4, alpha=0.5)
     axis.plot(found.points, place, marker, color=shade, ms=6, mfc="white" if found.exploratory else shade)
 

@@ -1,7 +1,7 @@
 """What was scored: the rows and counts that the task stages left, as tables and figures take them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from brew.downstream.benchmarks import BENCHMARKS
 from brew.downstream.scores import Score, read_counts, read_scores
 from brew.errors import BrewError
 from brew.reporting.comparison import Scored
-from brew.reporting.joint import draws_of
+from brew.reporting.joint import Drawn, draws_of
 from brew.reporting.paper import TASKS
 from brew.reporting.summary import is_primary, summarise
 from brew.stages import Stage
@@ -29,11 +29,14 @@ def scored(stage: Stage) -> Scored:
     Raises BrewError where the counts of a score are absent, or where backbones were tested on different samples.
     """
     rows = [score for score in all_scores(stage) if is_primary(score)]
-    files: defaultdict[tuple[str, float], defaultdict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    files: defaultdict[tuple[str, float], dict[tuple[str, int], Path]] = defaultdict(dict)
     for row in rows:
-        files[row.benchmark, row.labels][row.arm].append(_counts_file(stage, row))
-    draws = {key: draws_of(BENCHMARKS[key[0]], _counts(key[0], arms)) for key, arms in files.items()}
-    return Scored(draws, summarise(rows, draws), labelled=_labelled(stage))
+        files[row.benchmark, row.labels][row.arm, row.seed] = _counts_file(stage, row)
+    runs = {key: _runs(key[0], of_runs) for key, of_runs in files.items()}
+    draws = {
+        key: {arm: np.mean(list(seeds.values()), axis=0) for arm, seeds in arms.items()} for key, arms in runs.items()
+    }
+    return Scored(draws, summarise(rows, draws), labelled=_labelled(stage), runs=runs)
 
 
 def counts_of(stage: Stage, benchmark: str) -> np.ndarray:
@@ -60,11 +63,15 @@ def _counts_file(stage: Stage, row: Score) -> Path:
     raise BrewError(f"{folder} holds no counts {stem}; expected those of every score. Run its stage again")
 
 
-def _counts(benchmark: str, files: Mapping[str, Sequence[Path]]) -> dict[str, list[np.ndarray]]:
-    """Backbone -> counts of each seed, all of the same test samples."""
-    found = {arm: [read_counts(file) for file in runs] for arm, runs in files.items()}
-    if len({tuple(units) for runs in found.values() for _, units in runs}) > 1:
+def _runs(benchmark: str, files: Mapping[tuple[str, int], Path]) -> dict[str, dict[int, Drawn]]:
+    """Backbone -> seed -> draws, all of the same test samples."""
+    found = {run: read_counts(file) for run, file in files.items()}
+    if len({tuple(units) for _, units in found.values()}) > 1:
         raise BrewError(
             f"backbones of {benchmark} were tested on different samples; expected the same. Run its stage again"
         )
-    return {arm: [counts for counts, _ in runs] for arm, runs in found.items()}
+    drawn = draws_of(BENCHMARKS[benchmark], {f"{arm} {seed}": counts for (arm, seed), (counts, _) in found.items()})
+    runs: defaultdict[str, dict[int, Drawn]] = defaultdict(dict)
+    for arm, seed in found:
+        runs[arm][seed] = drawn[f"{arm} {seed}"]
+    return runs

@@ -118,11 +118,12 @@ def gains(stage: Stage, here: Scored) -> pd.DataFrame:
     references = ", ".join(label(name) for name in table["less"].unique())
     caption = (
         f"Gain of every arm over what learns without an optical teacher ({references}), in points, in the mean over "
-        "the optical and over the multispectral benchmarks of this scale. Two doubts, apart: over test samples, the "
-        "95 % interval of the difference on the same bootstrap draws, seeds averaged; over seeds, Student's 95 % "
-        "interval of the differences of paired seeds of pretraining, and the smallest true difference that so many "
-        f"seeds would detect four times out of five. With one seed a gain is {EXPLORATORY}. Bold: the interval leaves "
-        "out 0; nothing is corrected for the number of comparisons. Arms that were not run stand in the ablation alone."
+        "the optical and over the multispectral benchmarks of this scale, and the seeds that both were pretrained "
+        "with. Two doubts, apart: over test samples, the 95 % interval of the difference on the same bootstrap draws, "
+        "these seeds averaged; over seeds, Student's 95 % interval of the differences of paired seeds of pretraining, "
+        "and the smallest true difference that so many seeds would detect four times out of five. With one seed a "
+        f"gain is {EXPLORATORY}. Bold: the interval leaves out 0; nothing is corrected for the number of comparisons. "
+        "Arms that were not run stand in the ablation alone."
     )
     return _write(stage, "gains", table, caption)
 
@@ -135,8 +136,8 @@ def few_labels_gains(stage: Stage, here: Scored) -> pd.DataFrame | None:
     caption = (
         "Few labels: gain of every arm over the same references where decoders and probes were trained on a share of "
         "the labels, drawn anew for each seed. In points, both doubts apart, as in the table of gains; an arm that was "
-        "pretrained once has one draw of the labels, the others the mean over theirs. Of one or two labelled samples "
-        "little can be learned."
+        "pretrained once is held against others on its one draw of the labels. Of one or two labelled samples little "
+        "can be learned."
     )
     return _write(stage, "low-data-gains", table, caption)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -23,7 +24,7 @@ from brew.reporting.ablation import (
 )
 from brew.reporting.claims import read_claims
 from brew.reporting.comparison import NOT_RUN, Scored
-from brew.reporting.gains import EXPLORATORY, Gain
+from brew.reporting.gains import EXPLORATORY, Gain, over_seeds
 from brew.reporting.paper import paper_benchmarks
 from tests.reporting.test_gains import rows, scored
 
@@ -71,15 +72,16 @@ def test_gains_are_stated_against_every_reference_with_both_doubts():
 
 
 def test_a_gain_is_bold_where_its_interval_leaves_out_0_as_printed():
-    found = Gain("deo", "ms-only", -2.4, -4.6, -0.04, None)
+    found = Gain("deo", "ms-only", -2.4, -4.6, -0.04, over_seeds(np.array([-2.4])))
     assert over_test(found) == "-2.4 [-4.6, +0.0]" and over_test(replace(found, high=-0.06)) == "**-2.4 [-4.6, -0.1]**"
 
 
 def test_gains_from_few_labels_are_over_what_was_scored_from_them():
     assert few_labels_gains_table(SCORED, NAMES).empty
     few = SCORED.summary[SCORED.summary["benchmark"] == "roofs"].assign(labels=0.1)
-    draws = SCORED.draws | {("roofs", 0.1): SCORED.draws["roofs", 1.0]}
-    table = few_labels_gains_table(Scored(draws, pd.concat([SCORED.summary, few]), labelled={("roofs", 0.1): 1}), NAMES)
+    draws, runs = (each | {("roofs", 0.1): each["roofs", 1.0]} for each in (SCORED.draws, SCORED.runs))
+    here = Scored(draws, pd.concat([SCORED.summary, few]), labelled={("roofs", 0.1): 1}, runs=runs)
+    table = few_labels_gains_table(here, NAMES)
     assert set(table["labels"]) == {"10 %"} and set(table["labelled samples"]) == {"roofs 1"}
     assert set(table["multispectral, over test samples"]) == {NOT_RUN}, "crops has no such share"
     columns = ["arm", "less", "optical, over test samples", "optical, over seeds"]
