@@ -19,7 +19,7 @@ from brew.reporting.joint import Drawn, Draws, average, average_ranks, interval,
 from brew.reporting.paper import MODALITIES, TASKS, Group
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
-from brew.reporting.writing import bold, number, told_apart
+from brew.reporting.writing import bold, number
 from brew.sensors import PAPER_PATHS, SENSORS
 
 #: Methods of one task alone, no backbones: they have no place in a rank, and none in another task.
@@ -181,21 +181,6 @@ def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list
     ] + [Column("all", average_ranks([draws[name] for name in ranked]), "segmentation", bold=False)]
     order = sorted(in_order(everywhere), key=lambda name: columns[-1].draws[name][0])
     return wide(columns, order), ranked
-
-
-def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd.DataFrame:
-    """Every backbone less `reference` on the same draws of test samples; bold where the interval leaves out 0."""
-    compared = [name for name in names if reference in scored.of(name)]
-    rows = in_order({each for name in compared for each in scored.of(name)} - {reference})
-    cells = {name: [_difference(scored.of(name), each, reference, name) for each in rows] for name in compared}
-    return pd.DataFrame({"backbone": [label(name) for name in rows], **cells})
-
-
-def _difference(draws: Draws, backbone: str, reference: str, benchmark: str) -> str:
-    if backbone not in draws:
-        return missing(backbone, BENCHMARKS[benchmark].task, BENCHMARKS[benchmark].sensor)
-    difference = draws[backbone] - draws[reference]
-    return told_apart(difference[0], *interval(difference))
 
 
 def low_data_table(scored: Scored, names: Sequence[str], paper: bool = False) -> pd.DataFrame:

@@ -14,12 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
+from brew.downstream.benchmarks import BENCHMARKS
 from brew.downstream.uncertainty import detectable_difference
 from brew.reporting import joint
-from brew.reporting.comparison import Scored
+from brew.reporting.comparison import Scored, missing
 from brew.reporting.joint import Drawn, interval
+from brew.reporting.style import label
+from brew.reporting.summary import in_order
+from brew.reporting.writing import told_apart
 
 #: One pretrained model of an arm is an anecdote: its gains are explored, not established.
 EXPLORATORY = "exploratory"
@@ -75,6 +80,21 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
     if count < 2:
         return OverSeeds(math.nan, math.nan, math.nan, count)
     return OverSeeds(*joint.over_seeds(differences), detectable_difference(differences), count)
+
+
+def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd.DataFrame:
+    """Every backbone less `reference` on the same draws of test samples; bold where the interval leaves out 0."""
+    compared = [name for name in names if reference in scored.of(name)]
+    rows = in_order({each for name in compared for each in scored.of(name)} - {reference})
+    cells = {name: [_difference(scored, name, each, reference) for each in rows] for name in compared}
+    return pd.DataFrame({"backbone": [label(name) for name in rows], **cells})
+
+
+def _difference(scored: Scored, name: str, backbone: str, reference: str) -> str:
+    found = gain(scored, [name], backbone, reference)
+    if found is None:
+        return missing(backbone, BENCHMARKS[name].task, BENCHMARKS[name].sensor)
+    return told_apart(found.points, found.low, found.high)
 
 
 def by_seed(scored: Scored, names: Sequence[str], backbone: str, labels: float = 1.0) -> dict[int, Drawn]:

@@ -3,6 +3,7 @@
 References: change vector analysis (no training), FC-Siam-diff (supervised, in the same harness), a random trunk.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -169,23 +170,25 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
     """F1 of every backbone less the reference's on the same test scenes: interval by resampling scenes jointly.
 
     Where few scenes are tested, p is exact over all exchanges of the two backbones in any subset of them; an interval
-    from ten scenes is approximate. Seeds are averaged in the interval: those of the reference, and the first where an
-    arm lacks one; the exact test takes the first.
+    from ten scenes is approximate. Seeds are averaged in the interval: those that both have, and all of the reference's
+    against what has no decoder; the exact test takes the first.
     """
     folder = stage.layout.write("change") / "counts"
     rows = []
     for benchmark in benchmarks_of(stage, "change"):
         found = entrants(stage, benchmark.sensor)
-        own = [each.seeds(stage.settings.downstream.seeds) for each in found if each.name == reference]
-        seeds = [seed for each in own for seed in each]
+        own: defaultdict[str, list[int]] = defaultdict(list)
+        for entrant in found:
+            own[entrant.name] += entrant.seeds(stage.settings.downstream.seeds)
 
-        def counts(arm: str, name: str = benchmark.name, seeds: Sequence[int] = seeds) -> np.ndarray:
+        def counts(arm: str, seeds: Sequence[int], name: str = benchmark.name) -> np.ndarray:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
 
         arms = [entrant.name for entrant in distinct(found)] + ["cva", "fc-siam-diff"]
         for arm in (arm for arm in arms if arm != reference and reference in arms):
-            one, other = counts(arm), counts(reference)
+            seeds = [seed for seed in own[reference] if seed in own.get(arm, own[reference])]
+            one, other = counts(arm, seeds), counts(reference, seeds)
             interval = paired_difference(one, other, f1_binary, seeds=True)
             few = one.shape[1] <= 20
             rows.append({

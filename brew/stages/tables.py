@@ -12,8 +12,8 @@ from brew.downstream.zoo import BACKBONES as FOREIGN
 from brew.reporting import ablation
 from brew.reporting.chance import beside_chance, chance_draws
 from brew.reporting.claims import counted, found_scores, headline, ledger, obtain, read_claims
-from brew.reporting.comparison import Scored, average_scores, difference_table, low_data_table, rank_table, task_table
-from brew.reporting.gains import EXPLORATORY
+from brew.reporting.comparison import Scored, average_scores, low_data_table, rank_table, task_table
+from brew.reporting.gains import EXPLORATORY, difference_table
 from brew.reporting.paper import AVERAGES, MODALITIES, TASKS, paper_benchmarks
 from brew.reporting.site import ANSWER
 from brew.reporting.style import label, write_caption
@@ -87,7 +87,8 @@ def differences(stage: Stage, here: Scored) -> pd.DataFrame:
     """Every backbone less the reference, on paired draws."""
     caption = (
         f"Primary score of every backbone less that of {label(REFERENCE)}, in points, with the 95 % interval of the "
-        "paired difference: both on the same draws of test samples, seeds averaged. Bold: the interval leaves out 0."
+        "paired difference: both on the same draws of test samples, the seeds that both have averaged. Bold: the "
+        "interval leaves out 0."
     )
     return _write(stage, "differences", difference_table(here, REFERENCE, benchmarks_in(here.summary)), caption)
 

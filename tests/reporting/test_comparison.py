@@ -13,7 +13,6 @@ from brew.reporting.comparison import (
     NOT_RUN,
     Scored,
     average_scores,
-    difference_table,
     low_data_table,
     missing,
     rank_table,
@@ -119,16 +118,6 @@ def test_references_of_change_are_neither_ranked_nor_missed_elsewhere():
         "backbone": "DEO (both teachers)", "segmentation": "1.5 [1.5, 1.5]", "change": "1.0 [1.0, 1.0]",
         "classification": NOT_RUN, "all": "1.3 [1.3, 1.3]",
     }  # fmt: skip
-    differences = difference_table(SCORED, "random", ["roofs", "oscd"])
-    assert cells(differences, "change vector analysis") == {
-        "backbone": "change vector analysis", "roofs": "-", "oscd": "**+10.0 [+10.0, +10.0]**"
-    }  # fmt: skip
-
-
-def test_differences_within_their_interval_are_not_bold():
-    noisy = {"ms-only": draws(30), "deo": np.concatenate([[30.1], 30.1 - SPREAD])}
-    table = difference_table(Scored(full(roofs=noisy), SCORED.summary), "ms-only", ["roofs"])
-    assert "**" not in cells(table, "DEO (both teachers)")["roofs"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from brew.downstream.scores import Score
-from brew.reporting.comparison import Scored
-from brew.reporting.gains import by_seed, gain, over_seeds
+from brew.reporting.comparison import NOT_RUN, Scored
+from brew.reporting.gains import by_seed, difference_table, gain, over_seeds
 from brew.reporting.summary import summarise
 
 VALUES = st.floats(0, 1)
@@ -80,3 +80,21 @@ def test_a_group_is_averaged_within_each_seed():
     assert {seed: draws[0] for seed, draws in found.items()} == {0: pytest.approx(30), 1: pytest.approx(45)}
     assert gain(here, ["roofs", "new-sites-rgb"], "deo", "ms-only") is None, "the reference lacks one of them"
     assert gain(here, [], "deo", "ms-only") is None and by_seed(here, [], "deo") == {}
+
+
+def test_every_backbone_less_a_reference_over_the_seeds_that_both_have():
+    here = scored(
+        rows("random", {0: 0.40}), rows("deo", {0: 0.50, 1: 0.90}), rows("random", {0: 0.35}, "oscd"),
+        rows("cva", {0: 0.45}, "oscd"),
+    )  # fmt: skip
+    assert difference_table(here, "random", ["roofs", "oscd", "crops"]).to_dict("records") == [
+        {"backbone": "DEO (both teachers)", "roofs": "**+10.0 [+10.0, +10.0]**", "oscd": NOT_RUN},
+        {"backbone": "change vector analysis", "roofs": "-", "oscd": "**+10.0 [+10.0, +10.0]**"},
+    ]
+
+
+def test_differences_within_their_interval_are_not_bold():
+    here = scored(rows("ms-only", {0: 0.300}), rows("deo", {0: 0.301}))
+    deo = here.runs["roofs", 1.0]["deo"]
+    deo[0] = np.concatenate([deo[0][:1], deo[0][:0:-1]])  # where one is high, the other is low
+    assert difference_table(here, "ms-only", ["roofs"])["roofs"].tolist() == ["+0.1 [-1.8, +2.0]"]
