@@ -32,9 +32,10 @@ _LEADS = {
     f"a way that was fixed before the answer was known (docs/study.md), on {_EARTH}",
     "radar": f"A third teacher, for Sentinel-1: what a student learns of radar (record 0026), on {_EARTH}",
     "gpu": f"A larger student, with views of the paper's sizes, on {_EARTH}",
-    "real": "Dual-teacher distillation on real imagery at hand: OSCD's training cities for ten bands, aerial images "
-    "for the optical stem, an ImageNet network as optical teacher, a small Swin trained on two CPU cores. The paper's "
-    "numbers belong to a Swin-B pretrained on 500,000 images and are not comparable.",
+    "real": "Dual-teacher distillation on real imagery at hand (docs/real.md): OSCD's training cities for ten bands, "
+    "aerial images for the optical stem, an ImageNet network as optical teacher and once another that learned by "
+    "itself, a small Swin trained on two CPU cores, five arms with three seeds each. The paper's numbers belong to a "
+    "Swin-B pretrained on 500,000 images and are not comparable.",
 }
 
 
