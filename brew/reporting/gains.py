@@ -20,7 +20,7 @@ from jaxtyping import Float
 from brew.downstream.benchmarks import BENCHMARKS
 from brew.downstream.uncertainty import detectable_difference
 from brew.reporting import joint
-from brew.reporting.comparison import Scored, missing
+from brew.reporting.comparison import NOT_RUN, REFERENCES, Scored, missing
 from brew.reporting.joint import Drawn, interval
 from brew.reporting.style import label
 from brew.reporting.summary import in_order
@@ -83,7 +83,10 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
 
 
 def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd.DataFrame:
-    """Every backbone less `reference` on the same draws of test samples; bold where the interval leaves out 0."""
+    """Every backbone less `reference` on the same draws of test samples; bold where the interval leaves out 0.
+
+    Of the seeds that both have; of all, where there is no decoder whose seed could be shared.
+    """
     compared = [name for name in names if reference in scored.of(name)]
     rows = in_order({each for name in compared for each in scored.of(name)} - {reference})
     cells = {name: [_difference(scored, name, each, reference) for each in rows] for name in compared}
@@ -91,10 +94,14 @@ def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd
 
 
 def _difference(scored: Scored, name: str, backbone: str, reference: str) -> str:
-    found = gain(scored, [name], backbone, reference)
-    if found is None:
+    draws = scored.of(name)
+    if backbone not in draws:
         return missing(backbone, BENCHMARKS[name].task, BENCHMARKS[name].sensor)
-    return told_apart(found.points, found.low, found.high)
+    if backbone in REFERENCES:
+        difference = draws[backbone] - draws[reference]
+        return told_apart(difference[0], *interval(difference))
+    found = gain(scored, [name], backbone, reference)
+    return NOT_RUN if found is None else told_apart(found.points, found.low, found.high)
 
 
 def by_seed(scored: Scored, names: Sequence[str], backbone: str, labels: float = 1.0) -> dict[int, Drawn]:

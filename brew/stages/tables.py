@@ -87,8 +87,8 @@ def differences(stage: Stage, here: Scored) -> pd.DataFrame:
     """Every backbone less the reference, on paired draws."""
     caption = (
         f"Primary score of every backbone less that of {label(REFERENCE)}, in points, with the 95 % interval of the "
-        "paired difference: both on the same draws of test samples, the seeds that both have averaged. Bold: the "
-        "interval leaves out 0."
+        "paired difference: both on the same draws of test samples, averaged over the seeds that both have, or over "
+        "all where there is no decoder on features. Bold: the interval leaves out 0."
     )
     return _write(stage, "differences", difference_table(here, REFERENCE, benchmarks_in(here.summary)), caption)
 

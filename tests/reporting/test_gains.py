@@ -84,12 +84,12 @@ def test_a_group_is_averaged_within_each_seed():
 
 def test_every_backbone_less_a_reference_over_the_seeds_that_both_have():
     here = scored(
-        rows("random", {0: 0.40}), rows("deo", {0: 0.50, 1: 0.90}), rows("random", {0: 0.35}, "oscd"),
+        rows("random", {0: 0.40}), rows("deo", {0: 0.50, 1: 0.90}), rows("random", {0: 0.35, 1: 0.25}, "oscd"),
         rows("cva", {0: 0.45}, "oscd"),
     )  # fmt: skip
     assert difference_table(here, "random", ["roofs", "oscd", "crops"]).to_dict("records") == [
         {"backbone": "DEO (both teachers)", "roofs": "**+10.0 [+10.0, +10.0]**", "oscd": NOT_RUN},
-        {"backbone": "change vector analysis", "roofs": "-", "oscd": "**+10.0 [+10.0, +10.0]**"},
+        {"backbone": "change vector analysis", "roofs": "-", "oscd": "**+15.0 [+15.0, +15.0]**"},
     ]
 
 
