@@ -64,6 +64,12 @@ def test_gains_from_few_labels_that_it_names_stand_in_the_table(scale, labels, k
             )
 
 
+def test_what_linear_readings_gained_stands_in_the_table():
+    read = table("real", "progress").query("benchmarks == 'multispectral'").set_index("arm")["over the untrained trunk"]
+    plain = " ".join(text("real").split())
+    assert all(read[arm] in plain for arm in ("ms-only", "deo", "masked+distillation"))
+
+
 def test_gains_on_real_scenes_that_it_names_stand_in_the_table():
     (scenes,) = (row for row in table("real", "teachers").to_dict("records") if row["benchmark"] == "rsscn7")
     for less in ("MS self-distillation only", "MS + optical self-distillation", "masked + optical teacher"):
