@@ -40,7 +40,7 @@ $(READY): requirements.lock
 	touch $@
 
 repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another scale of scales/
-	@$(PYTHON) -m brew.scales sync $(SCALE)
+	@$(PYTHON) -m brew.compendium.scales sync $(SCALE)
 	@[ -e .git ] || $(PYTHON) -m dvc config --quiet --local core.no_scm true
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m dvc repro $(PIPELINE)
 
@@ -65,13 +65,13 @@ lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinne
 	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
 
 data: $(READY)  ## fetch a benchmark's files into BREW_DATA: make data BENCHMARK=m-eurosat
-	@$(PYTHON) -m brew.stages.fetch $(BENCHMARK)
+	@$(PYTHON) -m brew.compendium.fetching $(BENCHMARK)
 
 teacher: $(READY)  ## train the miniature's optical teacher again
-	@$(PYTHON) -m brew.stages.miniature_teacher
+	@$(PYTHON) -m brew.compendium.stages.train_miniature_teacher
 
 verify: $(READY)  ## regenerate in a scratch clone and compare every score with the committed one
-	@$(PYTHON) -m brew.stages.verify $(SCALE)
+	@$(PYTHON) -m brew.compendium.verification $(SCALE)
 
 bench: $(READY)  ## measure speed on a quiet machine and write docs/performance.md
 	@$(PYTHON) -m benchmarks.all

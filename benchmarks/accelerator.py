@@ -42,11 +42,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import harness
 from brew.data.batches import Batch, Batches
 from brew.data.store import IMAGES, Variable, write_store
-from brew.downstream.scores import write_atomically
 from brew.errors import BrewError
+from brew.evaluation.scores import write_atomically
+from brew.files import ROOT
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherUnavailable, load_teacher
-from brew.paths import ROOT
 from brew.pretraining import loop
 from brew.pretraining.arms import arm
 from brew.pretraining.loop import pretrain

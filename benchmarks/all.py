@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import report
-from brew.paths import ROOT
+from brew.files import ROOT
 
 #: Modules that measure nothing themselves: they serve, or read what others measured.
 _NO_SCRIPTS = ("__init__", "all", "harness", "matched", "report", "scaling")

@@ -25,11 +25,11 @@ from distributed import Client, LocalCluster
 from rasterio.transform import Affine
 
 from benchmarks.harness import arguments, compare, machine, single, write
-from brew.data import building, geotiff
-from brew.data.geotiff import GeotiffSettings
+from brew.data.sources import building, geotiff
+from brew.data.sources.geotiff import GeotiffSettings
 from brew.data.store import open_store
 from brew.errors import BrewError
-from brew.paths import SCRATCH
+from brew.files import SCRATCH
 from brew.sensors import SENSORS
 
 _MIB = 2**20
@@ -91,7 +91,7 @@ def peaks(settings: GeotiffSettings | None, workers: int) -> dict[str, float]:
     To be run in a process of its own, which has the scheduler.
     """
     with local_cluster(workers) as cluster, Client(cluster) as client:
-        client.run(__import__, "brew.data.building")
+        client.run(__import__, "brew.data.sources.building")
         if settings is not None:
             builder(settings, cluster=cluster.scheduler_address)()
         return {"scheduler": peak(), "worker": max(client.run(peak).values())}

@@ -24,11 +24,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.harness import Comparison, Measurement, arguments, compare, machine, seconds_of, single, write
-from brew.downstream.backbones import Backbone, random_backbone
-from brew.downstream.cells import CellResult, cell
-from brew.downstream.classification import NEIGHBOURS, STRENGTHS, linear_probe_multilabel, neighbours
-from brew.downstream.features import InMemory, extract_pooled
-from brew.downstream.splits import Split
+from brew.evaluation.backbones import Backbone, random_backbone
+from brew.evaluation.classification import NEIGHBOURS, STRENGTHS, linear_probe_multilabel, neighbours
+from brew.evaluation.frozen_features import InMemory, extract_pooled
+from brew.evaluation.result_cache import CellResult, cell
+from brew.evaluation.splits import Split
 from brew.models.student import build_student
 
 _SIDE = 120

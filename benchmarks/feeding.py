@@ -17,7 +17,7 @@ from benchmarks import views
 from benchmarks.conventional import loader, write_hdf5
 from benchmarks.harness import Comparison, arguments, compare, write
 from benchmarks.reading import VARIABLE, feed, images, write_samples
-from brew.paths import SCRATCH
+from brew.files import SCRATCH
 from brew.views import make_views
 
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from brew.downstream.scores import write_atomically
 from brew.errors import BrewError
-from brew.paths import ROOT, SCRATCH
+from brew.evaluation.scores import write_atomically
+from brew.files import ROOT, SCRATCH
 
 RESULTS = ROOT / "benchmarks" / "results"
 #: Where results of `--quick` go: they show that a script works and are no measurement.

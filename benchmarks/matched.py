@@ -13,6 +13,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.arithmetic import flops
+from brew.compendium import settings
+from brew.compendium.settings import Settings
 from brew.data.batches import Batch
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS
@@ -20,8 +22,6 @@ from brew.pretraining import loop
 from brew.pretraining.arms import arm
 from brew.pretraining.ema import moving_average_of
 from brew.pretraining.objective import Learner, Noise, SelfProjector, similarities
-from brew.stages import settings
-from brew.stages.settings import Settings
 
 ARMS = ("ms-only", "ms+optical-path", "deo", "masked+distillation")
 _IMAGES = 4

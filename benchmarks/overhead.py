@@ -18,11 +18,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.harness import Comparison, Measurement, arguments, machine, write
+from brew.compendium.notebooks.execution import TIMINGS
+from brew.compendium.scales import MINIATURE
+from brew.compendium.verification import regenerate
 from brew.errors import BrewError
-from brew.notebooks.execution import TIMINGS
-from brew.paths import SCRATCH
-from brew.scales import MINIATURE
-from brew.stages.verify import regenerate
+from brew.files import SCRATCH
 
 #: How cells begin that set parameters or import: they are overhead.
 _PREPARING = ("# Parameters", "scale =", "from ", "import ")
@@ -68,8 +68,8 @@ def _rendering(scale: str, clone: Path) -> float:
     """Seconds of the stages `pages` and `site`, run once more without DVC."""
     reports = f"reports/{scale}"
     commands = (
-        [sys.executable, "-m", "brew.notebooks", "render", f"{reports}/notebooks", f"{reports}/pages"],
-        [sys.executable, "-m", "brew.stages.site", scale],
+        [sys.executable, "-m", "brew.compendium.notebooks", "render", f"{reports}/notebooks", f"{reports}/pages"],
+        [sys.executable, "-m", "brew.compendium.stages.publish_report", scale],
     )
     start = time.perf_counter()
     for command in commands:

@@ -33,7 +33,7 @@ from benchmarks.harness import Comparison, Measurement, arguments, compare, mach
 from brew.data.batches import Batch, Batches
 from brew.data.store import Variable, write_store
 from brew.errors import BrewError
-from brew.paths import SCRATCH
+from brew.files import SCRATCH
 
 VARIABLE = "multispectral"
 _BANDS = 10

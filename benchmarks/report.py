@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS
-from brew.downstream.scores import write_atomically
 from brew.errors import BrewError
-from brew.paths import ROOT
+from brew.evaluation.scores import write_atomically
+from brew.files import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 KEYS = ("name", "ratio", "ours", "conventional", "unit", "rounds", "spread", "settings", "machine")

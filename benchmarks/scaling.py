@@ -17,10 +17,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.report import read
-from brew.downstream.scores import write_atomically
 from brew.errors import BrewError
+from brew.evaluation.scores import write_atomically
+from brew.files import ROOT
 from brew.models.student import build_student
-from brew.paths import ROOT
 from brew.sensors import PAPER_PATHS, PATHS
 
 PAGE = ROOT / "docs" / "scaling.md"

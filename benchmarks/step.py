@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from benchmarks.arithmetic import TRUNKS_COUNTED, PlainSwin
 from benchmarks.harness import Comparison, arguments, compare, write
+from brew.compendium import settings
+from brew.compendium.scales import MINIATURE
 from brew.models.features import Features
 from brew.models.student import Student, build_student
 from brew.models.swin import Swin
@@ -28,8 +30,6 @@ from brew.pretraining.arms import arm
 from brew.pretraining.ema import moving_average_of, update_moving_average
 from brew.pretraining.loop import Log, clip, parameter_groups
 from brew.pretraining.objective import Learner, Noise, Projections, SelfProjector, ViewBatch, similarities
-from brew.scales import MINIATURE
-from brew.stages import settings
 from brew.views import View
 
 _CLIP, _MOMENTUM, _WEIGHT_DECAY, _LEARNING_RATE = 3.0, 0.996, 0.04, 1e-4

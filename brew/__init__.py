@@ -11,7 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 __all__ = ["embed", "load_student", "losses"]
 
-# Resolved at first use, so that `import brew.paths` does not wait for torch.
+# Resolved at first use, so that `import brew.files` does not wait for torch.
 _HOMES = {"embed": "brew.embed", "load_student": "brew.models.student"}
 
 

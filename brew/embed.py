@@ -16,9 +16,9 @@ import torch
 import xarray as xr
 from torch.nn import functional
 
-from brew.data.checks import raster_descriptions, read_band
+from brew.data.rasters import raster_descriptions, read_band
+from brew.data.stitching import blend_window
 from brew.data.tiles import tile_corners
-from brew.downstream.stitching import blend_window
 from brew.errors import BrewError, nearest
 from brew.models.student import Student
 from brew.sensors import sensor as find_sensor

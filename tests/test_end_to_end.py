@@ -12,10 +12,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from brew.downstream.benchmarks import BENCHMARKS
-from brew.paths import ROOT
+from brew.compendium.settings import load
+from brew.evaluation.benchmarks import BENCHMARKS
+from brew.files import ROOT
 from brew.pretraining import checkpoint
-from brew.stages.settings import load
 
 _PIPELINE = "scales/tiny/dvc.yaml"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brew.paths import ROOT
+from brew.files import ROOT
 
 ASKED = (ROOT / "requirements.in").read_text()
 LOCK = (ROOT / "requirements.lock").read_text()

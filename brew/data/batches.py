@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from brew import draws
+from brew import randomness
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 
@@ -79,7 +79,7 @@ class Batches:
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of one epoch from step `start_step` on; the next ones are read while this one is used."""
-        order = self.members[draws.permutation(self.seed, epoch, len(self.members), stream=f"order/{self.name}")]
+        order = self.members[randomness.permutation(self.seed, epoch, len(self.members), stream=f"order/{self.name}")]
         share = self.batch_size // self.world
         chosen = [order[step * self.batch_size + self.rank * share :][:share] for step in range(start_step, len(self))]
         with ThreadPoolExecutor(_AHEAD) as pool:
@@ -93,7 +93,7 @@ class Batches:
 
     def _read(self, samples: np.ndarray, epoch: int) -> Batch:
         ids = torch.from_numpy(samples)
-        drawn = draws.uniform(self.seed, epoch, ids, f"date/{self.name}", 1)[:, 0].numpy()
+        drawn = randomness.uniform(self.seed, epoch, ids, f"date/{self.name}", 1)[:, 0].numpy()
         arrays: dict[str, Tensor] = {}
         for variable, reader in self._readers.items():
             dates = self._dates[variable]

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from brew.data.checks import check_disjoint, content_hash
-from brew.data.forms import Form
+from brew.data.rasters import check_disjoint, content_hash
+from brew.data.sources.forms import Form
 from brew.data.store import Variable, write_store
 from brew.errors import BrewError
 from brew.sensors import Sensor, sensor

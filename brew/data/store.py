@@ -63,7 +63,7 @@ def write_store(
     """Write a store from consecutive blocks of samples, straight into its chunk files; memory holds one block.
 
     samples: how many all blocks hold together. variables: every array of a block; `split` and `hash`
-    (`brew.data.checks.content_hash` of the source's images) are among them. blocks: of any length. attributes: source,
+    (`brew.data.rasters.content_hash` of the source's images) are among them. blocks: of any length. attributes: source,
     licence and whatever else a reader should know; plain JSON values.
     The store appears at `path` in one step when it is complete, so an interrupted build leaves nothing that looks
     complete; the same blocks give the same bytes. Raises BrewError where a block does not have the declared shape or

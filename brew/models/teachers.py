@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from brew import paths
+from brew import files
 from brew.errors import BrewError, nearest
 from brew.models.miniature_teacher import Colour, MiniatureViT, TeacherFeatures, load_miniature_teacher, token_features
 
@@ -361,7 +361,7 @@ def _in_order(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict
 def _miniature(random: bool, download: bool) -> nn.Module:
     if random:
         return MiniatureViT()
-    path = paths.WEIGHTS / "miniature-teacher.pt"
+    path = files.WEIGHTS / "miniature-teacher.pt"
     if not path.exists():
         raise _Absent(f"{path} does not exist")
     return load_miniature_teacher(path)[0]

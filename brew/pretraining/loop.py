@@ -5,7 +5,7 @@ batch: equal shares of it, gradients averaged, the coding rate's covariance summ
 a loss is checked and where the log is written, not elsewhere.
 
 Left out: what is trained (arms), what is maximised (objective), where data lies (feeds), how well it did (downstream),
-how processes are started (`brew.stages.pretrain`).
+how processes are started (`brew.compendium.stages.pretrain_arm`).
 """
 
 import math
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm.auto import tqdm
 
-from brew import draws
+from brew import randomness
 from brew.data.batches import Batch
 from brew.errors import BrewError
 from brew.models.student import Student, save_student
@@ -95,7 +95,7 @@ def pretrain(
         )
     _freeze_unreached(student, arm)
     with torch.random.fork_rng(devices=[]):  # the heads' weights are keyed too
-        torch.manual_seed(draws.key(o.seed, "heads"))
+        torch.manual_seed(randomness.key(o.seed, "heads"))
         learner = Learner(student, arm, teachers, o.width, o.hidden).to(fabric.device)
     own_teacher = cast(SelfProjector, moving_average_of(learner.own))
     optimiser = torch.optim.AdamW(parameter_groups(learner), lr=0.0, fused=True)
@@ -163,7 +163,7 @@ def _views(
         high_resolution = arm.high_resolution if multispectral is not None else "optical"
         as_arm = replace(settings, optical_augmentation=arm.optical_augmentation, high_resolution=high_resolution)
         # Sample 3 of two sources are two samples. On the host, where views draw their parameters.
-        samples = batch.samples.cpu() + (draws.key(feed.name) >> 32 << 32)
+        samples = batch.samples.cpu() + (randomness.key(feed.name) >> 32 << 32)
         others = {path: batch.arrays[path] for path in arm.paths if path in batch.arrays and path not in PAPER_PATHS}
         views = make_views(
             multispectral, optical, None, samples=samples, seed=seed, epoch=epoch, settings=as_arm, others=others

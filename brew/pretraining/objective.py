@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from brew import draws, losses
+from brew import losses, randomness
 from brew.errors import BrewError
 from brew.models.features import Features
 from brew.models.heads import Head, PixelHead
@@ -122,10 +122,15 @@ class SelfProjector(nn.Module):
         drops: list[Tensor] | None = None
         if noise is not None and self.student.trunk.stochastic_depth > 0:
             drops = [
-                draws.uniform(noise.seed, noise.epoch, batch.samples[look.path], f"depth/{noise.role}/{look.stream}",
-                              2 * self.student.trunk.blocks)
+                randomness.uniform(
+                    noise.seed,
+                    noise.epoch,
+                    batch.samples[look.path],
+                    f"depth/{noise.role}/{look.stream}",
+                    2 * self.student.trunk.blocks,
+                )
                 for look in looks
-            ]  # fmt: skip
+            ]
         return through_trunk(self.student.trunk, tokens, drops)
 
     def _tokens(self, batch: ViewBatch, look: Look) -> Tensor:

@@ -1,6 +1,6 @@
 """Views: the random crops of a whole batch that student and teachers see, made on the training device."""
 
 from brew.views.masks import draw_mask
-from brew.views.views import View, ViewParameters, ViewSettings, apply_views, draw_view_parameters, make_views
+from brew.views.multicrop import View, ViewParameters, ViewSettings, apply_views, draw_view_parameters, make_views
 
 __all__ = ["View", "ViewParameters", "ViewSettings", "apply_views", "draw_mask", "draw_view_parameters", "make_views"]

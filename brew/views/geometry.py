@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
-from brew import draws
+from brew import randomness
 
 #: Aspect ratios (width / height) of a crop, and how many boxes are tried before the central one: torchvision's.
 _RATIO = (3 / 4, 4 / 3)
@@ -52,7 +52,7 @@ def draw_geometry(
     area: tuple[float, float],
 ) -> Geometry:
     """A crop per sample of a grid of (y, x) pixels: area as a fraction of the image, log-uniform ratio, p = .5 flip."""
-    drawn = draws.uniform(seed, epoch, samples, f"view/{view}/geometry", 3 + 2 * _ATTEMPTS).double()
+    drawn = randomness.uniform(seed, epoch, samples, f"view/{view}/geometry", 3 + 2 * _ATTEMPTS).double()
     mirror, along_y, along_x, size, shape = *drawn[:, :3].unbind(1), drawn[:, 3::2], drawn[:, 4::2]
     rows, columns = grid
     target = rows * columns * (area[0] + size * (area[1] - area[0]))

@@ -8,7 +8,7 @@ import math
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from brew import draws
+from brew import randomness
 
 
 def draw_mask(
@@ -20,6 +20,6 @@ def draw_mask(
     border. ratio: share of the squares that are hidden, to the nearest whole one.
     """
     cells = math.ceil(size / square)
-    rank = draws.uniform(seed, epoch, samples, f"mask/{view}", cells**2).argsort(1).argsort(1)
+    rank = randomness.uniform(seed, epoch, samples, f"mask/{view}", cells**2).argsort(1).argsort(1)
     hidden = (rank < round(ratio * cells**2)).view(-1, cells, cells)
     return hidden.repeat_interleave(square, 1).repeat_interleave(square, 2)[:, :size, :size]

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from brew import draws
+from brew import randomness
 from brew.views.geometry import resample, rows_first
 
 #: ITU-R BT.601 weights of red, green, blue, as rounded by torchvision.
@@ -62,7 +62,7 @@ def draw_colour(
     strengths: largest change of brightness, contrast, saturation (factors 1 - s to 1 + s) and hue (turns, -s to s).
     jitter, grey, blur, solarise: probabilities. sigma: range of the blur's width in pixels.
     """
-    drawn = draws.uniform(seed, epoch, samples, f"view/{view}/colour", 13)
+    drawn = randomness.uniform(seed, epoch, samples, f"view/{view}/colour", 13)
     centre = torch.tensor([1.0, 1.0, 1.0, 0.0])
     strength = torch.tensor(strengths)
     lowest = torch.maximum(centre - strength, torch.tensor([0.0, 0.0, 0.0, -0.5]))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brew.data.forms import FORMS, Form
 from brew.data.labelled import Labelled, to_native, write_labelled
+from brew.data.sources.forms import FORMS, Form
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 from brew.sensors import SENSORS
@@ -120,7 +120,7 @@ def test_other_units_are_errors(values, scale, match):
 
 
 def test_a_form_is_as_large_as_the_authors_input():
-    from brew.downstream.benchmarks import BENCHMARKS
+    from brew.evaluation.benchmarks import BENCHMARKS
 
     for name, form in FORMS.items():
         protocol = BENCHMARKS[name].protocol

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from brew.data.manifest import check_manifest, write_manifest
-from brew.data.sources import SOURCES
+from brew.data.sources.catalogue import SOURCES
 from brew.errors import BrewError
 
 PATTERNS = ("*/*.tif", "list.txt")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from brew import paths
+from brew import files
 from brew.errors import BrewError
 from brew.models import teachers
 from brew.models.miniature_teacher import (
@@ -361,7 +361,7 @@ def test_a_changed_truncated_or_foreign_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_table_finds_the_miniature_among_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(files, "WEIGHTS", tmp_path)
     with pytest.raises(TeacherUnavailable, match=r"miniature-teacher\.pt does not exist.*restore"):
         load_teacher("miniature")
     model = MiniatureViT(mean=(0.3, 0.4, 0.5), std=(0.2, 0.3, 0.1))

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from brew.data.batches import Batch
-from brew.data.miniature import render
+from brew.data.miniature.rendering import render
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS, OpticalTeacher
 from brew.pretraining.arms import arm

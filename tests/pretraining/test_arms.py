@@ -7,16 +7,7 @@ import torch
 
 from brew.errors import BrewError
 from brew.losses import coding_rate
-from brew.pretraining.arms import (
-    ARMS,
-    TOKENS,
-    TOKENS_RELEASED,
-    Arm,
-    Distillation,
-    Masking,
-    SelfDistillation,
-    arm,
-)
+from brew.pretraining.arms import ARMS, TOKENS, TOKENS_RELEASED, Arm, Distillation, Masking, SelfDistillation, arm
 from brew.sensors import PATHS
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from brew.data.rendered import RenderedFeed
+from brew.data.miniature.feed import RenderedFeed
 from brew.errors import BrewError
 from brew.models.student import build_student, load_student
 from brew.pretraining import checkpoint

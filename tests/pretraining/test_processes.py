@@ -28,18 +28,18 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+from brew.compendium.stages.pretrain_arm import launched
 from brew.data.batches import Batches
-from brew.data.miniature import render
+from brew.data.miniature.rendering import render
 from brew.data.store import Variable, write_store
 from brew.errors import BrewError
+from brew.files import ROOT
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS
-from brew.paths import ROOT
 from brew.pretraining import checkpoint, loop
 from brew.pretraining.arms import arm
 from brew.pretraining.loop import Pretrained, pretrain
 from brew.pretraining.optimisation import Optimisation
-from brew.stages.pretrain import launched
 from brew.views import ViewSettings
 
 VIEWS = ViewSettings(global_size=32, local_size=16, locals=2, blur_kernel=5)
@@ -314,8 +314,8 @@ def python(tree: Path, *arguments: str, **variables: str) -> str:
     return done.stdout
 
 
-MAIN = ("-m", "brew.stages.pretrain", "--scale", "small", "--arm", "ms-only")
-STAGE = "from brew.stages import begin, pretrain; pretrain.train(begin('small', explore=False), 'ms-only')"
+MAIN = ("-m", "brew.compendium.stages.pretrain_arm", "--scale", "small", "--arm", "ms-only")
+STAGE = "from brew.compendium.stages import begin, pretrain; pretrain.train(begin('small', explore=False), 'ms-only')"
 
 
 def left(tree: Path, processes: int = 1) -> tuple[bytes, bytes]:
@@ -339,7 +339,7 @@ def test_forked_processes_of_the_stage_train_as_one_does(tree):
 LONG = """
 import pandas as pd
 from brew.pretraining.loop import Pretrained
-from brew.stages import begin, pretrain
+from brew.compendium.stages import begin, pretrain
 train = pretrain._train
 def long(*given, **named):
     trained = train(*given, **named)

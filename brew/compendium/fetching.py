@@ -1,0 +1,54 @@
+"""`make data BENCHMARK=...`: fetch a benchmark's files into ``$BREW_DATA`` and describe them."""
+
+import os
+import sys
+from pathlib import Path
+
+from brew.data.fetch import fetch
+from brew.data.sources.catalogue import describe, source
+from brew.errors import BrewError
+from brew.evaluation.benchmarks import BENCHMARKS, benchmark
+
+
+def fetch_benchmark(name: str) -> None:
+    """Fetch, check and unpack what the benchmark's source publishes; its manifest is written where there is none.
+
+    Raises BrewError where nothing can be fetched by a program, saying how to obtain it.
+    """
+    entry = source(benchmark(name).source)
+    print(f"{entry.name}: {entry.summary}\nlicence: {entry.licence}")
+    if entry.folder is None:
+        print("nothing to fetch: it is generated")
+        return
+    if not entry.remotes:
+        raise BrewError(f"{name} cannot be fetched by a program. To obtain it: {entry.obtain}")
+    base = os.environ.get("BREW_DATA")
+    if not base:
+        raise BrewError("BREW_DATA is not set; expected the folder that data sets lie in. Set it and run again")
+    folder = Path(base).expanduser().resolve() / entry.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    fetch(entry.remotes, folder, entry.obtain)
+    fetch(entry.listed(folder), folder, entry.obtain)
+    if entry.manifest.is_file():
+        print(
+            f"{entry.manifest} is kept; `python -m brew.data.sources.catalogue {entry.name}` describes these files anew"
+        )
+    else:
+        describe(entry)
+
+
+def main() -> int:
+    """`python -m brew.compendium.fetching <benchmark>`."""
+    if len(sys.argv) != 2 or not sys.argv[1]:
+        print(f"fetch: expected one benchmark, as BENCHMARK=<name>; known: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    try:
+        fetch_benchmark(sys.argv[1])
+    except BrewError as error:
+        print(f"fetch: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""`python -m brew.compendium.notebooks run|render|scrub`: the command line of stages."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from brew.compendium.scales import parameter_file, parse_yaml, read_yaml
+from brew.errors import BrewError, nearest
+from brew.files import ROOT
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m brew.compendium.notebooks", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+
+    run = actions.add_parser("run", help="execute a notebook, its parameters from the command line and from files")
+    run.add_argument("notebook", type=Path)
+    run.add_argument("--scale", help="passed on as the parameter `scale`, once it is known to exist")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, its value in YAML"
+    )
+    run.add_argument(
+        "-f",
+        "--file",
+        action="append",
+        default=[],
+        metavar="FILE:SECTION",
+        help="every key of a section of a YAML file",
+    )
+    run.add_argument("--out", type=Path, help="the executed notebook; below scratch/ where it is not given")
+
+    render = actions.add_parser("render", help="write every executed notebook of a folder as an HTML page")
+    render.add_argument("notebooks", type=Path)
+    render.add_argument("pages", type=Path)
+
+    scrub = actions.add_parser("scrub", help="take outputs and editors' metadata out of source notebooks")
+    scrub.add_argument("notebook", type=Path, nargs="+")
+
+    chosen = parser.parse_args(arguments)
+    try:
+        {"run": _run, "render": _render, "scrub": _scrub}[chosen.action](chosen)
+    except BrewError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    from brew.compendium.notebooks.execution import run
+
+    out = chosen.out or Path("scratch", "notebooks", chosen.notebook.name)
+    run(chosen.notebook, given_parameters(chosen.scale, chosen.file, chosen.set), out)
+
+
+def _render(chosen: argparse.Namespace) -> None:
+    from brew.compendium.notebooks.pages import write_pages
+
+    write_pages(ROOT / chosen.notebooks, ROOT / chosen.pages)
+
+
+def _scrub(chosen: argparse.Namespace) -> None:
+    import nbformat
+
+    from brew.compendium.notebooks.cleaning import scrub
+    from brew.compendium.notebooks.execution import write
+
+    for path in chosen.notebook:
+        write(scrub(nbformat.read(path, as_version=4)), path)
+
+
+def given_parameters(scale: str | None, files: list[str], assignments: list[str], root: Path = ROOT) -> dict[str, Any]:
+    """The parameters of a command line; a later file or assignment wins over an earlier one.
+
+    Raises BrewError for an unknown scale, file or section, and for an assignment without a value.
+    """
+    parameters: dict[str, Any] = {}
+    if scale is not None:
+        parameter_file(scale, root)
+        parameters["scale"] = scale
+    for entry in files:
+        file, _, section = entry.partition(":")
+        found: Any = read_yaml(root / file)
+        for name in section.split(".") if section else ():
+            if name not in found:
+                raise BrewError(f"{file} has no section {section!r}; {nearest(name, tuple(found))}")
+            found = found[name]
+            if not isinstance(found, dict):
+                raise BrewError(f"{file}: section {section!r} is {found!r}; expected a mapping of parameters to values")
+        parameters.update(found)
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise BrewError(f"--set {assignment!r} has no value; write --set {name}=VALUE")
+        try:
+            parameters[name] = parse_yaml(text)
+        except yaml.YAMLError as error:
+            raise BrewError(f"--set {assignment!r}: the value is not valid YAML: {error}") from None
+    return parameters
+
+
+if __name__ == "__main__":
+    sys.exit(main())

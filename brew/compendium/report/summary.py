@@ -1,0 +1,59 @@
+"""Primary scores over seeds: one row per benchmark, backbone and share of the labels, in percent."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from brew.compendium.report.joint import Draws, interval
+from brew.compendium.report.style import BACKBONES
+from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.scores import Score
+
+_KEY = ["benchmark", "backbone", "labels"]
+_COLUMNS = [
+    *_KEY, "metric", "score", "values", "models", "spread", "seeds", "low", "high", "unit", "n", "settings",
+]  # fmt: skip
+
+
+def is_primary(score: Score) -> bool:
+    """Whether it is its benchmark's primary metric, of the whole test."""
+    return score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric
+
+
+def summarise(scores: Iterable[Score], draws: Mapping[tuple[str, float], Draws]) -> pd.DataFrame:
+    """Mean over seeds of primary scores, in the order of BENCHMARKS and of BACKBONES, all labels first.
+
+    draws: by benchmark and share of the labels. score: mean over seeds; values: of the seeds; models: of the seeds, as
+    (seed, hash of the backbone); spread: the values' standard deviation, NaN for one seed. low, high: the 95 % interval
+    over n test samples (`unit`). settings: of the evaluations, as hashes.
+    """
+    rows = [
+        {"benchmark": s.benchmark, "backbone": s.arm, "labels": s.labels, "metric": s.metric, "seed": s.seed,
+         "model": (s.seed, s.model), "value": 100 * s.value, "unit": s.unit, "n": s.n, "settings": s.settings}
+        for s in scores
+    ]  # fmt: skip
+    if not rows:
+        return pd.DataFrame(columns=_COLUMNS)
+    table = pd.DataFrame(rows).sort_values("seed").groupby(_KEY, sort=False).agg(
+        metric=("metric", "first"), score=("value", "mean"), values=("value", tuple), models=("model", tuple),
+        spread=("value", "std"), seeds=("seed", "nunique"), unit=("unit", "first"), n=("n", "first"),
+        settings=("settings", lambda column: " ".join(sorted(set(column)))),
+    ).reset_index()  # fmt: skip
+    ends = [interval(draws[row.benchmark, row.labels][row.backbone]) for row in table.itertuples()]
+    table[["low", "high"]] = pd.DataFrame(ends, index=table.index)
+    places = {"benchmark": list(BENCHMARKS), "backbone": in_order(set(table["backbone"]))}
+    table = table.sort_values(
+        _KEY, key=lambda column: column.map(places[column.name].index) if column.name in places else -column
+    )
+    return table[_COLUMNS].reset_index(drop=True)
+
+
+def in_order(backbones: Iterable[str]) -> list[str]:
+    """As tables and figures show them; those without a label of their own last."""
+    present = set(backbones)
+    return [name for name in BACKBONES if name in present] + sorted(present - set(BACKBONES))
+
+
+def benchmarks_in(summary: pd.DataFrame) -> Sequence[str]:
+    """The benchmarks that it holds, in its order."""
+    return list(dict.fromkeys(summary["benchmark"]))

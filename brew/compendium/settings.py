@@ -1,0 +1,150 @@
+"""All parameters of a scale as frozen dataclasses: where params.yaml meets the package.
+
+Each section is the dataclass of the code that uses it; an unknown or mistyped key is an error that names the nearest
+one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from brew.compendium import scales, schema
+from brew.compendium.scales import Scale
+from brew.data.sources.catalogue import MiniatureSettings
+from brew.data.sources.geotiff import GeotiffSettings
+from brew.data.sources.oscd import OscdSettings
+from brew.errors import BrewError
+from brew.evaluation.benchmarks import Benchmark, benchmark
+from brew.evaluation.change_detection import ChangeSettings
+from brew.evaluation.segmentation import SegmentationSettings
+from brew.pretraining.optimisation import Optimisation
+from brew.views import ViewSettings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The section `data`: what the data stage builds. A source that is null is not part of the scale.
+
+    benchmarks: further ones by name, of those whose source has no numbers of its own.
+    """
+
+    miniature: MiniatureSettings | None = None
+    oscd: OscdSettings | None = None
+    rsscn7: bool = False
+    hot_buildings: bool = False
+    paired: bool = False
+    geotiff: GeotiffSettings | None = None
+    benchmarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        own = {entry.name for entry in fields(self)}
+        for name in self.benchmarks:
+            if benchmark(name).source in own:
+                raise BrewError(
+                    f"benchmarks lists {name!r}, whose source has a key of its own; set {benchmark(name).source!r} "
+                    "beside it instead"
+                )
+
+    def offers(self, entry: Benchmark) -> bool:
+        """Whether the scale's data hold what the benchmark reads: of the miniature, radar on request alone."""
+        radar = entry.modality != "radar" or (self.miniature is not None and self.miniature.sar)
+        return entry.source in self.present() and radar
+
+    def present(self) -> dict[str, Any]:
+        """The sources of the scale with their settings, by name."""
+        own = [entry.name for entry in fields(self) if entry.name != "benchmarks"]
+        listed: dict[str, Any] = {benchmark(name).source: True for name in self.benchmarks}
+        return {name: value for name in own if (value := getattr(self, name))} | listed
+
+
+@dataclass(frozen=True)
+class FeedSettings:
+    """One source of training images. variables: of its store. splits: of its samples. batch: samples per step.
+
+    rendered: so many new scenes per epoch, rendered on the training device while training runs, instead of the
+        store's; of the miniature alone.
+    """
+
+    source: str
+    variables: tuple[str, ...]
+    splits: tuple[str, ...]
+    batch: int
+    rendered: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rendered and self.source != "miniature":
+            raise BrewError(
+                f"pretraining.feeds: {self.source!r} is to be rendered; expected 'miniature', the one source that is; "
+                "leave `rendered` out"
+            )
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """The section `pretraining`. backbone: of TRUNKS. feeds: an arm takes those that have an image for its stems.
+
+    precision: of Lightning Fabric. snapshots: how often the student is kept on its way, at equal distances and at the
+    end, for the curve of what it has learned (stage `progress`); 0 keeps the last step alone. Over how many processes
+    a run is spread is no parameter: torchrun or SLURM says it (docs/running-in-parallel.md).
+    """
+
+    backbone: str
+    feeds: tuple[FeedSettings, ...]
+    optimisation: Optimisation
+    views: ViewSettings
+    precision: str = "32-true"
+    snapshots: int = 0
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """The section `downstream`. seeds: of decoders. orientations: of cached training maps.
+
+    labels: shares of the training labels that decoders are trained on; a share below one is drawn for each seed.
+    Classification, which costs next to nothing, always has those of `SHARES`.
+    samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
+    where a sensor is not named. Scenes that are cut into tiles are never shortened.
+    segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
+    numbers and seeds: one of its runs costs more than all decoders.
+    """
+
+    seeds: tuple[int, ...]
+    orientations: int
+    samples: Mapping[str, tuple[int, int, int]]
+    labels: tuple[float, ...]
+    segmentation: SegmentationSettings
+    change: ChangeSettings
+    siamese: ChangeSettings
+    siamese_seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every section of params.yaml.
+
+    arms: what is pretrained, in the order of the tables; "deo-seed1" is the arm deo again, from the next seed.
+    changes: per entry of `arms`, what it changes in `pretraining.optimisation`.
+    teacher: the scale's optical teacher, a name of TEACHERS. other_teachers: those that its arms name beside it.
+    backbones: what the arms are compared with, names of BACKBONES.
+    """
+
+    scale: Scale
+    arms: tuple[str, ...]
+    changes: Mapping[str, Mapping[str, int | float]]
+    data: Sources
+    teacher: str
+    other_teachers: tuple[str, ...]
+    backbones: tuple[str, ...]
+    pretraining: Pretraining
+    downstream: Downstream
+
+
+def load(scale: str) -> Settings:
+    """The settings of a scale; BrewError naming file and key where they do not fit."""
+    found = schema.load(Settings, scales.parameters(scale), f"parameters of scale {scale!r}")
+    if unfollowed := [run for run in found.arms if run not in found.changes]:
+        raise BrewError(
+            f"params.yaml: `arms` names {', '.join(unfollowed)}, `changes` does not; expected a key there for each, "
+            f"since DVC follows it: add `{unfollowed[0]}: {{}}` to `changes`"
+        )
+    return found

@@ -1,0 +1,81 @@
+"""`make verify`: does this machine get the committed scores?
+
+The pipeline runs from nothing in a scratch clone, and every score is compared with the committed one. Byte equality
+holds on one kind of CPU only (weights differ in their last bits between generations), so scores are held to tolerances:
+tight where nothing is trained, wider where rounding can tip a training run (docs/decisions/0016).
+
+Exit status 0: every score agrees. 1: each that differs is named.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from brew.compendium.scales import MINIATURE, parameter_file
+from brew.evaluation.scores import Score, read_scores
+from brew.files import ROOT, SCRATCH, Layout
+
+#: Arms whose scores involve no training at all.
+_UNTRAINED = ("cva",)
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """Largest absolute difference of a score in [0, 1]: without training, and with."""
+
+    untrained: float = 1e-6
+    trained: float = 0.03
+
+
+def differences(committed: Sequence[Score], regenerated: Sequence[Score], tolerances: Tolerances) -> list[str]:
+    """One line per score that is absent on one side or differs by more than its tolerance."""
+    old, new = ({score.identity: score for score in scores} for scores in (committed, regenerated))
+    lines = []
+    for identity in sorted(old.keys() | new.keys()):
+        name = " ".join(str(part) for part in identity)
+        if identity not in old or identity not in new:
+            lines.append(f"{name}: only {'regenerated' if identity in new else 'committed'}")
+            continue
+        one, other = old[identity], new[identity]
+        allowed = tolerances.untrained if one.arm in _UNTRAINED else tolerances.trained
+        both_absent = one.value != one.value and other.value != other.value  # NaN: a scene without change
+        if not both_absent and not abs(one.value - other.value) <= allowed:
+            lines.append(f"{name}: committed {one.value:.4f}, regenerated {other.value:.4f}, allowed {allowed:g}")
+    return lines
+
+
+def regenerate(scale: str, clone: Path) -> Path:
+    """Clone the committed tree to `clone`, run the scale there, and return its folder of scores."""
+    shutil.rmtree(clone, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    (clone / ".venv").symlink_to(ROOT / ".venv", target_is_directory=True)
+    pipeline = "dvc.yaml" if scale == MINIATURE else f"scales/{scale}/dvc.yaml"
+    path = os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)])
+    command = [sys.executable, "-m", "dvc", "repro", "--force", pipeline]
+    subprocess.run(command, cwd=clone, check=True, env=os.environ | {"PATH": path})
+    return clone / "reports" / scale / "scores"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m brew.compendium.verification [SCALE]`."""
+    scale = arguments[0] if arguments else MINIATURE
+    parameter_file(scale)
+    committed = Layout(scale).site / "scores"
+    regenerated = regenerate(scale, SCRATCH / "verify")
+    found, count = [], 0
+    for file in sorted(committed.glob("*.csv")):
+        scores = read_scores(file)
+        count += len(scores)
+        found += differences(scores, read_scores(regenerated / file.name), Tolerances())
+    if not count:
+        found.append(f"{committed} holds no scores; expected committed ones")
+    print("\n".join(found) or f"verified: {count} scores of scale {scale} agree")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

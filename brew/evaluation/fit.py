@@ -1,0 +1,222 @@
+"""The one training loop of the dense tasks: a network on frozen maps or on images, best validation epoch kept.
+
+AdamW, cosine schedule to zero. Order, orientation, crop and initial weights are keyed by the seed, so a run repeats
+bit by bit on the same machine and leaves global random state alone.
+Left out: early stopping (the epochs are few) and mixed precision.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from brew import randomness
+from brew.errors import BrewError
+from brew.evaluation.decoders import Decoder, at_size
+from brew.evaluation.dense_losses import class_weights, pixel_loss
+from brew.evaluation.frozen_features import FrozenMaps, orient_each
+
+
+@runtime_checkable
+class Inputs(Protocol):
+    """What a dense network is fed with, row by row: cached maps, or images."""
+
+    @property
+    def orientations(self) -> int: ...
+
+    @property
+    def samples(self) -> Int64[np.ndarray, " row"]: ...
+
+    def batch(self, rows: Tensor, orientations: Tensor, device: str) -> list[Tensor]: ...
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Numbers of one fit. class_weights: "equal" or "balanced".
+
+    crop: side of training crops as a fraction of the image (1 = whole images); frozen maps are cut in whole cells of
+    the coarsest map, and have seen the context around the crop.
+    finetune: learning rate of the student, which is then trained with its decoder; 0 leaves it frozen.
+    """
+
+    epochs: int = 10
+    batch: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    loss: str = "cross-entropy"
+    class_weights: str = "equal"
+    crop: float = 1.0
+    finetune: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The network with the best validation score. validation: the score after each epoch; epoch: the best, from 0."""
+
+    network: nn.Module
+    epoch: int
+    validation: tuple[float, ...]
+
+
+class FineTuned(nn.Module):
+    """A trunk and its decoder as one network: [images] -> logits. maps_of: the trunk's maps of images."""
+
+    def __init__(self, trunk: nn.Module, decoder: Decoder, maps_of: Callable[[Tensor], list[Tensor]]) -> None:
+        super().__init__()
+        self.trunk, self.decoder, self._maps_of = trunk, decoder, maps_of
+
+    def forward(self, inputs: Sequence[Tensor]) -> Float[Tensor, "batch classes _y _x"]:
+        (images,) = inputs
+        return self.decoder(self._maps_of(images))
+
+
+def build_decoder(maps: FrozenMaps, classes: int, width: int, seed: int, device: str) -> Decoder:
+    """A decoder with keyed initial weights, standardising with the statistics of the training `maps`."""
+    means, stds = maps.moments()
+    return seeded(lambda: Decoder(means, stds, classes, width), seed).to(device)  # type: ignore[return-value]
+
+
+def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network whose initial weights depend on the seed alone; global random state stays as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(randomness.key(seed, "decoder/weights"))
+        return build()
+
+
+def fit(
+    network: nn.Module,
+    inputs: Inputs,
+    labels: Int64[Tensor, "row y x"],
+    classes: int,
+    ignore: int | None,
+    settings: FitSettings,
+    seed: int,
+    validate: Callable[[nn.Module], float],
+    device: str = "cpu",
+    passes: int = 1,
+) -> Fit:
+    """Train `network` (list of inputs -> logits) and keep the epoch that `validate` scores highest.
+
+    labels: one per row of `inputs`, on their own grid. ignore: a label value that does not count, or None. passes: over
+    the training samples in an epoch. Of epochs that score the same, the first is kept.
+    """
+    if len(labels) != len(inputs.samples):
+        raise BrewError(f"{len(labels)} labels for {len(inputs.samples)} training samples; expected one each")
+    if len(labels) < 2:
+        raise BrewError("one training sample; batch normalisation needs at least two: enlarge the training split")
+    loss_of = pixel_loss(settings.loss)
+    weights = class_weights(settings.class_weights, labels, classes, ignore).to(device)
+    network = network.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(_parameters(network, settings), weight_decay=settings.weight_decay)
+    steps = max(1, len(labels) // settings.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / (settings.epochs * passes * steps)))
+    )
+    best, best_state, history = -math.inf, {}, []
+    with torch.random.fork_rng():
+        torch.manual_seed(randomness.key(seed, "decoder/dropout"))
+        for epoch in range(settings.epochs):
+            network.train()
+            for number, rows in _batches(range(epoch * passes, (epoch + 1) * passes), len(labels), steps, seed):
+                fed, target = _training_batch(inputs, labels, rows, settings.crop, seed, number, device)
+                counted = torch.ones_like(target) if ignore is None else (target != ignore).long()
+                logits = at_size(network(fed), (target.shape[-2], target.shape[-1]))
+                loss = loss_of(logits, target * counted, weights, counted.float())
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+            network.eval()
+            with torch.no_grad():
+                history.append(validate(network))
+            if history[-1] > best:
+                best, best_state = history[-1], copy.deepcopy(network.state_dict())
+    if not best_state:
+        raise BrewError(f"validation scores {history} hold no number; lower the learning rate")
+    network.load_state_dict(best_state)
+    return Fit(network, history.index(best), tuple(history))
+
+
+def _parameters(network: nn.Module, settings: FitSettings) -> list[dict[str, Any]]:
+    """What is trained, each part at its learning rate."""
+    if isinstance(network, FineTuned):
+        return [
+            {"params": list(network.decoder.parameters()), "lr": settings.learning_rate},
+            {"params": list(network.trunk.parameters()), "lr": settings.finetune},
+        ]
+    if settings.finetune:
+        raise BrewError(
+            f"finetune is {settings.finetune:g}, but a {type(network).__name__} has no trunk; expected 0, or what "
+            "`finetuned` returns"
+        )
+    return [{"params": list(network.parameters()), "lr": settings.learning_rate}]
+
+
+def _batches(numbers: range, count: int, steps: int, seed: int) -> Iterator[tuple[int, Tensor]]:
+    """The passes of these numbers, each in its keyed order and `steps` batches: a pass's number and a batch's rows."""
+    for number in numbers:
+        for rows in np.array_split(randomness.permutation(seed, number, count, stream="decoder/order"), steps):
+            yield number, torch.from_numpy(rows)
+
+
+def _training_batch(
+    inputs: Inputs, labels: Tensor, rows: Tensor, crop: float, seed: int, number: int, device: str
+) -> tuple[list[Tensor], Tensor]:
+    """Inputs and labels of these rows, each in its keyed orientation and, where crop < 1, cut at a keyed place."""
+    drawn = randomness.uniform(seed, number, torch.from_numpy(inputs.samples)[rows], "decoder/view", 3)
+    orientations = (drawn[:, 0] * inputs.orientations).long()
+    fed = inputs.batch(rows, orientations, device)
+    target = orient_each(labels[rows], orientations).to(device)
+    if crop < 1:
+        fed, target = crop_aligned(fed, target, drawn[:, 1:], crop)
+    return fed, target
+
+
+def crop_aligned(
+    maps: Sequence[Tensor], labels: Int64[Tensor, "batch y x"], places: Tensor, crop: float
+) -> tuple[list[Tensor], Int64[Tensor, "batch y2 x2"]]:
+    """The same square part of every map and of the labels, in whole cells of the coarsest grid among them.
+
+    places: (batch, 2) in [0, 1), where each part starts. Raises BrewError where a finer grid is no multiple of the
+    coarsest.
+    """
+    grid = min(tuple(part.shape[-2:]) for part in (*maps, labels))
+    size = tuple(max(1, round(crop * side)) for side in grid)
+    for part in (*maps, labels):
+        if any(fine % coarse for fine, coarse in zip(part.shape[-2:], grid, strict=True)):
+            raise BrewError(
+                f"a grid of {tuple(part.shape[-2:])} over a coarsest one of {grid}; expected whole multiples: "
+                "use crop 1"
+            )
+    starts = (places * torch.tensor([side - cut + 1 for side, cut in zip(grid, size, strict=True)])).long().tolist()
+
+    def cut(part: Tensor) -> Tensor:
+        ratio = [fine // coarse for fine, coarse in zip(part.shape[-2:], grid, strict=True)]
+        windows = [
+            image[..., y * ratio[0] : (y + size[0]) * ratio[0], x * ratio[1] : (x + size[1]) * ratio[1]]
+            for image, (y, x) in zip(part.split(1), starts, strict=True)
+        ]
+        return torch.cat(windows)
+
+    return [cut(part) for part in maps], cut(labels)
+
+
+def passes_over(part: int, whole: int) -> int:
+    """Passes over a part of the training samples that make about as many steps as one over the whole."""
+    return max(1, round(whole / part))
+
+
+def predict(
+    network: nn.Module, inputs: Inputs, size: tuple[int, int], batch: int = 32, device: str = "cpu"
+) -> Iterator[tuple[Int64[Tensor, " batch"], Float[Tensor, "batch classes y x"]]]:
+    """Rows and their logits on a grid of `size`, as they are (orientation 0), batch by batch."""
+    network.eval()
+    for rows in torch.arange(len(inputs.samples)).split(batch):
+        with torch.no_grad():
+            yield rows, at_size(network(inputs.batch(rows, torch.zeros_like(rows), device)), size)

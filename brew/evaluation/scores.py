@@ -1,0 +1,203 @@
+"""Scores as tidy rows, with the counts that they come from beside them.
+
+One row per benchmark, task, metric, arm, seed, share of the training labels and subset. Files are the same bytes
+whatever the order of writing: rows are sorted, a row of the same identity is replaced, numbers have ten significant
+digits, and no time is recorded.
+Counts per test sample go to one NPZ per arm, from which every interval can be computed again.
+"""
+
+import csv
+import io
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from brew.errors import BrewError
+from brew.evaluation.metrics import metric
+from brew.evaluation.statistics import Interval, bootstrap, mean_of_units, unit_values
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number. labels: the share of the training labels that was used, 1 for all.
+
+    subset: which test samples ("all", or what is left out); unit: what was resampled for [low, high]; n: how many of
+    them. low and high are NaN without one.
+    settings, model, data, environment: hashes of the numbers of its evaluation (`cells.digest`), of the backbone, of
+    the store and of the lock of all packages.
+    """
+
+    benchmark: str
+    task: str
+    arm: str
+    seed: int
+    labels: float
+    metric: str
+    subset: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    n: int
+    settings: str
+    model: str
+    data: str
+    environment: str
+
+    @property
+    def identity(self) -> tuple[str, str, str, int, float, str, str]:
+        return self.benchmark, self.task, self.arm, self.seed, self.labels, self.metric, self.subset
+
+
+_COLUMNS = tuple(column.name for column in fields(Score))
+_TYPES = {column.name: column.type for column in fields(Score)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all rows of one evaluation share: the fields of `Score` of those names."""
+
+    benchmark: str
+    task: str
+    arm: str
+    seed: int
+    settings: str
+    labels: float = 1.0
+    model: str = ""
+    data: str = ""
+    environment: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its cell and files."""
+        share = "" if self.labels == 1 else f"-{self.labels:g}"
+        return f"{self.benchmark}-{self.arm}-{self.seed}{share}"
+
+    def score(self, metric: str, subset: str, interval: Interval, unit: str) -> Score:
+        return Score(
+            **asdict(self), metric=metric, subset=subset, value=interval.value, low=interval.low, high=interval.high,
+            unit=unit, n=interval.n,
+        )  # fmt: skip
+
+
+def scores_of(
+    run: Run,
+    counts: np.ndarray,
+    metrics: Sequence[str],
+    *,
+    subset: str = "all",
+    unit: str = "sample",
+    ignore: int | None = None,
+    draws: int = 2000,
+) -> list[Score]:
+    """Rows of one evaluation: each metric of the counts summed over units, with its bootstrap interval over them.
+
+    The resampled units depend on their number alone, so rows of different arms are on the same draws. ignore: the
+    ignored class, for the metrics that know one.
+    """
+    rows = []
+    for name in metrics:
+        chosen = metric(name)
+        function = partial(chosen, ignore=ignore if chosen.ignores else None)
+        rows.append(run.score(name, subset, bootstrap({run.arm: counts}, function, draws=draws)[run.arm], unit))
+    return rows
+
+
+def scene_scores(
+    run: Run,
+    scenes: Sequence[str],
+    counts: np.ndarray,
+    metrics: Sequence[str],
+    *,
+    left_out: Sequence[str] = (),
+    draws: int = 2000,
+) -> list[Score]:
+    """Rows of whole scenes: pooled over scenes, the mean of the scenes' own scores, and each scene's.
+
+    Pooled scores and means come once for all scenes and, where `left_out` names some, once "without" them. Means are
+    named ``<metric>_scene_mean``; a single scene's row has no interval.
+    """
+    unknown = sorted(set(left_out) - set(scenes))
+    if unknown:
+        raise BrewError(f"scenes {unknown} to leave out were not tested; tested: {', '.join(scenes)}")
+    subsets = {"all": np.ones(len(scenes), dtype=bool)}
+    if left_out:
+        subsets[f"without {' '.join(left_out)}"] = ~np.isin(scenes, left_out)
+    rows = []
+    for subset, kept in subsets.items():
+        rows += scores_of(run, counts[kept], metrics, subset=subset, unit="scene", draws=draws)
+        for name in metrics:
+            values = unit_values(metric(name)(counts[kept]))
+            mean = bootstrap({run.arm: values}, mean_of_units, draws=draws)[run.arm]
+            rows.append(run.score(f"{name}_scene_mean", subset, mean, "scene"))
+    for name in metrics:
+        values = metric(name)(counts)
+        rows += [
+            run.score(name, scene, Interval(float(value), math.nan, math.nan, 1), "scene")
+            for scene, value in zip(scenes, values, strict=True)
+        ]
+    return rows
+
+
+def write_scores(path: Path, scores: Iterable[Score]) -> None:
+    """Add rows to a CSV file, replacing rows of the same identity; atomic."""
+    rows = {score.identity: score for score in (read_scores(path) if path.exists() else [])}
+    rows.update({score.identity: score for score in scores})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for _, score in sorted(rows.items()):
+        writer.writerow([f"{value:.10g}" if isinstance(value, float) else value for value in astuple(score)])
+    write_atomically(path, text.getvalue().encode())
+
+
+def read_scores(path: Path) -> list[Score]:
+    """All rows of a CSV file; BrewError where its columns are not those of `Score`."""
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != _COLUMNS:
+            raise BrewError(
+                f"{path} has the columns {reader.fieldnames}; expected {list(_COLUMNS)}: delete and recompute"
+            )
+        return [Score(**{name: _TYPES[name](value) for name, value in row.items()}) for row in reader]  # type: ignore[operator]
+
+
+def write_counts(path: Path, counts: np.ndarray, units: Iterable[object]) -> None:
+    """Counts per test unit and the units' names, as a compressed NPZ of reproducible bytes; atomic."""
+    names = np.array([str(unit) for unit in units])
+    if len(names) != len(counts):
+        raise BrewError(f"{len(names)} units for {len(counts)} counts; expected one name each")
+    write_arrays(path, {"counts": counts, "units": names})
+
+
+def read_counts(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Counts and unit names that `write_counts` stored."""
+    with np.load(path, allow_pickle=False) as stored:
+        return stored["counts"], stored["units"]
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """A compressed NPZ; the archive holds fixed dates, so equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
+    write_atomically(path, buffer.getvalue())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".partial-{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,82 @@
+"""What an entry of BACKBONES says, and what can be asked of it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+from torch import nn
+
+from brew.evaluation.backbones import Backbone
+from brew.evaluation.result_cache import digest, file_digest, sources_digest
+from brew.evaluation.zoo.contract import Contract
+from brew.evaluation.zoo.tapped import Architecture, TappedBackbone
+from brew.evaluation.zoo.weights import BackboneUnavailable, Weights
+from brew.sensors import SENSORS
+
+
+@dataclass(frozen=True)
+class BackboneEntry:
+    """One backbone, declared.
+
+    build: random -> the backbone, on the CPU; `random` is the contract test's. contract: what it takes.
+    weights: their file; None for a backbone without any. code: brew's modules that read it, beside the task's own.
+    sizes: to which images are resized, in pixels; their own where it is not said.
+    supervised: it has no frozen features; the task's stage trains it whole, as a reference.
+    """
+
+    name: str
+    build: Callable[[bool], Backbone] = field(repr=False)
+    contract: Contract
+    weights: Weights | None = None
+    code: tuple[str, ...] = ()
+    sizes: str = "their own"
+    supervised: bool = False
+
+    def load(self, *, random: bool = False) -> Backbone:
+        """The frozen backbone; BackboneUnavailable where its weights are absent, BrewError where they are damaged.
+
+        random: untrained weights, for tests of this table alone.
+        """
+        if self.weights and not random:
+            self.weights.file()
+        return self.build(random)
+
+    def needs(self) -> str:
+        """What somebody has to do before it can run here, in one line; "" where it can."""
+        try:
+            if self.weights:
+                self.weights.file()
+        except BackboneUnavailable as absent:
+            return str(absent)
+        return ""
+
+    def lacking(self, sensor: str) -> str:
+        """Why it cannot be compared on images of that sensor, in one line; "" where it can."""
+        found = SENSORS[sensor]
+        inputs = self.contract.of(found)
+        if inputs is None:
+            return f"its contract states no numbers for {found.unit}"
+        absent = inputs.lacking(found)
+        return f"sensor {sensor!r} lacks {', '.join(absent)}" if absent else ""
+
+    def identity(self) -> str:
+        """The hash of its weights, its contract and the code that reads it."""
+        weights = file_digest(self.weights.file()) if self.weights else ""
+        return digest([self.name, weights, asdict(self.contract), sources_digest(*self.code)])
+
+
+def tapped(
+    name: str,
+    network: Callable[[bool], nn.Module],
+    architecture: Architecture,
+    contract: Contract,
+    weights: Weights,
+    code: str,
+) -> BackboneEntry:
+    """A network of another library. network: random -> the network. code: the module that builds and reads it."""
+
+    def build(random: bool) -> Backbone:
+        return TappedBackbone(name, network(random), contract, architecture)
+
+    return BackboneEntry(
+        name, build, contract, weights, code=(code, TappedBackbone.__module__), sizes=architecture.sizes
+    )

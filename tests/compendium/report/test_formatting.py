@@ -1,0 +1,40 @@
+"""Numbers as tables write them."""
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brew.compendium.report.formatting import leaves_out_zero, number, signed, told_apart
+
+points = st.floats(-100, 100)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bold"),
+    [(0.06, 3.0, True), (0.04, 3.0, False), (-3.0, -0.06, True), (-3.0, -0.04, False), (-1.0, 1.0, False)],
+)
+def test_bold_is_what_leaves_out_0_as_printed(low, high, bold):
+    assert leaves_out_zero(low, high) == bold
+    assert told_apart(1.0, low, high).startswith("**") == bold
+
+
+def test_bold_is_judged_at_the_digits_that_are_printed():
+    assert told_apart(0.03, 0.02, 0.04, digits=2) == "**+0.03 [+0.02, +0.04]**"
+    assert told_apart(0.03, 0.02, 0.04) == "+0.0 [+0.0, +0.0]"
+
+
+@given(points, points, points, st.integers(0, 3))
+def test_no_difference_is_written_as_minus_0(value, low, high, digits):
+    assert not re.search(rf"-{0.0:.{digits}f}\b", signed(value, low, high, digits))
+
+
+def test_a_missing_interval_is_never_bold():
+    assert told_apart(5.0, math.nan, math.nan) == "+5.0 [+nan, +nan]"
+
+
+def test_a_single_seed_has_no_deviation():
+    assert number(71.25, math.nan, 70.0, 72.5) == "71.2 [70.0, 72.5]"
+    assert number(71.25, 0.5, 70.0, 72.5) == "71.2 +/- 0.5 [70.0, 72.5]"

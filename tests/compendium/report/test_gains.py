@@ -1,0 +1,100 @@
+"""Gains keep their two doubts apart: decoder seeds of one model never pass for seeds of pretraining."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_rel
+
+from brew.compendium.report.comparison import NOT_RUN, Scored
+from brew.compendium.report.gains import by_seed, difference_table, gain, over_seeds
+from brew.compendium.report.summary import summarise
+from brew.evaluation.scores import Score
+
+VALUES = st.floats(0, 1)
+
+
+def rows(arm: str, values: dict[int, float], benchmark: str = "roofs", models: dict[int, str] | None = None):
+    return [
+        Score(benchmark, "segmentation", arm, seed, 1.0, "iou_macro", "all", value, 0.0, 1.0, "sample", 8, "s",
+              (models or {}).get(seed, f"{arm}-{seed}"), "d", "e")
+        for seed, value in values.items()
+    ]  # fmt: skip
+
+
+def scored(*parts) -> Scored:
+    """With draws that lie up to a point on either side of each run's score."""
+    flat = [row for part in parts for row in part]
+    runs = {}
+    for row in flat:
+        seeds = runs.setdefault((row.benchmark, 1.0), {}).setdefault(row.arm, {})
+        seeds[row.seed] = 100 * row.value + np.array([0, *np.linspace(-1, 1, 41)])
+    draws = {
+        key: {arm: np.mean([*seeds.values()], axis=0) for arm, seeds in arms.items()} for key, arms in runs.items()
+    }
+    return Scored(draws, summarise(flat, draws), runs=runs)
+
+
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=6))
+def test_the_interval_over_seeds_is_that_of_the_paired_t_test(pairs):
+    ours, theirs = np.array(pairs).T
+    found = over_seeds(ours - theirs)
+    mean = (ours - theirs).mean()
+    assert found.seeds == len(pairs)
+    if np.std(ours - theirs) > 1e-9:
+        expected = ttest_rel(ours, theirs).confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        assert found.detectable > mean - found.low, "what is just significant is missed half of the time"
+    else:
+        assert found.high - found.low < 1e-6
+
+
+def test_only_seeds_that_both_share_are_paired():
+    here = scored(rows("deo", {0: 0.5, 1: 0.7, 3: 0.9}), rows("ms-only", {0: 0.4, 1: 0.5, 2: 0.1}))
+    found = gain(here, ["roofs"], "deo", "ms-only")
+    assert (found.over_seeds.seeds, found.points) == (2, pytest.approx(15))
+
+
+def test_an_arm_of_one_seed_is_held_against_the_same_seed():
+    here = scored(rows("masked", {0: 0.5}), rows("ms-only", {0: 0.49, 1: 0.1, 2: 0.1}))
+    assert gain(here, ["roofs"], "masked", "ms-only").points == pytest.approx(1), "not against the mean of all three"
+    assert gain(scored(rows("masked", {0: 0.5}), rows("ms-only", {1: 0.1})), ["roofs"], "masked", "ms-only") is None
+
+
+def test_decoder_seeds_of_one_model_are_one_pretraining():
+    one_model = dict.fromkeys(range(3), "deo")
+    here = scored(rows("deo", {0: 0.5, 1: 0.6, 2: 0.7}, models=one_model), rows("ms-only", {0: 0.4, 1: 0.4, 2: 0.4}))
+    assert {seed: draws[0] for seed, draws in by_seed(here, ["roofs"], "deo").items()} == {0: pytest.approx(60)}
+    found = gain(here, ["roofs"], "deo", "ms-only")
+    assert found.exploratory and math.isnan(found.over_seeds.low) and found.over_seeds.seeds == 1
+
+
+def test_a_group_is_averaged_within_each_seed():
+    here = scored(
+        rows("deo", {0: 0.5, 1: 0.7}), rows("deo", {0: 0.1, 1: 0.2, 2: 0.9}, "new-sites-rgb"),
+        rows("ms-only", {0: 0.5, 1: 0.7}),
+    )  # fmt: skip
+    found = by_seed(here, ["roofs", "new-sites-rgb"], "deo")
+    assert {seed: draws[0] for seed, draws in found.items()} == {0: pytest.approx(30), 1: pytest.approx(45)}
+    assert gain(here, ["roofs", "new-sites-rgb"], "deo", "ms-only") is None, "the reference lacks one of them"
+    assert gain(here, [], "deo", "ms-only") is None and by_seed(here, [], "deo") == {}
+
+
+def test_every_backbone_less_a_reference_over_the_seeds_that_both_have():
+    here = scored(
+        rows("random", {0: 0.40}), rows("deo", {0: 0.50, 1: 0.90}), rows("random", {0: 0.35, 1: 0.25}, "oscd"),
+        rows("cva", {0: 0.45}, "oscd"),
+    )  # fmt: skip
+    assert difference_table(here, "random", ["roofs", "oscd", "crops"]).to_dict("records") == [
+        {"backbone": "DEO (both teachers)", "roofs": "**+10.0 [+10.0, +10.0]**", "oscd": NOT_RUN},
+        {"backbone": "change vector analysis", "roofs": "-", "oscd": "**+15.0 [+15.0, +15.0]**"},
+    ]
+
+
+def test_differences_within_their_interval_are_not_bold():
+    here = scored(rows("ms-only", {0: 0.300}), rows("deo", {0: 0.301}))
+    deo = here.runs["roofs", 1.0]["deo"]
+    deo[0] = np.concatenate([deo[0][:1], deo[0][:0:-1]])  # where one is high, the other is low
+    assert difference_table(here, "ms-only", ["roofs"])["roofs"].tolist() == ["+0.1 [-1.8, +2.0]"]

@@ -1,0 +1,70 @@
+"""Stage `data` with a real benchmark that a scale lists: built, looked at, opened for its task."""
+
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import pytest
+
+from brew import files
+from brew.compendium.settings import Sources, load
+from brew.compendium.stages import Stage, build_stores
+from brew.compendium.stages.task_stage import benchmarks_of, open_benchmark
+from brew.data.sources.catalogue import MiniatureSettings
+from brew.errors import BrewError
+from brew.evaluation.benchmarks import BENCHMARKS
+from brew.files import Layout
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch) -> Stage:
+    monkeypatch.setattr(files, "DATA", tmp_path)
+    monkeypatch.setattr(files, "REPORTS", tmp_path)
+    yield Stage(load("tiny"), Layout("tiny"))
+    plt.close("all")
+
+
+def with_sources(stage: Stage, sources: Sources) -> Stage:
+    return replace(stage, settings=replace(stage.settings, data=sources))
+
+
+def test_a_listed_benchmark_is_built_and_opened(stage, brew_data):
+    if not (brew_data / "bigearthnet_v2").is_dir():
+        pytest.skip("BREW_DATA has no bigearthnet_v2")
+    stage = with_sources(stage, Sources(benchmarks=("bigearthnet-v2",)))
+    table = build_stores.build(stage)
+    assert dict(zip(table["split"], table["samples"], strict=True)) == {"test": 2, "train": 5, "validation": 2}
+    build_stores.look(stage, scenes=2)
+    build_stores.spectra(stage)
+    assert "Images of bigearthnet-v2" in (stage.layout.write("data") / "scenes.json").read_text()
+    assert [entry.name for entry in benchmarks_of(stage, "classification")] == ["bigearthnet-v2"]
+    opened = open_benchmark(stage, BENCHMARKS["bigearthnet-v2"])
+    assert opened.images.shape == (9, 1, 10, 120, 120) and opened.labels.shape == (9, 19)
+
+
+def _small(stage: Stage) -> Stage:
+    return with_sources(stage, Sources(miniature=MiniatureSettings(0, 1, 1, 1, size=16, optical_ratio=2)))
+
+
+def test_exploring_leaves_the_store_alone(stage, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "SCRATCH", tmp_path / "scratch")
+    explored = _small(replace(stage, layout=Layout("tiny", explore=True)))
+    build_stores.build(explored)
+    build_stores.look(explored, scenes=2)
+    assert list(tmp_path.iterdir()) == [tmp_path / "scratch"]
+
+
+def test_the_miniature_has_all_six_benchmarks(stage):
+    stage = _small(stage)
+    build_stores.build(stage)
+    for task in ("segmentation", "change", "classification"):
+        for entry in benchmarks_of(stage, task):
+            opened = open_benchmark(stage, entry)
+            assert len(opened.labels) == 3 and opened.images.shape[1] == 2, entry.name
+            if entry.multilabel:
+                assert opened.labels.shape == (3, len(entry.classes)) and set(opened.labels.ravel()) <= {0, 1}
+    assert len(benchmarks_of(stage, "change")) == 2
+
+
+def test_a_scale_without_multispectral_images_says_so(stage):
+    with pytest.raises(BrewError, match="no multispectral images among no sources"):
+        build_stores.look(with_sources(stage, Sources()))

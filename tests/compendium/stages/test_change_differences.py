@@ -1,0 +1,42 @@
+"""Differences in change: over the seeds that both have, and all of the reference's against what has no decoder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brew import files
+from brew.compendium.settings import load
+from brew.compendium.stages import Stage, evaluate_change
+from brew.compendium.stages.task_stage import Entrant
+from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.scores import write_counts
+from brew.files import Layout
+
+#: F1 of every scene by backbone and seed.
+F1 = {"ms-only": {0: 0.8, 1: 0.4}, "masked": {0: 0.9}, "cva": {0: 0.3}, "fc-siam-diff": {0: 0.5}}
+
+
+def entrant(name: str, repetition: int | None) -> Entrant:
+    return Entrant(name, f"{name}-{repetition}", lambda: pytest.fail("no backbone is needed"), repetition)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(files, "REPORTS", tmp_path)
+    monkeypatch.setattr(evaluate_change, "benchmarks_of", lambda stage, task: [BENCHMARKS["oscd"]])
+    found = [entrant("ms-only", 0), entrant("ms-only", 1), entrant("masked", None)]
+    monkeypatch.setattr(evaluate_change, "entrants", lambda stage, sensor: found)
+    stage = Stage(load("real"), Layout("real"))
+    for name, seeds in F1.items():
+        for seed, value in seeds.items():
+            right = round(100 * value)
+            counts = np.array([[[900, 100 - right], [100 - right, right]]] * 10)
+            write_counts(stage.layout.write("change") / "counts" / f"oscd-{name}-{seed}.npz", counts, range(10))
+    return stage
+
+
+def test_seeds_are_paired(stage: Stage) -> None:
+    table = evaluate_change.differences(stage).set_index("backbone")["difference in F1"]
+    assert table["masked"] == pytest.approx(10), "against the same seed, not against the mean of both"
+    assert table["cva"] == pytest.approx(-30) and table["fc-siam-diff"] == pytest.approx(-10)

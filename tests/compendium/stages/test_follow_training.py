@@ -1,0 +1,76 @@
+"""What the stage `progress` makes of counts: curves, gains, and when an arm is at rest."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brew import files
+from brew.compendium.report.style import caption_of
+from brew.compendium.settings import load
+from brew.compendium.stages import Stage, follow_training, write_tables
+from brew.files import Layout
+
+BENCHMARK, OTHER = "scenes", "roofs"
+
+
+def counts(right: int, images: int = 40) -> np.ndarray:
+    """Of so many images in `images` the one label is right."""
+    found = np.zeros((images, 2, 2), int)
+    found[:right, 0, 0] = found[right:, 0, 1] = 1
+    return found
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(files, "REPORTS", tmp_path)
+    found = {("scenes", "random", 0, 0): counts(10)}
+    for seed in (0, 1):
+        for step, right in ((2, 20), (4, 28 + 2 * seed), (6, 30)):
+            found["scenes", "deo", seed, step] = counts(right)
+    found |= {("scenes", "masked", 0, step): counts(right) for step, right in ((2, 10), (4, 10), (6, 20))}
+    monkeypatch.setattr(follow_training, "_counts", lambda stage: found)
+    return Stage(load("tiny"), Layout("tiny"))
+
+
+def test_gains_are_taken_since_the_untrained_trunk_and_since_two_thirds(stage: Stage) -> None:
+    table = follow_training.compute(stage).set_index("arm")
+    assert table.loc["deo", "over the untrained trunk"] == "+50.0 [+50.0, +50.0]"
+    assert table.loc["deo", "in the last third"] == "+2.5 [-29.3, +34.3]"
+    assert table.loc["masked", "in the last third"] == "+25.0"
+    assert table["at rest"].to_dict() == {"deo": "cannot tell", "masked": "no, by one seed"}
+    assert table["seeds"].to_dict() == {"deo": 2, "masked": 1}
+
+
+def test_an_arm_rests_where_its_last_third_brought_no_more_than_a_point() -> None:
+    gains = pd.DataFrame({"benchmark": ["scenes", "roofs"] * 2, "arm": "deo", "seed": [0, 0, 1, 1]})
+    gains = gains.assign(since="two thirds", gain=[0.006, 0.03, 0.0062, -0.01])
+    rest = follow_training.summary(gains).set_index("benchmarks")["at rest"]
+    assert rest.to_dict() == {"multispectral": "yes", "optical": "cannot tell"}
+    assert follow_training.summary(gains.assign(gain=0.011))["at rest"].tolist() == ["no", "no"]
+    assert follow_training.summary(gains[gains["seed"] == 0])["at rest"].tolist() == [
+        "yes, by one seed",
+        "no, by one seed",
+    ]
+
+
+def test_curves_tables_and_figure_say_the_same(stage: Stage) -> None:
+    follow_training.compute(stage)
+    curves = pd.read_csv(stage.layout.read("progress") / "curves.csv")
+    assert curves[curves["arm"] == "masked"]["score"].tolist() == [0.25, 0.25, 0.5]
+    figure = follow_training.show(stage)
+    (axis,) = figure.axes
+    lines = {line.get_label(): line.get_ydata() for line in axis.get_lines()}
+    assert np.allclose(lines["DEO (both teachers)"], [25, 50, 72.5, 75])
+    assert "Test images are not looked at" in caption_of(stage.layout.read("progress") / "progress.png")
+    shown = write_tables.progress_by_benchmark(stage)
+    assert shown is not None and len(shown) == 3
+    assert shown.loc[shown["seed"] == 1, "over the untrained trunk"].item().startswith("+50.0 [")
+
+
+def test_a_scale_that_keeps_nothing_says_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow_training, "_counts", lambda stage: {})
+    assert follow_training.compute(stage).empty
+    assert write_tables.progress(stage) is None and write_tables.progress_by_benchmark(stage) is None
+    assert "pretraining.snapshots is 0" in follow_training.show(stage).axes[0].texts[0].get_text()

@@ -1,0 +1,157 @@
+"""The tables stage on scores and counts of a few test samples: what is written, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brew import files
+from brew.compendium.report.style import caption_of, label
+from brew.compendium.settings import load
+from brew.compendium.stages import Stage, draw_figures, write_tables
+from brew.errors import BrewError
+from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.scores import Run, read_scores, scores_of, write_counts, write_scores
+from brew.files import Layout
+
+TESTED = {"roofs": 4, "crops": 6}
+
+
+def keep(stage: Stage, seed: int, arm: str, right: float, benchmark: str = "roofs", labels: float = 1.0) -> None:
+    """Scores and counts of eight test images of 100 places each, a share of `right` given their class."""
+    classes = TESTED[benchmark]
+    drawn = np.random.default_rng(seed).binomial(100, right, 8)
+    counts = np.stack(
+        [np.eye(classes, dtype=int) * hits + np.roll(np.eye(classes, dtype=int), 1) * (100 - hits) for hits in drawn]
+    )
+    folder, run = stage.layout.write("segmentation"), Run(benchmark, "segmentation", arm, seed, "abc", labels)
+    write_scores(folder / "scores.csv", scores_of(run, counts, ("iou_macro",)))
+    write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(files, "REPORTS", tmp_path)
+    found = Stage(load("tiny"), Layout("tiny"))
+    for task in ("change", "classification"):
+        found.layout.write(task)
+    for benchmark in TESTED:
+        for seed in (0, 1):
+            keep(found, seed, "ms-only", 0.6, benchmark)
+            keep(found, seed, "deo", 0.9, benchmark)
+    keep(found, 0, "deo", 0.7, labels=0.1)
+    return found
+
+
+def written(stage: Stage, name: str) -> pd.DataFrame:
+    path = stage.layout.read("tables") / f"{name}.csv"
+    assert caption_of(path)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def test_every_table_is_written_with_its_caption(stage: Stage) -> None:
+    here = write_tables.begin(stage)
+    write_tables.task(stage, here, "segmentation")
+    write_tables.paper_task(stage, here, "segmentation")
+    write_tables.ranks(stage, here)
+    write_tables.differences(stage, here)
+    write_tables.low_data(stage, here)
+    write_tables.needs(stage, here)
+    (deo,) = written(stage, "segmentation").query("backbone == 'DEO (both teachers)'").to_dict("records")
+    assert (
+        deo["optical: roofs (iou macro)"].startswith("**")
+        and " +/- " in deo["average"] + deo["optical: roofs (iou macro)"]
+    )
+    assert written(stage, "ranks")["all"].tolist() == ["1.0 [1.0, 1.0]", "2.0 [2.0, 2.0]"]
+    assert written(stage, "differences")["roofs"].str.startswith("**+").all()
+    assert written(stage, "low-data")["backbone"].tolist() == ["MS self-distillation only", "DEO (both teachers)"]
+    assert (written(stage, "needs")["needs"] != "").all()
+    assert write_tables.task(stage, here, "change") is None and write_tables.ranks(stage, here, paper=True) is None
+
+
+def test_a_backbone_that_stands_as_the_teacher_needs_nothing(stage: Stage) -> None:
+    stage = replace(stage, settings=replace(stage.settings, teacher="imagenet"))
+
+    def weights() -> set[str]:
+        table = write_tables.needs(stage, write_tables.begin(stage))
+        return set(table.loc[table["kind"] == "weights", "not run"])
+
+    assert label("imagenet") in weights()
+    keep(stage, 0, "teacher", 0.8)
+    assert label("imagenet") not in weights()
+
+
+def test_the_ledger_of_the_miniature_reproduces_nothing(stage: Stage) -> None:
+    counted = write_tables.claims(stage, write_tables.begin(stage))
+    ledger = written(stage, "ledger")
+    assert len(ledger) == counted.drop(columns="table").to_numpy().sum()
+    assert ledger["verdict"].str.match(r"(not comparable|not run): ").all()
+    assert "0 reproduced" in caption_of(stage.layout.read("tables") / "ledger.csv")
+
+
+def test_all_scores_stand_in_one_file(stage: Stage) -> None:
+    write_tables.scores(stage)
+    kept = read_scores(stage.layout.read("tables") / "scores.csv")
+    assert {score.identity: score for score in kept} == {
+        score.identity: score for score in write_tables.all_scores(stage)
+    }
+    assert len(kept) == 9
+
+
+def test_scores_without_counts_are_refused(stage: Stage) -> None:
+    (stage.layout.read("segmentation") / "counts" / "roofs-deo-1.npz").unlink()
+    with pytest.raises(BrewError, match="holds no counts roofs-deo-1"):
+        write_tables.begin(stage)
+
+
+def test_backbones_on_different_samples_are_refused(stage: Stage) -> None:
+    file = stage.layout.read("segmentation") / "counts" / "roofs-deo-0.npz"
+    with np.load(file) as stored:
+        counts = stored["counts"]
+    write_counts(file, counts, range(1, 9))
+    with pytest.raises(BrewError, match="roofs were tested on different samples"):
+        write_tables.begin(stage)
+
+
+def test_figures_show_shares_of_the_labels_only_where_there_are_some(stage: Stage) -> None:
+    figure = draw_figures.low_data(stage)
+    assert figure is not None
+    (axis,) = figure.axes
+    assert axis.get_title() == "roofs" and axis.get_xscale() == "log"
+    assert {len(line.get_xdata()) for line in axis.get_lines()} == {1, 2}
+    assert len(draw_figures.scores(stage).axes) == 2
+    keep(stage, 0, "deo", 0.7)
+    path = stage.layout.read("segmentation") / "scores.csv"
+    full = [score for score in read_scores(path) if score.labels == 1]
+    path.unlink()
+    write_scores(path, full)
+    assert draw_figures.low_data(stage) is None
+
+
+def test_radar_stands_beside_chance(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert write_tables.radar(stage, write_tables.begin(stage)) is None
+    monkeypatch.setitem(TESTED, "materials-sar", len(BENCHMARKS["materials-sar"].classes))
+    for arm, right in (("random", 0.2), ("deo+sar", 0.6)):
+        keep(stage, 0, arm, right, "materials-sar")
+    write_tables.radar(stage, write_tables.begin(stage))
+    table = written(stage, "radar").set_index("backbone")
+    assert len(table) == 4 and table.loc["DEO with a radar teacher", "less random trunk"].startswith("**+")
+
+
+def test_shares_of_the_labels_say_how_many_samples_they_are(stage: Stage) -> None:
+    assert write_tables.few_labels_gains(stage, write_tables.begin(stage)) is None, (
+        "no reference was scored from a share"
+    )
+    keep(stage, 0, "ms-only", 0.5, labels=0.1)
+    folder = stage.layout.write("segmentation")
+    pd.DataFrame({"benchmark": "roofs", "labels": [1.0, 0.1], "samples": [72, 7]}).to_csv(
+        folder / "labelled.csv", index=False
+    )
+    here = write_tables.begin(stage)
+    write_tables.few_labels_gains(stage, here)
+    write_tables.low_data(stage, here)
+    (row,) = written(stage, "low-data-gains").to_dict("records")
+    assert (row["labels"], row["arm"], row["labelled samples"]) == ("10 %", "deo", "roofs 7")
+    assert set(written(stage, "low-data")["benchmark"]) == {"roofs (72, 7 labelled samples)"}

@@ -1,0 +1,87 @@
+"""Every scale of the tree loads and plans, and the study's worlds and numbers are what its record says."""
+
+import csv
+from collections import Counter
+from itertools import combinations
+from math import dist
+
+import pytest
+from matplotlib.colors import to_rgb
+
+from benchmarks.matched import table
+from brew.compendium import scales
+from brew.compendium.report.crowding import left_to_tables
+from brew.compendium.report.paper import SYNTHETIC
+from brew.compendium.report.style import colour
+from brew.compendium.settings import load
+from brew.compendium.stages import Stage
+from brew.compendium.stages.pretrain_arm import plan, usable
+from brew.compendium.stages.train_miniature_teacher import TeacherTraining
+from brew.data.store import IMAGES
+from brew.files import DATA, Layout
+from brew.models.teachers import TEACHERS
+from brew.models.trunks import TRUNKS
+
+SCALES = scales.scales()
+#: Record 0027: what the study compares over seeds.
+CORE = {"ms-only", "ms-only-matched", "ms+optical-path", "deo", "masked+distillation"}
+
+
+def _arms(scale: str) -> Counter[str]:
+    """Arm -> how many times the scale trains it."""
+    return Counter(run.partition("-seed")[0] for run in load(scale).arms)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_loads_and_plans(scale):
+    settings = load(scale)
+    present = settings.data.present()
+    assert settings.teacher in TEACHERS and settings.pretraining.backbone in TRUNKS
+    for feed in settings.pretraining.feeds:
+        assert feed.source in present and set(feed.variables) <= set(IMAGES)
+    for name in _arms(scale):
+        chosen, numbers = plan(Stage(settings, Layout(scale, explore=True)), name)
+        assert usable(chosen, numbers.feeds) and set(chosen.teachers) <= {settings.teacher, *settings.other_teachers}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_arms_of_a_picture_can_be_told_by_their_colours(scale):
+    drawn = sorted({"random", *_arms(scale)} - set(left_to_tables(load(scale))))
+    near = [pair for pair in combinations(drawn, 2) if dist(*(to_rgb(colour(arm)) for arm in pair)) < 0.15]
+    assert not near
+
+
+def _world(scale: str) -> int | None:
+    miniature = load(scale).data.miniature
+    return miniature.seed if miniature else None
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_scale_is_synthetic_whose_only_source_is_the_miniature(scale):
+    assert (scale in SYNTHETIC) == (set(load(scale).data.present()) == {"miniature"})
+
+
+def test_the_study_s_world_was_seen_by_nobody_before():
+    with (DATA / "frozen-world.csv").open(newline="") as file:
+        chosen_on = {int(row["world seed"]) for row in csv.DictReader(file)}
+    others = {scale: _world(scale) for scale in SCALES if scale not in ("study", "gpu")}
+    used = {*others.values(), *chosen_on, TeacherTraining().world_seed}
+    assert _world("study") not in used | {_world("gpu")} and _world("gpu") not in used
+
+
+def test_the_study_repeats_its_core_five_times_and_explores_the_rest_once():
+    arms = _arms("study")
+    assert {name for name, times in arms.items() if times == 5} == CORE
+    assert set(arms.values()) == {1, 5}
+
+
+def test_the_matched_arm_computes_as_much_as_deo():
+    study = load("study")
+    assert study.changes["ms-only-matched"]["steps"] == table(study)["steps of ms-only"]["deo"]
+
+
+def test_the_study_has_the_sizes_that_the_record_names():
+    miniature, numbers = load("study").data.miniature, load("study").pretraining
+    assert miniature is not None and (miniature.pretrain, miniature.train, miniature.test) == (4096, 400, 384)
+    assert numbers.optimisation.steps == 450 and load("study").teacher == "imagenet"
+    assert load("study").downstream.samples == {"rgb": (192, 48, 144)}

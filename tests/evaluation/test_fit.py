@@ -1,0 +1,156 @@
+"""The decoder, its losses, aligned crops and the training loop."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from brew.errors import BrewError
+from brew.evaluation.decoders import Decoder, Standardise, at_size
+from brew.evaluation.dense_losses import LOSSES, class_weights, pixel_loss
+from brew.evaluation.fit import FitSettings, build_decoder, crop_aligned, fit, predict
+from brew.evaluation.frozen_features import FrozenMaps
+
+CHANNELS = (6, 8, 10, 12)
+
+
+def _maps(count: int, size: int = 64, channels: tuple[int, ...] = CHANNELS) -> FrozenMaps:
+    generator = torch.Generator().manual_seed(0)
+    sides = [size // stride for stride in (4, 8, 16, 32)]
+    levels = tuple(
+        torch.randn(1, count, side, side, width, generator=generator).half()
+        for side, width in zip(sides, channels, strict=True)
+    )
+    return FrozenMaps(np.arange(count), levels)
+
+
+def test_standardise_is_one_affine_map_per_channel():
+    mean, std = torch.tensor([1.0, 2.0, 5.0]), torch.tensor([2.0, 0.5, 0.0])
+    maps = mean.view(1, 3, 1, 1) + std.view(1, 3, 1, 1) * torch.randn(4, 3, 32, 32)
+    found = Standardise(mean, std)(maps)
+    assert torch.allclose(found[:, :2].mean((0, 2, 3)), torch.zeros(2), atol=0.1)
+    assert torch.allclose(found[:, :2].std((0, 2, 3)), torch.ones(2), atol=0.1)
+    assert (found[:, 2] == 0).all()
+
+
+def test_decoder_keeps_magnitude_that_a_norm_per_pixel_would_remove():
+    decoder = build_decoder(_maps(8), 3, 16, seed=0, device="cpu").eval()
+    maps = _maps(2).batch(torch.arange(2), torch.zeros(2, dtype=torch.long), "cpu")
+    logits = decoder(maps)
+    assert logits.shape == (2, 3, 16, 16)
+    assert not torch.allclose(logits, decoder([3 * level for level in maps]), atol=1e-2)
+    assert at_size(logits, (64, 40)).shape == (2, 3, 64, 40)
+
+
+def test_decoder_weights_depend_on_the_seed_alone():
+    state = torch.get_rng_state()
+    one, other, third = (build_decoder(_maps(4), 2, 8, seed, "cpu") for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    weights = [torch.cat([value.flatten() for value in network.parameters()]) for network in (one, other, third)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_decoder_needs_four_maps():
+    with pytest.raises(BrewError, match="four"):
+        Decoder([torch.zeros(3)] * 3, [torch.ones(3)] * 3, 2)
+
+
+@given(st.sampled_from([0.25, 0.5, 0.75, 1.0]), st.integers(0, 2**16))
+def test_crops_of_maps_and_labels_cover_the_same_ground(crop, seed):
+    places = torch.rand(3, 2, generator=torch.Generator().manual_seed(seed))
+    labels = torch.arange(3 * 64 * 64).view(3, 64, 64)
+    maps = [labels[:, None, ::stride, ::stride].float() for stride in (4, 8, 16)]
+    cut, target = crop_aligned(maps, labels, places, crop)
+    side = max(1, round(crop * 4)) * 16
+    assert target.shape == (3, side, side)
+    for level, stride in zip(cut, (4, 8, 16), strict=True):
+        assert torch.equal(level[:, 0].long(), target[:, ::stride, ::stride])
+
+
+def test_crops_need_whole_cells():
+    with pytest.raises(BrewError, match="crop 1"):
+        crop_aligned([torch.zeros(1, 1, 3, 3)], torch.zeros(1, 64, 64, dtype=torch.long), torch.zeros(1, 2), 0.5)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_losses_fall_towards_the_truth_and_skip_what_does_not_count(name):
+    labels = torch.randint(0, 3, (2, 8, 8), generator=torch.Generator().manual_seed(0))
+    truth = nn.functional.one_hot(labels, 3).movedim(-1, 1).float()
+    weights, counted = torch.ones(3), torch.ones(2, 8, 8)
+    loss = pixel_loss(name)
+    values = [float(loss(scale * (2 * truth - 1), labels, weights, counted)) for scale in (-5, 0, 2, 9)]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < 0.3
+    counted[0, :4] = 0
+    spoiled = (5 * truth).clone()
+    spoiled[0, :, :4] = 100 * torch.randn(3, 4, 8)
+    one, other = (loss(logits, labels, weights, counted) for logits in (5 * truth, spoiled))
+    assert torch.allclose(one, other)
+
+
+def test_cross_entropy_equals_torch():
+    generator = torch.Generator().manual_seed(1)
+    logits, labels = torch.randn(2, 4, 8, 8, generator=generator), torch.randint(0, 4, (2, 8, 8), generator=generator)
+    weights = torch.tensor([1.0, 2.0, 0.5, 3.0])
+    theirs = nn.functional.cross_entropy(logits, labels, weight=weights)
+    assert torch.allclose(pixel_loss("cross-entropy")(logits, labels, weights, torch.ones(2, 8, 8)), theirs)
+
+
+def test_balanced_weights_make_classes_equal():
+    labels = torch.tensor([0] * 90 + [1] * 10 + [255] * 50)
+    weights = class_weights("balanced", labels, 3, ignore=255)
+    assert weights.tolist() == pytest.approx([100 / 180, 5.0, 0.0])
+    assert class_weights("equal", labels, 3, ignore=255).tolist() == [1, 1, 1]
+    with pytest.raises(BrewError, match="balanced"):
+        class_weights("ballanced", labels, 3, None)
+    with pytest.raises(BrewError, match="dice"):
+        pixel_loss("dyce")
+
+
+def _fit(seed: int = 0, scores: list[float] | None = None):
+    maps = _maps(12)
+    labels = (
+        torch.nn.functional.interpolate(maps.levels[0][0, ..., 0][:, None].float(), scale_factor=4)[:, 0] > 0
+    ).long()
+    network = build_decoder(maps, 2, 8, seed, "cpu")
+    given_scores = iter(scores or [])
+
+    def validate(trained: nn.Module) -> float:
+        if scores is not None:
+            return next(given_scores)
+        logits = torch.cat([part for _, part in predict(trained, maps, (64, 64))])
+        return float((logits.argmax(1) == labels).float().mean())
+
+    settings = FitSettings(epochs=len(scores or range(10)), batch=4, learning_rate=1e-2, crop=0.5)
+    return fit(network, maps, labels, 2, None, settings, seed, validate)
+
+
+def test_fit_learns_repeats_and_leaves_global_state():
+    state = torch.get_rng_state()
+    one, other, third = _fit(0), _fit(0), _fit(1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert one.validation == other.validation
+    assert one.validation != third.validation
+    assert max(one.validation) > 0.65
+    assert one.validation[one.epoch] == max(one.validation)
+
+
+def test_the_best_epoch_is_kept_and_the_first_of_equals():
+    assert _fit(scores=[0.1, 0.7, 0.7, 0.2]).epoch == 1
+    assert _fit(scores=[math.nan, 0.1, 0.2, 0.1]).epoch == 2
+    with pytest.raises(BrewError, match="learning rate"):
+        _fit(scores=[math.nan] * 4)
+
+
+def test_too_few_samples_are_refused():
+    maps = _maps(1)
+    network = build_decoder(maps, 2, 8, 0, "cpu")
+    with pytest.raises(BrewError, match="at least two"):
+        fit(network, maps, torch.zeros(1, 64, 64, dtype=torch.long), 2, None, FitSettings(), 0, lambda _: 0.0)
+    with pytest.raises(BrewError, match="one each"):
+        fit(network, maps, torch.zeros(2, 64, 64, dtype=torch.long), 2, None, FitSettings(), 0, lambda _: 0.0)

@@ -1,0 +1,144 @@
+"""Metrics against torchmetrics and by hand."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torchmetrics.functional.classification import (
+    binary_f1_score,
+    multiclass_accuracy,
+    multiclass_f1_score,
+    multiclass_jaccard_index,
+    multilabel_accuracy,
+    multilabel_f1_score,
+)
+
+from brew.errors import BrewError
+from brew.evaluation.metrics import (
+    METRICS,
+    accuracy,
+    confusion,
+    f1_binary,
+    f1_macro,
+    f1_micro,
+    f1_multilabel_macro,
+    f1_multilabel_micro,
+    iou_macro,
+    iou_macro_foreground,
+    iou_micro,
+    iou_micro_foreground,
+    iou_per_class,
+    metric,
+    precision,
+    recall,
+)
+
+CLASSES = 4
+labels = arrays(np.int64, (3, 20), elements=st.integers(0, CLASSES - 1))
+
+
+@given(labels, labels, st.sampled_from([None, 0, 2, 255]))
+def test_iou_and_f1_equal_torchmetrics(target, predicted, ignore):
+    counts = confusion(target, predicted, CLASSES, ignore).sum(0)
+    if counts.sum() == 0:
+        return
+    one, other = torch.from_numpy(predicted), torch.from_numpy(target)
+    for average, ours in (("macro", iou_macro), ("micro", iou_micro)):
+        theirs = multiclass_jaccard_index(one, other, CLASSES, average=average, ignore_index=ignore)
+        assert ours(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+    if ignore not in (0, 2):
+        theirs = multiclass_f1_score(one, other, CLASSES, average="macro", ignore_index=ignore)
+        assert f1_macro(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+        theirs = multiclass_accuracy(one, other, CLASSES, average="micro", ignore_index=ignore)
+        assert accuracy(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+        theirs = multiclass_f1_score(one, other, CLASSES, average="micro", ignore_index=ignore)
+        assert f1_micro(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+
+
+@given(labels, labels)
+def test_foreground_scores_leave_class_0_out_of_the_mean_alone(target, predicted):
+    counts = confusion(target, predicted, CLASSES).sum(0)
+    one, other = torch.from_numpy(predicted), torch.from_numpy(target)
+    each = multiclass_jaccard_index(one, other, CLASSES, average="none").numpy()[1:]
+    occurs = (counts.sum(0) + counts.sum(1) > 0)[1:]
+    expected = each[occurs].mean() if occurs.any() else 0
+    assert iou_macro_foreground(counts) == pytest.approx(expected, abs=1e-6)
+    hits = ((target == predicted) & (target > 0)).sum()
+    union = sum(((target == value) | (predicted == value)).sum() for value in range(1, CLASSES))
+    assert iou_micro_foreground(counts) == pytest.approx(hits / union if union else 0)
+
+
+def test_an_ignored_class_can_be_counted_from_the_same_counts():
+    target, predicted = np.array([[0, 0, 1, 2, 2]]), np.array([[0, 1, 1, 2, 0]])
+    counts = confusion(target, predicted, 3)[0]
+    assert metric("iou_macro_with_ignored")(counts) == pytest.approx((1 / 3 + 1 / 2 + 1 / 2) / 3)
+    assert metric("iou_macro")(counts, 0) == pytest.approx((1 + 1 / 2) / 2)
+    assert metric("iou_macro")(counts, 0) == iou_macro(confusion(target, predicted, 3, ignore=0)[0], 0)
+
+
+def test_every_metric_says_what_it_is_in_its_own_words():
+    definitions = [each.definition for each in METRICS.values()]
+    assert all(definitions) and len(set(definitions)) == len(definitions)
+
+
+def test_binary_scores_by_hand():
+    counts = np.array([[90, 4], [2, 6]])
+    assert precision(counts) == pytest.approx(6 / 10)
+    assert recall(counts) == pytest.approx(6 / 8)
+    assert f1_binary(counts) == pytest.approx(12 / 18)
+    assert metric("iou")(counts) == pytest.approx(6 / 12)
+    assert f1_binary(np.array([[5, 0], [0, 0]])) == 0
+    assert float(binary_f1_score(torch.zeros(5), torch.zeros(5))) == 0
+
+
+def test_multilabel_scores_equal_torchmetrics():
+    generator = np.random.default_rng(0)
+    target, predicted = (generator.integers(0, 2, (30, 5)) for _ in range(2))
+    counts = confusion(target.reshape(-1, 1), predicted.reshape(-1, 1), 2).reshape(30, 5, 2, 2).sum(0)
+    one, other = torch.from_numpy(predicted), torch.from_numpy(target)
+    for average, ours in (("micro", f1_multilabel_micro), ("macro", f1_multilabel_macro)):
+        assert ours(counts) == pytest.approx(float(multilabel_f1_score(one, other, 5, average=average)), abs=1e-6)
+    theirs = multilabel_accuracy(one, other, 5, average="micro")
+    assert metric("accuracy_multilabel")(counts) == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_confusion_is_per_sample_with_rows_true_and_columns_predicted():
+    counts = confusion(np.array([[0, 1], [2, 2]]), np.array([[1, 1], [2, 0]]), 3)
+    assert counts[0].tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert counts[1].tolist() == [[0, 0, 0], [0, 0, 0], [1, 0, 1]]
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_every_metric_keeps_leading_axes(name):
+    chosen = metric(name)
+    generator = np.random.default_rng(1)
+    counts = generator.integers(1, 50, (6, *((3,) if chosen.axes == 3 else ()), 2, 2))
+    assert np.allclose(chosen(counts), [chosen(part) for part in counts])
+    assert chosen(counts).shape == (6,)
+
+
+def test_a_class_that_occurs_nowhere_is_left_out_of_the_mean():
+    counts = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
+    assert iou_macro(counts) == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert np.isnan(iou_per_class(counts)[2])
+
+
+def test_ignored_class_still_counts_as_a_miss_of_others():
+    counts = confusion(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 1, 1]]), 2, ignore=0)[0]
+    assert iou_micro(counts, ignore=0) == pytest.approx(2 / 3)
+    assert iou_macro(counts, ignore=0) == pytest.approx(2 / 3)
+
+
+def test_labels_outside_the_classes_are_named():
+    with pytest.raises(BrewError, match=r"labels hold the values \[7\]"):
+        confusion(np.array([[7, 0]]), np.array([[0, 0]]), 3)
+    with pytest.raises(BrewError, match="same"):
+        confusion(np.array([[1, 0]]), np.array([[0]]), 3)
+    assert confusion(np.array([[255, 0]]), np.array([[0, 0]]), 3, ignore=255).sum() == 1
+
+
+def test_unknown_metric_names_the_nearest():
+    with pytest.raises(BrewError, match="iou_macro"):
+        metric("iou_makro")

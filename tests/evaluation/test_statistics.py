@@ -1,0 +1,151 @@
+"""Intervals that cover what they promise, and exact tests against enumeration by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import permutation_test, ttest_1samp
+
+from brew.errors import BrewError
+from brew.evaluation.metrics import accuracy, f1_binary
+from brew.evaluation.statistics import (
+    bootstrap,
+    detectable_difference,
+    exact_sign_flip_test,
+    exact_swap_test,
+    mean_of_units,
+    paired_difference,
+    resample,
+    seed_spread,
+    unit_values,
+)
+
+counts_of_units = arrays(np.int64, (7, 2, 2), elements=st.integers(1, 30))
+
+
+def _right_or_wrong(right: np.ndarray) -> np.ndarray:
+    """Confusion counts of samples of class 1 that are right (1) or wrong (0)."""
+    counts = np.zeros((*right.shape, 2, 2), dtype=np.int64)
+    counts[..., 1, 1], counts[..., 1, 0] = right, 1 - right
+    return counts
+
+
+def test_interval_covers_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        interval = bootstrap({"arm": _right_or_wrong(generator.random(100) < 0.7)}, accuracy, draws=400, level=0.9)[
+            "arm"
+        ]
+        covered.append(interval.low <= 0.7 <= interval.high)
+    # Binomial with n = 300 and p = .9: four standard deviations are .07.
+    assert 0.83 < np.mean(covered) < 0.97
+
+
+@given(counts_of_units, st.permutations(range(7)))
+def test_value_does_not_depend_on_the_order_of_units(counts, order):
+    one = bootstrap({"arm": counts}, f1_binary, draws=20)["arm"]
+    other = bootstrap({"arm": counts[order]}, f1_binary, draws=20)["arm"]
+    assert one.value == pytest.approx(other.value)
+    assert one.value == pytest.approx(float(f1_binary(counts.sum(0))))
+    assert one.low <= one.high
+
+
+@given(counts_of_units)
+def test_an_arm_against_itself_differs_by_nothing(counts):
+    difference = paired_difference(counts, counts, f1_binary, draws=50)
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+    assert exact_swap_test(counts, counts, f1_binary) == 1
+
+
+def test_joint_draws_make_a_difference_surer_than_separate_ones():
+    generator = np.random.default_rng(1)
+    hard = generator.random(200)
+    one, other = (_right_or_wrong((hard < threshold).astype(int)) for threshold in (0.6, 0.55))
+    paired = paired_difference(one, other, accuracy)
+    each = bootstrap({"one": one, "other": other}, accuracy)
+    assert paired.value == pytest.approx(each["one"].value - each["other"].value)
+    assert paired.high - paired.low < 0.5 * (each["one"].high - each["one"].low)
+
+
+def test_draws_are_whole_samples_and_repeat():
+    weights = resample(10, 50, seed=3)
+    assert (weights.sum(1) == 10).all()
+    assert (weights == resample(10, 50, seed=3)).all()
+    assert (weights != resample(10, 50, seed=4)).any()
+
+
+def test_seeds_are_averaged_within_each_draw_and_their_spread_is_apart():
+    runs = np.stack([_right_or_wrong(np.array([1, 1, 0, 0])), _right_or_wrong(np.array([1, 1, 1, 0]))])
+    interval = bootstrap({"arm": runs}, accuracy, seeds=True)["arm"]
+    assert interval.value == pytest.approx((0.5 + 0.75) / 2)
+    assert interval.n == 4
+    spread = seed_spread(np.array([0.5, 0.75]))
+    assert (spread.mean, spread.std, spread.n) == (0.625, pytest.approx(0.25 / np.sqrt(2)), 2)
+    assert np.isnan(seed_spread(np.array([0.5])).std)
+
+
+def test_mean_of_single_units():
+    interval = bootstrap({"arm": unit_values(np.array([0.2, 0.4, 0.9]))}, mean_of_units)["arm"]
+    assert interval.value == pytest.approx(0.5)
+    assert 0.2 <= interval.low < interval.high <= 0.9
+
+
+def test_sign_flips_equal_enumeration_and_scipy():
+    differences = np.array([0.3, -0.1, 0.2, 0.5, 0.05, 0.12])
+    means = [np.mean(np.array(signs) * differences) for signs in itertools.product((1, -1), repeat=6)]
+    expected = np.mean(np.abs(means) >= differences.mean() - 1e-12)
+    assert exact_sign_flip_test(differences) == pytest.approx(expected)
+    theirs = permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert exact_sign_flip_test(differences) == pytest.approx(theirs.pvalue)
+
+
+def test_ten_cities_that_all_improve_give_the_smallest_possible_p():
+    assert exact_sign_flip_test(np.linspace(0.1, 0.2, 10)) == pytest.approx(2 / 2**10)
+    worse = np.tile(np.array([[80, 10], [10, 10]]), (10, 1, 1))
+    better = np.tile(np.array([[85, 5], [5, 15]]), (10, 1, 1))
+    assert exact_swap_test(better, worse, f1_binary) == pytest.approx(2 / 2**10)
+
+
+def test_swap_test_equals_enumeration():
+    generator = np.random.default_rng(2)
+    one, other = generator.integers(1, 40, (2, 5, 2, 2))
+    values = []
+    for swapped in itertools.product((False, True), repeat=5):
+        kept = np.array(swapped)[:, None, None]
+        values.append(f1_binary(np.where(kept, other, one).sum(0)) - f1_binary(np.where(kept, one, other).sum(0)))
+    assert exact_swap_test(one, other, f1_binary) == pytest.approx(np.mean(np.abs(values) >= abs(values[0]) - 1e-12))
+
+
+def test_units_that_do_not_match_are_refused():
+    with pytest.raises(BrewError, match="same"):
+        bootstrap({"a": np.ones((3, 2, 2), dtype=int), "b": np.ones((4, 2, 2), dtype=int)}, f1_binary)
+    with pytest.raises(BrewError, match="paired_difference"):
+        exact_sign_flip_test(np.ones(21))
+    with pytest.raises(BrewError, match="at least one seed"):
+        seed_spread(np.array([]))
+
+
+def test_a_difference_of_the_detectable_size_is_found_as_often_as_it_says():
+    seeds = np.array([1.2, -0.4, 0.3, 2.1, 0.9])
+    generator = np.random.default_rng(0)
+    for power in (0.5, 0.8):
+        shift = detectable_difference(seeds, power)
+        drawn = shift + seeds.std(ddof=1) * generator.standard_normal((20_000, len(seeds)))
+        found = ttest_1samp(drawn, 0, axis=1)
+        assert np.mean((found.pvalue < 0.05) & (found.statistic > 0)) == pytest.approx(power, abs=0.015)
+
+
+@given(arrays(np.float64, 5, elements=st.floats(-10, 10)), st.floats(0.1, 10))
+def test_the_detectable_difference_knows_no_origin_and_has_the_unit_of_the_differences(seeds, factor):
+    found = detectable_difference(seeds)
+    assert detectable_difference(factor * seeds + 3) == pytest.approx(factor * found, abs=1e-6)
+
+
+def test_more_seeds_detect_less_and_one_says_nothing():
+    assert detectable_difference(np.array([0.0, 1.0] * 4)) < detectable_difference(np.array([0.0, 1.0]))
+    with pytest.raises(BrewError, match="at least two"):
+        detectable_difference(np.array([1.0]))
