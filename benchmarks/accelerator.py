@@ -43,8 +43,7 @@ from benchmarks import harness
 from brew.data.batches import Batch, Batches
 from brew.data.store import IMAGES, Variable, write_store
 from brew.errors import BrewError
-from brew.evaluation.scores import write_atomically
-from brew.files import ROOT
+from brew.files import ROOT, write_bytes
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherUnavailable, load_teacher
 from brew.pretraining import loop
@@ -365,7 +364,7 @@ def profiled(training: Training, folder: Path) -> list[Result]:
     by = "self_device_time_total" if bench.on_accelerator else "self_cpu_time_total"
     table = events.table(sort_by=by, row_limit=50, max_name_column_width=100)
     label = f"{case.backbone}{'-compiled' if case.compiled else ''}"
-    write_atomically(folder / f"profile-{label}.txt", f"{case}, {_PROFILED_STEPS} steps\n{table}\n".encode())
+    write_bytes(folder / f"profile-{label}.txt", f"{case}, {_PROFILED_STEPS} steps\n{table}\n".encode())
     profiler.export_chrome_trace(str(folder / f"trace-{label}.json.gz"))
     if not bench.on_accelerator:
         return []
@@ -423,9 +422,9 @@ class Ledger:
         self._results += results
         with contextlib.redirect_stdout(io.StringIO()):  # it prints all of them, each time
             written = harness.write(NAME, *self._kept, *self._results, quick=self._quick)  # type: ignore[arg-type]
-        write_atomically(self.folder / "not-measured.json", f"{json.dumps(self._absent, indent=1)}\n".encode())
+        write_bytes(self.folder / "not-measured.json", f"{json.dumps(self._absent, indent=1)}\n".encode())
         if self._out is not None:
-            write_atomically(self._out / written.name, written.read_bytes())
+            write_bytes(self._out / written.name, written.read_bytes())
 
 
 @dataclass(frozen=True)

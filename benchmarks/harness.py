@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from brew.errors import BrewError
-from brew.evaluation.scores import write_atomically
-from brew.files import ROOT, SCRATCH
+from brew.files import ROOT, SCRATCH, write_bytes
 
 RESULTS = ROOT / "benchmarks" / "results"
 #: Where results of `--quick` go: they show that a script works and are no measurement.
@@ -171,7 +170,7 @@ def write(name: str, *results: Comparison | Measurement, quick: bool = False) ->
     path = (QUICK_RESULTS if quick else RESULTS) / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps([result.record() for result in results], indent=1, allow_nan=False)
-    write_atomically(path, f"{text}\n".encode())
+    write_bytes(path, f"{text}\n".encode())
     for result in results:
         print(result, flush=True)
     return path

@@ -45,7 +45,7 @@ def image_flops(found: Settings, name: str) -> float:
     """Operations per training image of the arm of that name, at the sizes of `found`."""
     numbers, chosen = found.pretraining, arm(name).with_teacher(found.teacher)
     teachers = {each: TEACHERS[each].build(random=True) for each in chosen.teachers}
-    student = build_student(numbers.backbone, chosen.paths, stochastic_depth=0.0, maskable=bool(chosen.masking), seed=0)
+    student = build_student(numbers.trunk, chosen.paths, stochastic_depth=0.0, maskable=bool(chosen.masking), seed=0)
     learner = Learner(student, chosen, teachers, numbers.optimisation.width, numbers.optimisation.hidden)
     own_teacher = moving_average_of(learner.own)
     assert isinstance(own_teacher, SelfProjector)

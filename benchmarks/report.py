@@ -12,8 +12,7 @@ from typing import Any
 
 from benchmarks.harness import RESULTS
 from brew.errors import BrewError
-from brew.evaluation.scores import write_atomically
-from brew.files import ROOT
+from brew.files import ROOT, write_bytes
 
 PAGE = ROOT / "docs" / "performance.md"
 KEYS = ("name", "ratio", "ours", "conventional", "unit", "rounds", "spread", "settings", "machine")
@@ -48,7 +47,7 @@ BARS = (
         ("accelerator",),
         "not run: no accelerator at hand",
     ),
-    Bar("7. Downstream", "features computed once; both probes in seconds", ("downstream",)),
+    Bar("7. Evaluation", "features computed once; both probes in seconds", ("evaluation",)),
     Bar("8. Overhead of `make repro`", "ratio (computing cells / whole run) at least 0.80", ("overhead",)),
     Bar("Stores by Dask", "time against the number of workers", ("stores", "building")),
 )
@@ -142,7 +141,7 @@ def read(folder: Path = RESULTS) -> dict[str, list[Record]]:
 
 
 def main() -> None:
-    write_atomically(PAGE, page(read()).encode())
+    write_bytes(PAGE, page(read()).encode())
     print(f"wrote {PAGE.relative_to(ROOT)}")
 
 

@@ -18,8 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.report import read
 from brew.errors import BrewError
-from brew.evaluation.scores import write_atomically
-from brew.files import ROOT
+from brew.files import ROOT, write_bytes
 from brew.models.student import build_student
 from brew.sensors import PAPER_PATHS, PATHS
 
@@ -227,7 +226,7 @@ def replaced(text: str, generated: str) -> str:
 def main(page: Path = PAGE) -> None:
     run = Run()
     generated = tables(run, count(run), Assumptions(), read())
-    write_atomically(page, replaced(page.read_text(), generated).encode())
+    write_bytes(page, replaced(page.read_text(), generated).encode())
     print(f"wrote {page}")
 
 

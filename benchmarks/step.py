@@ -59,7 +59,7 @@ def miniature() -> Sizes:
     found = settings.load(MINIATURE)
     numbers, views = found.pretraining, found.pretraining.views
     return Sizes(
-        "miniature", lambda: build_student(numbers.backbone), found.teacher, views.global_size, views.local_size,
+        "miniature", lambda: build_student(numbers.trunk), found.teacher, views.global_size, views.local_size,
         views.locals, sum(feed.batch for feed in numbers.feeds), numbers.optimisation.hidden,
     )  # fmt: skip
 

@@ -3,9 +3,16 @@
 Every message says three things, in this order: what was found, what was expected, what to do.
 """
 
+from collections.abc import Iterable
+
 
 class BrewError(ValueError):
     """Input, data or a setting that brew cannot use, with what to do about it."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> BrewError:
+    """The error for a name that a table does not have: ``raise unknown("arm", "doe", ARMS)``."""
+    return BrewError(f"{kind} {name!r} is unknown; {nearest(str(name), tuple(known))}")
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:

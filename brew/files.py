@@ -1,6 +1,13 @@
-"""Every folder of the compendium, once. Nothing else in brew spells a path of the tree."""
+"""Every folder of the compendium, files that appear whole or not at all, and their hashes.
 
+Nothing else in brew spells a path of the tree, replaces a file or hashes one.
+"""
+
+import hashlib
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +37,45 @@ def real_data(dataset: str, how: str) -> Path:
     if not folder.is_dir():
         raise BrewError(f"{folder} does not exist; expected the data set {dataset!r} there. To obtain it: {how}")
     return folder
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write instead of `path`, which it replaces in one step: a reader sees the old content or the new one.
+
+    Its folder is made where it is absent. Where the block raises, `path` stays as it was and nothing else is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".partial-{path.name[:64]}-")
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(0o644)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step (`replacing`)."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as `sha256sum` prints it; of a folder, that of its files' names and hashes.
+
+    What Python writes beside its sources does not count. Raises BrewError where there is nothing.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        raise BrewError(f"{path} does not exist; expected a file or folder to hash")
+    inner = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    lines = [f"{sha256(inner[name])}  {name}\n" for name in sorted(inner) if "__pycache__" not in name.split("/")]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Central wavelengths: Sentinel-2A Spectral Response Functions v3.1 (ESA COPE-GSEG
 
 from dataclasses import dataclass
 
-from brew.errors import BrewError, nearest
+from brew.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -134,5 +134,5 @@ def sensor_of(path: str) -> Sensor:
 def sensor(name: str) -> Sensor:
     """The sensor of that name; BrewError with the nearest known one where there is none."""
     if name not in SENSORS:
-        raise BrewError(f"sensor {name!r} is unknown; {nearest(name, tuple(SENSORS))}")
+        raise unknown("sensor", name, SENSORS)
     return SENSORS[name]

@@ -73,7 +73,7 @@ def test_students_kept_on_their_way_tell_what_they_learned(clone: Path, first: s
     assert curves.groupby("arm")["benchmark"].nunique().nunique() == 1
     table = pd.read_csv(clone / "reports" / "tiny" / "tables" / "progress.csv")
     assert set(table["arm"]) == {"ms-only", "deo"}
-    assert table["at rest"].str.fullmatch("(yes|no), by one seed").all()
+    assert table["converged"].str.fullmatch("(yes|no), by one seed").all()
 
 
 def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) -> None:
@@ -84,7 +84,7 @@ def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) 
         assert {"random", "ms-only", "deo", "teacher", "imagenet", "band-statistics"} <= found
     for name in ("new-sites", "new-sites-rgb"):
         assert {"cva", "fc-siam-diff"} <= arms[name]
-    shares = scores.groupby("benchmark")["labels"].agg(set)
+    shares = scores.groupby("benchmark")["label_fraction"].agg(set)
     assert all({1.0, 0.1} <= found for found in shares)
     assert scores["value"].between(0, 1).all()
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, nearest, unknown
 from brew.files import ROOT
 
 #: The scale of the root's own params.yaml, dvc.yaml and dvc.lock.
@@ -113,7 +113,7 @@ def parameter_file(scale: str, root: Path = ROOT) -> Path:
     """
     known = scales(root)
     if scale not in known:
-        raise BrewError(f"scale {scale!r} is unknown; {nearest(scale, known)}")
+        raise unknown("scale", scale, known)
     return root / _PARAMETERS if scale == MINIATURE else root / _SCALES / scale / _PARAMETERS
 
 

@@ -81,14 +81,14 @@ class FeedSettings:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """The section `pretraining`. backbone: of TRUNKS. feeds: an arm takes those that have an image for its stems.
+    """The section `pretraining`. trunk: of TRUNKS. feeds: an arm takes those that have an image for its stems.
 
     precision: of Lightning Fabric. snapshots: how often the student is kept on its way, at equal distances and at the
     end, for the curve of what it has learned (stage `progress`); 0 keeps the last step alone. Over how many processes
     a run is spread is no parameter: torchrun or SLURM says it (docs/running-in-parallel.md).
     """
 
-    backbone: str
+    trunk: str
     feeds: tuple[FeedSettings, ...]
     optimisation: Optimisation
     views: ViewSettings
@@ -97,10 +97,10 @@ class Pretraining:
 
 
 @dataclass(frozen=True)
-class Downstream:
-    """The section `downstream`. seeds: of decoders. orientations: of cached training maps.
+class EvaluationSettings:
+    """the section `evaluation`. seeds: of decoders. orientations: of cached training maps.
 
-    labels: shares of the training labels that decoders are trained on; a share below one is drawn for each seed.
+    label_fractions: of the training labels that decoders are trained on; a share below one is drawn for each seed.
     Classification, which costs next to nothing, always has those of `SHARES`.
     samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
     where a sensor is not named. Scenes that are cut into tiles are never shortened.
@@ -111,7 +111,7 @@ class Downstream:
     seeds: tuple[int, ...]
     orientations: int
     samples: Mapping[str, tuple[int, int, int]]
-    labels: tuple[float, ...]
+    label_fractions: tuple[float, ...]
     segmentation: SegmentationSettings
     change: ChangeSettings
     siamese: ChangeSettings
@@ -136,7 +136,7 @@ class Settings:
     other_teachers: tuple[str, ...]
     backbones: tuple[str, ...]
     pretraining: Pretraining
-    downstream: Downstream
+    evaluation: EvaluationSettings
 
 
 def load(scale: str) -> Settings:

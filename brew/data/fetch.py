@@ -20,6 +20,7 @@ import requests
 import yaml
 
 from brew.errors import BrewError
+from brew.files import write_bytes
 
 RECORD = "fetched.yaml"
 _TRIES = 5
@@ -201,6 +202,4 @@ def _read_record(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def _write_record(folder: Path, record: dict[str, dict[str, object]]) -> None:
-    partial = folder / f"{RECORD}.partial"
-    partial.write_text(yaml.safe_dump(record, width=1000))
-    partial.replace(folder / RECORD)
+    write_bytes(folder / RECORD, yaml.safe_dump(record, width=1000).encode())

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from brew.errors import BrewError
+from brew.files import sha256
 
 
 def write_manifest(path: Path, root: Path, patterns: Sequence[str], licence: str, obtain: str) -> None:
@@ -18,7 +19,7 @@ def write_manifest(path: Path, root: Path, patterns: Sequence[str], licence: str
 
     obtain: one line for whoever does not have them. Raises BrewError where nothing matches.
     """
-    files = {name: f"{file.stat().st_size} {file_sha256(file)}" for name, file in _listing(root, patterns).items()}
+    files = {name: f"{file.stat().st_size} {sha256(file)}" for name, file in _listing(root, patterns).items()}
     if not files:
         raise BrewError(f"{root} holds no file like {', '.join(patterns)}; expected the source's files. {obtain}")
     manifest = {"licence": licence, "obtain": obtain, "patterns": list(patterns), "files": files}
@@ -43,24 +44,19 @@ def check_manifest(path: Path, root: Path) -> str:
             "Restore it from git"
         ) from error
     found = _listing(root, patterns)
-    for name, (_, sha256) in listed.items():
+    for name, (_, content) in listed.items():
         file = found.pop(name, None)
         if file is None:
             raise BrewError(f"{root / name} is missing; expected it, as {path} lists it. {obtain}")
         if file.stat().st_size != sizes[name]:
             raise BrewError(f"{file} has {file.stat().st_size} bytes; expected {sizes[name]} as in {path}. {obtain}")
-        if file_sha256(file) != sha256:
+        if sha256(file) != content:
             raise BrewError(f"{file} has another content than {path} says; expected the same bytes. {obtain}")
     if found:
         raise BrewError(
             f"{next(iter(found.values()))} is not in {path}; expected the files it lists alone. Move it away"
         )
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _listing(root: Path, patterns: Sequence[str]) -> dict[str, Path]:

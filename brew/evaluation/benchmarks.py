@@ -10,7 +10,7 @@ from typing import Literal
 from brew.data.miniature.rendering import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS, SCENES
 from brew.data.sources.aerial import RSSCN7_CLASSES
 from brew.data.sources.forms import FORMS
-from brew.errors import BrewError, nearest
+from brew.errors import unknown
 
 Task = Literal["segmentation", "change", "classification"]
 #: What tells a benchmark's classes apart, so that one can see what each teacher brings.
@@ -203,5 +203,5 @@ BENCHMARKS: dict[str, Benchmark] = {
 def benchmark(name: str) -> Benchmark:
     """The benchmark of that name; BrewError with the nearest known one where there is none."""
     if name not in BENCHMARKS:
-        raise BrewError(f"benchmark {name!r} is unknown; {nearest(name, tuple(BENCHMARKS))}")
+        raise unknown("benchmark", name, BENCHMARKS)
     return BENCHMARKS[name]

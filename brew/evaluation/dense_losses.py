@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, nearest, unknown
 
 Logits = Float[Tensor, "batch classes y x"]
 Labels = Int64[Tensor, "batch y x"]
@@ -55,7 +55,7 @@ def pixel_loss(name: str) -> PixelLoss:
     It takes logits, labels in 0 .. classes - 1, weights per class, and which pixels count (float, 0 or 1).
     """
     if name not in LOSSES:
-        raise BrewError(f"loss {name!r} is unknown; {nearest(name, tuple(LOSSES))}")
+        raise unknown("loss", name, LOSSES)
     return LOSSES[name]
 
 

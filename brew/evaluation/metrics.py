@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Integer, Real, Shaped
 from numpy.typing import ArrayLike
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 
 #: Sums over resampled units are floating-point numbers.
 Counts = Real[np.ndarray, "*samples classes classes"]
@@ -235,5 +235,5 @@ METRICS: dict[str, Metric] = {
 def metric(name: str) -> Metric:
     """The metric of that name; BrewError with the nearest known one where there is none."""
     if name not in METRICS:
-        raise BrewError(f"metric {name!r} is unknown; {nearest(name, tuple(METRICS))}")
+        raise unknown("metric", name, METRICS)
     return METRICS[name]

@@ -22,23 +22,23 @@ from brew.errors import BrewError
 _PENALTIES = np.logspace(-1, 5, 13)
 
 
-def half_samples(images: int, draws: int, seed: int = 0) -> Bool[np.ndarray, "draw image"]:
-    """All images, then `draws` random halves of them.
+def half_samples(images: int, replicates: int, seed: int = 0) -> Bool[np.ndarray, "replicate image"]:
+    """All images, then `replicates` random halves of them.
 
     An estimate on half the images, without replacement, scatters about the whole one as the whole one about the truth
     (delete-half jackknife, Shao and Wu 1989). Drawing with replacement would show an image to itself, which CKA takes
     for similarity.
     """
     generator = np.random.Generator(np.random.Philox(key=keyed.key(seed, "halves", images)))
-    order = generator.random((draws, images)).argsort(axis=1)
+    order = generator.random((replicates, images)).argsort(axis=1)
     return np.concatenate([np.ones((1, images), dtype=bool), order < images // 2])
 
 
 def debiased_cka(
     one: Float[np.ndarray, "image width"],
     other: Float[np.ndarray, "image other_width"],
-    chosen: Bool[np.ndarray, "draw image"],
-) -> Float[np.ndarray, " draw"]:
+    chosen: Bool[np.ndarray, "replicate image"],
+) -> Float[np.ndarray, " replicate"]:
     """Linear CKA of features of the same images, for each choice of images. 1: equal up to rotation and scale.
 
     Raises BrewError for a choice of fewer than four images, which the unbiased estimate needs.
@@ -59,7 +59,7 @@ def _kernel(features: np.ndarray) -> Float[np.ndarray, "image image"]:
     return kernel
 
 
-def _hsic(one: np.ndarray, other: np.ndarray, chosen: np.ndarray) -> Float[np.ndarray, " draw"]:
+def _hsic(one: np.ndarray, other: np.ndarray, chosen: np.ndarray) -> Float[np.ndarray, " replicate"]:
     """Unbiased HSIC of two kernels restricted to each choice of images; Song et al., equation 5."""
     weights = chosen.astype(np.float64)
     n = weights.sum(1)

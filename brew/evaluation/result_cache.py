@@ -5,7 +5,7 @@ changed or failed cell runs again, all others are read back. A cell that crashes
 stop its neighbours (`run_cells`).
 
     sources = sources_digest("brew.evaluation.change_detection")
-    key = {"model": file_digest(model), "settings": asdict(settings), "sources": sources}
+    key = {"model": sha256(model), "settings": asdict(settings), "sources": sources}
     result = cell("change@deo", key, lambda: CellResult({"epoch": 3}, {"counts": counts}))
 
 Left out: removal of old cells (the folder is scratch), and locks: two processes that compute one cell both may, and
@@ -34,13 +34,14 @@ from tqdm.auto import tqdm
 
 from brew import files
 from brew.errors import BrewError
-from brew.evaluation.scores import write_arrays, write_atomically
+from brew.evaluation.scores import write_arrays
+from brew.files import write_bytes
 
 _SHOWN = 16
 
 
 @dataclass(frozen=True)
-class CellResult:
+class CachedResult:
     """values: what JSON can hold, by name. arrays: NumPy arrays, by name."""
 
     values: dict[str, Any]
@@ -48,7 +49,7 @@ class CellResult:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Computation:
     """One cell of a table: a name to read, a key that decides, and how to compute it.
 
     group: cells of one group are computed by one process, after each other: they share something costly.
@@ -56,7 +57,7 @@ class Cell:
 
     name: str
     key: Mapping[str, Any]
-    compute: Callable[[], CellResult]
+    compute: Callable[[], CachedResult]
     group: Hashable = None
 
 
@@ -73,17 +74,6 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their relative names (such as a store)."""
-    if not path.exists():
-        raise BrewError(f"{path} does not exist; expected a file or folder to hash")
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    names = sorted(inner.relative_to(path).as_posix() for inner in path.rglob("*") if inner.is_file())
-    return digest([[name, file_digest(path / name)] for name in names])
 
 
 def sources_digest(*modules: str) -> str:
@@ -123,8 +113,8 @@ def _source(module: str) -> Path:
 
 
 def cell(
-    name: str, key: Mapping[str, Any], compute: Callable[[], CellResult], folder: Path | None = None
-) -> CellResult:
+    name: str, key: Mapping[str, Any], compute: Callable[[], CachedResult], folder: Path | None = None
+) -> CachedResult:
     """The kept result of this key, else `compute()`, which is then kept whole or not at all.
 
     folder: where cells are kept, ``scratch/cells`` where it is None.
@@ -137,8 +127,8 @@ def cell(
     place.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=place.parent, prefix=".partial-"))
     try:
-        write_atomically(partial / "key.json", canonical(dict(key)).encode())
-        write_atomically(partial / "values.json", text.encode())
+        write_bytes(partial / "key.json", canonical(dict(key)).encode())
+        write_bytes(partial / "values.json", text.encode())
         write_arrays(partial / "arrays.npz", result.arrays)
         try:
             partial.rename(place)
@@ -156,15 +146,17 @@ def _place(name: str, key: Mapping[str, Any], folder: Path | None) -> Path:
     return (folder or files.SCRATCH / "cells") / name / digest(key)[:_SHOWN]
 
 
-def _read(place: Path, key: Mapping[str, Any]) -> CellResult:
+def _read(place: Path, key: Mapping[str, Any]) -> CachedResult:
     if (place / "key.json").read_text() != canonical(dict(key)):
         raise BrewError(f"{place} was kept for another key; delete it")
     with np.load(place / "arrays.npz", allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    return CellResult(json.loads((place / "values.json").read_text()), arrays)
+    return CachedResult(json.loads((place / "values.json").read_text()), arrays)
 
 
-def run_cells(cells: Iterable[Cell], folder: Path | None = None, processes: int = 1) -> dict[str, CellResult]:
+def cached_results(
+    cells: Iterable[Computation], folder: Path | None = None, processes: int = 1
+) -> dict[str, CachedResult]:
     """All cells' results by name. A crashed cell does not stop the others; BrewError at the end names every crash.
 
     processes: that share the cells, a group at a time. Which one computes a cell does not show in it.
@@ -173,7 +165,7 @@ def run_cells(cells: Iterable[Cell], folder: Path | None = None, processes: int 
     for name, count in Counter(one.name for one in listed).items():
         if count > 1:
             raise BrewError(f"two cells are named {name!r}; expected a name each")
-    groups: dict[Hashable, list[Cell]] = {}
+    groups: dict[Hashable, list[Computation]] = {}
     for one in listed:
         if not _place(one.name, one.key, folder).is_dir():
             groups.setdefault(one.name if one.group is None else one.group, []).append(one)
@@ -197,11 +189,11 @@ class _Crash:
     trace: str
 
 
-def _in_turn(groups: Sequence[Sequence[Cell]], folder: Path | None) -> list[_Crash]:
+def _in_turn(groups: Sequence[Sequence[Computation]], folder: Path | None) -> list[_Crash]:
     return [crash for group in groups for crash in _compute(group, folder)]
 
 
-def _compute(group: Sequence[Cell], folder: Path | None) -> list[_Crash]:
+def _compute(group: Sequence[Computation], folder: Path | None) -> list[_Crash]:
     crashes = []
     for one in group:
         try:
@@ -212,10 +204,10 @@ def _compute(group: Sequence[Cell], folder: Path | None) -> list[_Crash]:
 
 
 #: What forked processes are to compute. They inherit it: computations that hold opened stores cannot be sent.
-_inherited: list[Sequence[Cell]] = []
+_inherited: list[Sequence[Computation]] = []
 
 
-def _forked(groups: Sequence[Sequence[Cell]], folder: Path | None, processes: int) -> list[_Crash]:
+def _forked(groups: Sequence[Sequence[Computation]], folder: Path | None, processes: int) -> list[_Crash]:
     """`_in_turn` by several processes, each with one thread. A process that dies takes along what it had begun."""
     _inherited[:] = groups
     crashes: list[_Crash] = []

@@ -9,8 +9,6 @@ Counts per test sample go to one NPZ per arm, from which every interval can be c
 import csv
 import io
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from functools import partial
@@ -21,11 +19,12 @@ import numpy as np
 from brew.errors import BrewError
 from brew.evaluation.metrics import metric
 from brew.evaluation.statistics import Interval, bootstrap, mean_of_units, unit_values
+from brew.files import write_bytes
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number. labels: the share of the training labels that was used, 1 for all.
+    """One number. label_fraction: the share of the training labels that was used, 1 for all.
 
     subset: which test samples ("all", or what is left out); unit: what was resampled for [low, high]; n: how many of
     them. low and high are NaN without one.
@@ -37,7 +36,7 @@ class Score:
     task: str
     arm: str
     seed: int
-    labels: float
+    label_fraction: float
     metric: str
     subset: str
     value: float
@@ -52,7 +51,7 @@ class Score:
 
     @property
     def identity(self) -> tuple[str, str, str, int, float, str, str]:
-        return self.benchmark, self.task, self.arm, self.seed, self.labels, self.metric, self.subset
+        return self.benchmark, self.task, self.arm, self.seed, self.label_fraction, self.metric, self.subset
 
 
 _COLUMNS = tuple(column.name for column in fields(Score))
@@ -68,7 +67,7 @@ class Run:
     arm: str
     seed: int
     settings: str
-    labels: float = 1.0
+    label_fraction: float = 1.0
     model: str = ""
     data: str = ""
     environment: str = ""
@@ -76,7 +75,7 @@ class Run:
     @property
     def name(self) -> str:
         """Of its cell and files."""
-        share = "" if self.labels == 1 else f"-{self.labels:g}"
+        share = "" if self.label_fraction == 1 else f"-{self.label_fraction:g}"
         return f"{self.benchmark}-{self.arm}-{self.seed}{share}"
 
     def score(self, metric: str, subset: str, interval: Interval, unit: str) -> Score:
@@ -94,18 +93,20 @@ def scores_of(
     subset: str = "all",
     unit: str = "sample",
     ignore: int | None = None,
-    draws: int = 2000,
+    replicates: int = 2000,
 ) -> list[Score]:
     """Rows of one evaluation: each metric of the counts summed over units, with its bootstrap interval over them.
 
-    The resampled units depend on their number alone, so rows of different arms are on the same draws. ignore: the
+    The resampled units depend on their number alone, so rows of different arms are on the same replicates. ignore: the
     ignored class, for the metrics that know one.
     """
     rows = []
     for name in metrics:
         chosen = metric(name)
         function = partial(chosen, ignore=ignore if chosen.ignores else None)
-        rows.append(run.score(name, subset, bootstrap({run.arm: counts}, function, draws=draws)[run.arm], unit))
+        rows.append(
+            run.score(name, subset, bootstrap({run.arm: counts}, function, replicates=replicates)[run.arm], unit)
+        )
     return rows
 
 
@@ -116,7 +117,7 @@ def scene_scores(
     metrics: Sequence[str],
     *,
     left_out: Sequence[str] = (),
-    draws: int = 2000,
+    replicates: int = 2000,
 ) -> list[Score]:
     """Rows of whole scenes: pooled over scenes, the mean of the scenes' own scores, and each scene's.
 
@@ -131,10 +132,10 @@ def scene_scores(
         subsets[f"without {' '.join(left_out)}"] = ~np.isin(scenes, left_out)
     rows = []
     for subset, kept in subsets.items():
-        rows += scores_of(run, counts[kept], metrics, subset=subset, unit="scene", draws=draws)
+        rows += scores_of(run, counts[kept], metrics, subset=subset, unit="scene", replicates=replicates)
         for name in metrics:
             values = unit_values(metric(name)(counts[kept]))
-            mean = bootstrap({run.arm: values}, mean_of_units, draws=draws)[run.arm]
+            mean = bootstrap({run.arm: values}, mean_of_units, replicates=replicates)[run.arm]
             rows.append(run.score(f"{name}_scene_mean", subset, mean, "scene"))
     for name in metrics:
         values = metric(name)(counts)
@@ -154,7 +155,7 @@ def write_scores(path: Path, scores: Iterable[Score]) -> None:
     writer.writerow(_COLUMNS)
     for _, score in sorted(rows.items()):
         writer.writerow([f"{value:.10g}" if isinstance(value, float) else value for value in astuple(score)])
-    write_atomically(path, text.getvalue().encode())
+    write_bytes(path, text.getvalue().encode())
 
 
 def read_scores(path: Path) -> list[Score]:
@@ -186,18 +187,4 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """A compressed NPZ; the archive holds fixed dates, so equal arrays give equal bytes."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: arrays[name] for name in sorted(arrays)})  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".partial-{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    write_bytes(path, buffer.getvalue())

@@ -10,7 +10,7 @@ from brew.errors import BrewError
 
 NAMES = ("train", "validation", "test")
 #: Shares of the training labels in low-data tables.
-SHARES = (1.0, 0.1, 0.05, 0.01)
+LABEL_FRACTIONS = (1.0, 0.1, 0.05, 0.01)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """How sure a score is: bootstrap over test samples, paired tests, and the spread over seeds, kept apart.
 
 Two sources of doubt are never mixed. *Which test samples were drawn* is answered by resampling them (percentile
-bootstrap), jointly for all arms, so that a difference between arms is taken on the same draw. *Which seed was drawn* is
-answered by training again: `seed_spread`. An interval of a score that has several seeds resamples the test samples
-and averages the seeds' values within each draw: it says nothing about other seeds.
+bootstrap), jointly for all arms, so that a difference between arms is taken on the same replicate. *Which seed was
+drawn* is answered by training again: `seed_spread`. An interval of a score that has several seeds resamples the test
+samples and averages the seeds' values within each replicate: it says nothing about other seeds.
 
 Where few independent units exist (ten test cities) `exact_swap_test` enumerates all 2**n ways of exchanging two arms.
 Left out: corrections for many comparisons, which belong to whoever chooses the comparisons.
@@ -71,10 +71,10 @@ def detectable_difference(differences: Float[np.ndarray, " seed"], power: float 
     return shift * spread.std / spread.n**0.5
 
 
-def resample(units: int, draws: int, seed: int) -> Integer[np.ndarray, "draw unit"]:
-    """How often each unit occurs in each bootstrap draw; every row sums to `units`."""
+def resample(units: int, replicates: int, seed: int) -> Integer[np.ndarray, "replicate unit"]:
+    """How often each unit occurs in each bootstrap replicate; every row sums to `units`."""
     generator = np.random.Generator(np.random.Philox(key=keyed.key(seed, "bootstrap", units)))
-    return generator.multinomial(units, np.full(units, 1 / units), size=draws)
+    return generator.multinomial(units, np.full(units, 1 / units), size=replicates)
 
 
 def bootstrap(
@@ -82,16 +82,16 @@ def bootstrap(
     metric: MetricFunction,
     *,
     seeds: bool = False,
-    draws: int = 2000,
+    replicates: int = 2000,
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Percentile interval of every arm's score, all arms on the same draws of test units.
+    """Percentile interval of every arm's score, all arms on the same replicates of test units.
 
     arms: name -> counts with the unit (sample or whole city) on the first axis, or on the second after a seed axis
     where `seeds`. All arms must hold the same units in the same order. level: of the interval.
     """
-    samples = joint_draws(arms, metric, seeds, draws, seed)
+    samples = joint_replicates(arms, metric, seeds, replicates, seed)
     return {name: _interval(sample, level, _units(arms[name], seeds)) for name, sample in samples.items()}
 
 
@@ -101,12 +101,12 @@ def paired_difference(
     metric: MetricFunction,
     *,
     seeds: bool = False,
-    draws: int = 2000,
+    replicates: int = 2000,
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Interval of metric(arm) - metric(reference), both on the same draws of test units."""
-    samples = joint_draws({"arm": arm, "reference": reference}, metric, seeds, draws, seed)
+    """Interval of metric(arm) - metric(reference), both on the same replicates of test units."""
+    samples = joint_replicates({"arm": arm, "reference": reference}, metric, seeds, replicates, seed)
     return _interval(samples["arm"] - samples["reference"], level, _units(arm, seeds))
 
 
@@ -114,15 +114,15 @@ def _units(counts: np.ndarray, seeds: bool) -> int:
     return counts.shape[1 if seeds else 0]
 
 
-def joint_draws(
-    arms: Mapping[str, np.ndarray], metric: MetricFunction, seeds: bool, draws: int = 2000, seed: int = 0
+def joint_replicates(
+    arms: Mapping[str, np.ndarray], metric: MetricFunction, seeds: bool, replicates: int = 2000, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Per arm: the score of all units as they are, then of every draw; all arms on the same draws."""
+    """Per arm: the score of all units as they are, then of every replicate; all arms on the same replicates."""
     sizes = {name: _units(counts, seeds) for name, counts in arms.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise BrewError(f"arms hold {sizes} test units; expected the same, not empty: evaluate them on one test set")
     units = next(iter(sizes.values()))
-    weights = np.concatenate([np.ones((1, units), dtype=np.int64), resample(units, draws, seed)])
+    weights = np.concatenate([np.ones((1, units), dtype=np.int64), resample(units, replicates, seed)])
     return {name: _weighted(counts, weights, metric, seeds) for name, counts in arms.items()}
 
 
@@ -145,7 +145,7 @@ def unit_values(values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, "unit 2
     return np.stack([values, np.ones_like(values)], axis=-1)
 
 
-def mean_of_units(summed: Float[np.ndarray, "*draw 2"]) -> Float[np.ndarray, "*draw"]:
+def mean_of_units(summed: Float[np.ndarray, "*replicate 2"]) -> Float[np.ndarray, "*replicate"]:
     """The mean over units of what `unit_values` holds."""
     return summed[..., 0] / summed[..., 1]
 

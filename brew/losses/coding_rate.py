@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 
 _SOURCES = ("mean", "student")
 
@@ -71,7 +71,7 @@ def expansion(
     Other arguments and errors as in `coding_rate`.
     """
     if on not in _SOURCES:
-        raise BrewError(f"expansion on {on!r} is unknown; {nearest(on, _SOURCES)}")
+        raise unknown("expansion on", on, _SOURCES)
     features = student.float() if on == "student" else (student.float() + teacher.float()) / 2
     batch, width = features.shape[1:]
     everything = processes * batch

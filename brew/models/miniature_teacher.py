@@ -7,7 +7,6 @@ freezing it (`brew.models.teachers`). Source: Dosovitskiy et al. 2021 (arXiv 201
 
 import hashlib
 import io
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from brew.errors import BrewError
+from brew.files import write_bytes
 
 FORMAT = "brew-miniature-teacher/1"
 #: It lies in git, so it stays small.
@@ -127,9 +127,8 @@ def save_miniature_teacher(path: Path, model: MiniatureViT, provenance: Provenan
             f"{path.name} would have {len(data):,} bytes; expected at most {LARGEST_FILE:,}, since it lies in git; "
             "make the network narrower or shallower"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, data)
-    _replace(hash_file(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n".encode())
+    write_bytes(path, data)
+    write_bytes(hash_file(path), f"{hashlib.sha256(data).hexdigest()}  {path.name}\n".encode())
 
 
 def load_miniature_teacher(path: Path) -> tuple[MiniatureViT, dict[str, Any]]:
@@ -175,10 +174,3 @@ def _read_checked(path: Path) -> bytes:
             "is truncated or changed: restore both from git, or write them anew with save_miniature_teacher"
         )
     return data
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write in one step, so that an interruption leaves the old file."""
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_bytes(data)
-    os.replace(partial, path)

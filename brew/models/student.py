@@ -8,7 +8,6 @@ Source: paper, section 3; released code's `MultiCropWrapper`.
 
 import argparse
 import io
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, nearest, unknown
+from brew.files import write_bytes
 from brew.models.features import Features
 from brew.models.routes import Route, check_shape, check_values, find_route
 from brew.models.stems import Stem
@@ -156,7 +156,7 @@ def build_student(
     seed: of the weights, without touching torch's generator; None draws them from that one.
     """
     if backbone not in TRUNKS:
-        raise BrewError(f"backbone {backbone!r} is unknown; {nearest(backbone, tuple(TRUNKS))}")
+        raise unknown("backbone", backbone, TRUNKS)
     entry = TRUNKS[backbone]
     depth = entry.stochastic_depth if stochastic_depth is None else stochastic_depth
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
@@ -184,9 +184,7 @@ def save_student(path: Path | str, student: Student, metadata: Mapping[str, Any]
     }
     buffer = io.BytesIO()  # torch.save to a path would write that path's name into the archive
     torch.save(content, buffer)
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_bytes(buffer.getvalue())
-    os.replace(partial, path)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_student(path: Path | str) -> Student:

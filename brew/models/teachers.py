@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from brew import files
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 from brew.models.miniature_teacher import Colour, MiniatureViT, TeacherFeatures, load_miniature_teacher, token_features
 
 __all__ = ["TEACHERS", "OpticalTeacher", "TeacherEntry", "TeacherFeatures", "TeacherUnavailable", "load_teacher"]
@@ -243,7 +243,7 @@ def load_teacher(
     Raises BrewError for an unknown name, TeacherUnavailable where the weights are absent.
     """
     if name not in TEACHERS:
-        raise BrewError(f"teacher {name!r} is unknown; {nearest(name, tuple(TEACHERS))}")
+        raise unknown("teacher", name, TEACHERS)
     return TEACHERS[name].build(download=download, weights=weights).to(device)
 
 

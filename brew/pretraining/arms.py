@@ -8,7 +8,7 @@ Adding an arm is one entry here; the contract test (`tests/pretraining/test_arms
 
 from dataclasses import dataclass, replace
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 from brew.sensors import PATHS
 
 #: What a frozen teacher can give, with the weights alpha1..alpha3 of the paper's equation for L_O.
@@ -187,5 +187,5 @@ ARMS: dict[str, Arm] = {entry.name: entry for entry in _ENTRIES}
 def arm(name: str) -> Arm:
     """The arm of that name; BrewError with the nearest known one where there is none."""
     if name not in ARMS:
-        raise BrewError(f"arm {name!r} is unknown; {nearest(name, tuple(ARMS))}")
+        raise unknown("arm", name, ARMS)
     return ARMS[name]

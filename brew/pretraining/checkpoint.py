@@ -4,7 +4,6 @@ All randomness is keyed and all schedules are functions of the step, so weights,
 nothing in it belongs to one process, and a run may go on with another number of them.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ from typing import Any
 import torch
 
 from brew.errors import BrewError
+from brew.files import replacing
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write `state` so that a kill at any moment leaves the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    torch.save(dict(state), partial)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        torch.save(dict(state), partial)
 
 
 def load(path: Path) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ A step reads: views, teachers, student, similarities, update. Several processes 
 batch: equal shares of it, gradients averaged, the coding rate's covariance summed. The host waits for the device where
 a loss is checked and where the log is written, not elsewhere.
 
-Left out: what is trained (arms), what is maximised (objective), where data lies (feeds), how well it did (downstream),
+Left out: what is trained (arms), what is maximised (objective), where data lies (feeds), how well it did (evaluation),
 how processes are started (`brew.compendium.stages.pretrain_arm`).
 """
 

@@ -103,16 +103,16 @@ def test_a_failing_script_is_named_and_does_not_stop_the_others(
 
     def pretend(script: str, budget: float, options: list[str]) -> str | None:
         run.append(script)
-        return "exit status 3" if script == "downstream" else None
+        return "exit status 3" if script == "evaluation" else None
 
     monkeypatch.setattr(everything, "run", pretend)
-    assert everything.main(["--quick", "downstream", "overhead"]) == 1
-    assert run == ["downstream", "overhead"]
-    assert capsys.readouterr().err == "failed: downstream: exit status 3\n"
+    assert everything.main(["--quick", "evaluation", "overhead"]) == 1
+    assert run == ["evaluation", "overhead"]
+    assert capsys.readouterr().err == "failed: evaluation: exit status 3\n"
 
 
 def test_a_script_that_overruns_its_budget_is_ended() -> None:
-    assert everything.run("downstream", 0.05, ["--quick"]) == "took longer than 0.05 s"
+    assert everything.run("evaluation", 0.05, ["--quick"]) == "took longer than 0.05 s"
 
 
 def test_overhead_is_what_no_computing_cell_took() -> None:

@@ -36,7 +36,7 @@ def _arms(scale: str) -> Counter[str]:
 def test_every_scale_loads_and_plans(scale):
     settings = load(scale)
     present = settings.data.present()
-    assert settings.teacher in TEACHERS and settings.pretraining.backbone in TRUNKS
+    assert settings.teacher in TEACHERS and settings.pretraining.trunk in TRUNKS
     for feed in settings.pretraining.feeds:
         assert feed.source in present and set(feed.variables) <= set(IMAGES)
     for name in _arms(scale):
@@ -84,4 +84,4 @@ def test_the_study_has_the_sizes_that_the_record_names():
     miniature, numbers = load("study").data.miniature, load("study").pretraining
     assert miniature is not None and (miniature.pretrain, miniature.train, miniature.test) == (4096, 400, 384)
     assert numbers.optimisation.steps == 450 and load("study").teacher == "imagenet"
-    assert load("study").downstream.samples == {"rgb": (192, 48, 144)}
+    assert load("study").evaluation.samples == {"rgb": (192, 48, 144)}

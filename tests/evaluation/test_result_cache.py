@@ -9,14 +9,13 @@ import pytest
 
 from brew.errors import BrewError
 from brew.evaluation.result_cache import (
-    Cell,
-    CellResult,
+    CachedResult,
+    Computation,
+    cached_results,
     canonical,
     cell,
     digest,
-    file_digest,
     number,
-    run_cells,
     sources_digest,
 )
 
@@ -27,11 +26,11 @@ class Counted:
     def __init__(self) -> None:
         self.calls, self.broken = 0, False
 
-    def __call__(self) -> CellResult:
+    def __call__(self) -> CachedResult:
         self.calls += 1
         if self.broken:
             raise RuntimeError("out of memory")
-        return CellResult({"f1": 0.5, "pair": (1, 2)}, {"counts": np.arange(3)})
+        return CachedResult({"f1": 0.5, "pair": (1, 2)}, {"counts": np.arange(3)})
 
 
 def test_a_cell_is_computed_once_per_key(tmp_path):
@@ -50,47 +49,47 @@ def test_a_cell_is_computed_once_per_key(tmp_path):
 def test_only_what_crashed_or_changed_runs_again(tmp_path):
     computes = {name: Counted() for name in "abc"}
     computes["b"].broken = True
-    cells = [Cell(name, {"cell": name}, compute) for name, compute in computes.items()]
+    cells = [Computation(name, {"cell": name}, compute) for name, compute in computes.items()]
     with pytest.raises(BrewError, match=r"1 of 3 cells failed \(b: RuntimeError: out of memory\)"):
-        run_cells(cells, tmp_path)
+        cached_results(cells, tmp_path)
     assert not list((tmp_path).glob("b/*"))
     computes["b"].broken = False
-    results = run_cells(cells, tmp_path)
+    results = cached_results(cells, tmp_path)
     assert list(results) == ["a", "b", "c"]
     assert [compute.calls for compute in computes.values()] == [1, 2, 1]
     with pytest.raises(BrewError, match="two cells"):
-        run_cells([cells[0], cells[0]], tmp_path)
+        cached_results([cells[0], cells[0]], tmp_path)
 
 
 def test_forked_processes_keep_the_same_bytes_and_name_what_failed(tmp_path):
-    def numbered(number: int) -> CellResult:
+    def numbered(number: int) -> CachedResult:
         if number == 3:
             raise RuntimeError("out of memory")
         if number == 6:
             os.kill(os.getpid(), signal.SIGKILL)
-        return CellResult({"number": number, "process": os.getpid()}, {"counts": np.arange(number)})
+        return CachedResult({"number": number, "process": os.getpid()}, {"counts": np.arange(number)})
 
-    def cells(*numbers: int) -> list[Cell]:
-        return [Cell(f"cell-{n}", {"n": n}, partial(numbered, n), group=n // 2) for n in numbers]
+    def cells(*numbers: int) -> list[Computation]:
+        return [Computation(f"cell-{n}", {"n": n}, partial(numbered, n), group=n // 2) for n in numbers]
 
-    sound = run_cells(cells(0, 1, 2, 4, 5), tmp_path, processes=2)
+    sound = cached_results(cells(0, 1, 2, 4, 5), tmp_path, processes=2)
     assert [result.values["number"] for result in sound.values()] == [0, 1, 2, 4, 5]
     assert [len(result.arrays["counts"]) for result in sound.values()] == [0, 1, 2, 4, 5]
     by = [result.values["process"] for result in sound.values()]
     assert os.getpid() not in by
     assert (by[0], by[3]) == (by[1], by[4]), "cells of one group have one process"
     with pytest.raises(BrewError, match=r"1 of 6 cells failed \(cell-3: RuntimeError: out of memory\)"):
-        run_cells([*cells(0, 1, 2, 3, 4), Cell("other", {}, partial(numbered, 8))], tmp_path, processes=2)
+        cached_results([*cells(0, 1, 2, 3, 4), Computation("other", {}, partial(numbered, 8))], tmp_path, processes=2)
     with pytest.raises(BrewError, match=r"cell-6: its process died"):
-        run_cells([*cells(0, 6), Cell("more", {}, partial(numbered, 9))], tmp_path, processes=2)
+        cached_results([*cells(0, 6), Computation("more", {}, partial(numbered, 9))], tmp_path, processes=2)
     assert not list(tmp_path.glob("cell-6/*"))
 
 
 def test_results_that_json_cannot_hold_leave_nothing_behind(tmp_path):
     with pytest.raises(BrewError, match="JSON"):
-        cell("a", {}, lambda: CellResult({"path": tmp_path}), tmp_path)
+        cell("a", {}, lambda: CachedResult({"path": tmp_path}), tmp_path)
     with pytest.raises(BrewError, match="JSON"):
-        cell("a", {}, lambda: CellResult({"nan": float("nan")}), tmp_path)
+        cell("a", {}, lambda: CachedResult({"nan": float("nan")}), tmp_path)
     assert not list(tmp_path.glob("a/*"))
     assert (number(float("nan")), number(1 / 3)) == (None, 0.3333333333)
 
@@ -108,19 +107,6 @@ def test_keys_do_not_depend_on_the_order_of_their_parts():
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": (1, 2), "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})
     assert canonical({"b": 1, "a": None}) == '{"a":null,"b":1}'
-
-
-def test_file_and_folder_digests_follow_content_and_names(tmp_path):
-    folder = tmp_path / "store"
-    folder.mkdir()
-    (folder / "x").write_bytes(b"1")
-    before = file_digest(folder)
-    (folder / "x").write_bytes(b"2")
-    changed = file_digest(folder)
-    (folder / "x").rename(folder / "y")
-    assert len({before, changed, file_digest(folder)}) == 3
-    with pytest.raises(BrewError, match="does not exist"):
-        file_digest(tmp_path / "absent")
 
 
 def test_sources_digest_follows_imports_but_not_comments(tmp_path, monkeypatch):

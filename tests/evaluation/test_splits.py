@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brew.errors import BrewError
-from brew.evaluation.splits import SHARES, Split, low_data, named_part, split_by_name
+from brew.evaluation.splits import LABEL_FRACTIONS, Split, low_data, named_part, split_by_name
 
 
 def _split(train: int = 100) -> Split:
@@ -48,8 +48,8 @@ def test_low_data_splits_are_nested_and_keep_every_class(train, classes, seed, d
     split = _split(train)
     labels = np.array(data.draw(st.lists(st.integers(0, classes - 1), min_size=train + 20, max_size=train + 20)))
     for known in (None, labels):
-        parts = [low_data(split, share, "scenes", seed, known) for share in SHARES]
-        for part, smaller, share in zip(parts, [*parts[1:], parts[-1]], SHARES, strict=True):
+        parts = [low_data(split, share, "scenes", seed, known) for share in LABEL_FRACTIONS]
+        for part, smaller, share in zip(parts, [*parts[1:], parts[-1]], LABEL_FRACTIONS, strict=True):
             assert set(smaller.train) <= set(part.train) <= set(split.train)
             assert (part.test == split.test).all() and (part.validation == split.validation).all()
             if known is None:

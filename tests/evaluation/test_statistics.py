@@ -37,9 +37,9 @@ def test_interval_covers_the_truth_as_often_as_it_says():
     generator = np.random.default_rng(0)
     covered = []
     for _ in range(300):
-        interval = bootstrap({"arm": _right_or_wrong(generator.random(100) < 0.7)}, accuracy, draws=400, level=0.9)[
-            "arm"
-        ]
+        interval = bootstrap(
+            {"arm": _right_or_wrong(generator.random(100) < 0.7)}, accuracy, replicates=400, level=0.9
+        )["arm"]
         covered.append(interval.low <= 0.7 <= interval.high)
     # Binomial with n = 300 and p = .9: four standard deviations are .07.
     assert 0.83 < np.mean(covered) < 0.97
@@ -47,8 +47,8 @@ def test_interval_covers_the_truth_as_often_as_it_says():
 
 @given(counts_of_units, st.permutations(range(7)))
 def test_value_does_not_depend_on_the_order_of_units(counts, order):
-    one = bootstrap({"arm": counts}, f1_binary, draws=20)["arm"]
-    other = bootstrap({"arm": counts[order]}, f1_binary, draws=20)["arm"]
+    one = bootstrap({"arm": counts}, f1_binary, replicates=20)["arm"]
+    other = bootstrap({"arm": counts[order]}, f1_binary, replicates=20)["arm"]
     assert one.value == pytest.approx(other.value)
     assert one.value == pytest.approx(float(f1_binary(counts.sum(0))))
     assert one.low <= one.high
@@ -56,7 +56,7 @@ def test_value_does_not_depend_on_the_order_of_units(counts, order):
 
 @given(counts_of_units)
 def test_an_arm_against_itself_differs_by_nothing(counts):
-    difference = paired_difference(counts, counts, f1_binary, draws=50)
+    difference = paired_difference(counts, counts, f1_binary, replicates=50)
     assert (difference.value, difference.low, difference.high) == (0, 0, 0)
     assert exact_swap_test(counts, counts, f1_binary) == 1
 

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from brew.compendium.notebooks import kernel
 from brew.compendium.notebooks.cleaning import clean, scrub
 from brew.errors import BrewError, nearest
-from brew.files import ROOT
+from brew.files import ROOT, replacing
 
 #: What a notebook's process sees, so that the same code draws the same bytes and logs stay short. How work is split
 #: decides the last bits of every weight: over two processes of one thread each, on any number of cores, unless
@@ -138,10 +138,8 @@ def check_parameters(notebook: Path, source: NotebookNode, parameters: Mapping[s
 
 def write(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook as JupyterLab would, replacing `path` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    nbformat.write(notebook, unfinished, version=4)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        nbformat.write(notebook, unfinished, version=4)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from brew.compendium.report.claims import stated_of_arm
 from brew.compendium.report.comparison import NOT_RUN, Column, Scored, average_column, benchmark_column, share, wide
 from brew.compendium.report.formatting import signed, told_apart
 from brew.compendium.report.gains import EXPLORATORY, Gain, by_seed, gain
-from brew.compendium.report.joint import Drawn
+from brew.compendium.report.joint import Replicates
 from brew.compendium.report.paper import Group
 from brew.compendium.report.style import label
 from brew.evaluation.benchmarks import BENCHMARKS, LivesOn
@@ -74,12 +74,14 @@ def ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _deviation(runs: Mapping[int, Drawn]) -> float:
-    return float(np.std([draws[0] for draws in runs.values()], ddof=1)) if len(runs) > 1 else math.nan
+def _deviation(runs: Mapping[int, Replicates]) -> float:
+    return float(np.std([replicates[0] for replicates in runs.values()], ddof=1)) if len(runs) > 1 else math.nan
 
 
 def _arms_alone(column: Column) -> Column:
-    return replace(column, draws={name: draws for name, draws in column.draws.items() if name in ARMS})
+    return replace(
+        column, replicates={name: replicates for name, replicates in column.replicates.items() if name in ARMS}
+    )
 
 
 def _of_arms(columns: Sequence[Column], arms: Sequence[str] = tuple(ARMS)) -> pd.DataFrame:
@@ -121,16 +123,16 @@ class ArmGains:
     by_group: Mapping[str, Gain | None]
 
 
-def arm_gains(scored: Scored, names: Sequence[str], labels: float = 1.0) -> list[ArmGains]:
+def arm_gains(scored: Scored, names: Sequence[str], label_fraction: float = 1.0) -> list[ArmGains]:
     """Every arm less each reference, in the means over those of `names` that were scored from that share of the labels.
 
     Pairs of which nothing was scored are left out.
     """
-    names = [name for name in names if scored.of(name, labels)]
+    names = [name for name in names if scored.of(name, label_fraction)]
     groups = {title: group.members(names) for title, group in GROUPS.items()}
     pairs = [
         ArmGains(arm, reference, names, {
-            title: gain(scored, members, arm, reference, labels) for title, members in groups.items()
+            title: gain(scored, members, arm, reference, label_fraction) for title, members in groups.items()
         })
         for reference, arm in product(REFERENCES, ARMS)
         if arm != reference
@@ -165,15 +167,16 @@ def _surest(found: Gain) -> tuple[float, float, float]:
 
 def few_labels_gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     """The same from every share of the labels, over the benchmarks that were scored from it; empty without any."""
-    shares = sorted({labels for _, labels in scored.draws if labels < 1}, reverse=True)
+    fractions = sorted({fraction for _, fraction in scored.replicates if fraction < 1}, reverse=True)
+    rows = [(fraction, each) for fraction in fractions for each in arm_gains(scored, names, fraction)]
     return pd.DataFrame([
-        {"labels": share(labels), **_written(each), "labelled samples": _labelled(scored, each.names, labels)}
-        for labels in shares for each in arm_gains(scored, names, labels)
+        {"label fraction": share(at), **_written(each), "labelled samples": _labelled(scored, each.names, at)}
+        for at, each in rows
     ])  # fmt: skip
 
 
-def _labelled(scored: Scored, names: Sequence[str], labels: float) -> str:
-    sizes = {name: scored.labelled.get((name, labels)) for name in names}
+def _labelled(scored: Scored, names: Sequence[str], label_fraction: float) -> str:
+    sizes = {name: scored.labelled.get((name, label_fraction)) for name in names}
     return ", ".join(name if size is None else f"{name} {size}" for name, size in sizes.items())
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Real
 
 from brew.compendium.report.formatting import number, told_apart
-from brew.compendium.report.joint import Draws, draws_of, interval
+from brew.compendium.report.joint import ModelReplicates, interval, replicates_of
 from brew.compendium.report.style import label
 from brew.compendium.report.summary import in_order
 from brew.evaluation.benchmarks import Benchmark
@@ -28,23 +28,25 @@ def commonest(counts: Counts) -> Counts:
 
 
 def by_frequency(counts: Counts) -> Float[np.ndarray, "unit classes classes"]:
-    """Every class drawn as often as it occurs, in the mean over draws."""
+    """Every class drawn as often as it occurs, in the mean over replicates."""
     truth = counts.sum(axis=2)
     frequency = truth.sum(axis=0) / truth.sum()
     return truth[:, :, None] * frequency
 
 
-def chance_draws(benchmark: Benchmark, counts: Counts) -> Draws:
-    """Both guesses on the draws on which backbones are compared. counts: of any backbone, whose labels they share."""
+def chance_replicates(benchmark: Benchmark, counts: Counts) -> ModelReplicates:
+    """Both guesses on the replicates of the comparison. counts: of any backbone, since all share their labels."""
     guesses = {"commonest class": commonest(counts), "classes drawn by frequency": by_frequency(counts)}
-    return draws_of(benchmark, guesses)
+    return replicates_of(benchmark, guesses)
 
 
-def beside_chance(draws: Draws, guesses: Draws, spread: Mapping[str, float], reference: str = "random") -> pd.DataFrame:
+def beside_chance(
+    replicates: ModelReplicates, guesses: ModelReplicates, spread: Mapping[str, float], reference: str = "random"
+) -> pd.DataFrame:
     """Guesses, then backbones: each one's score, and what it is ahead of `reference`, in percent and points."""
-    names = [*guesses, *in_order(draws)]
-    every = {**guesses, **draws}
-    ahead = {name: "" if name == reference else _ahead(every[name] - draws[reference]) for name in names}
+    names = [*guesses, *in_order(replicates)]
+    every = {**guesses, **replicates}
+    ahead = {name: "" if name == reference else _ahead(every[name] - replicates[reference]) for name in names}
     return pd.DataFrame({
         "backbone": [label(name) for name in names],
         "score": [number(every[name][0], spread.get(name, np.nan), *interval(every[name])) for name in names],
@@ -52,5 +54,5 @@ def beside_chance(draws: Draws, guesses: Draws, spread: Mapping[str, float], ref
     })  # fmt: skip
 
 
-def _ahead(difference: Float[np.ndarray, " draw"]) -> str:
+def _ahead(difference: Float[np.ndarray, " replicate"]) -> str:
     return told_apart(difference[0], *interval(difference))

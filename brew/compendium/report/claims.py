@@ -73,7 +73,7 @@ class Claim:
         return AVERAGES.get(self.dataset.split(" (")[0])
 
     @property
-    def labels(self) -> float:
+    def label_fraction(self) -> float:
         """The share of the training labels."""
         return 0.1 if "10 %" in self.table or "0.10x" in self.dataset else 1.0
 
@@ -94,7 +94,7 @@ class Claim:
         if not self.of_paper:
             return self.table, self.model, self.dataset, self.metric
         model = self.ours.arm or self.ours.backbone or self.model
-        return model, self.group or self.benchmark or self.dataset, self.kind or self.metric, self.labels
+        return model, self.group or self.benchmark or self.dataset, self.kind or self.metric, self.label_fraction
 
 
 def read_claims(path: Path = CLAIMS) -> list[Claim]:
@@ -148,7 +148,9 @@ Found = Mapping[tuple[str | Group, str, float], Ours]
 
 def found_scores(summary: pd.DataFrame, averages: Iterable[tuple[Group, Ours]]) -> Found:
     """Our scores by what they answer. summary: of `summarise`, from any share of the labels."""
-    single = {(row["benchmark"], row["backbone"], row["labels"]): _ours(row) for row in summary.to_dict("records")}
+    single = {
+        (row["benchmark"], row["backbone"], row["label_fraction"]): _ours(row) for row in summary.to_dict("records")
+    }
     return single | {(group, ours.backbone, 1.0): ours for group, ours in averages}
 
 
@@ -186,7 +188,9 @@ def answer(claim: Claim, found: Found) -> Ours | None:
     part = claim.group or claim.benchmark
     if part is None or claim.kind is None:
         return None
-    candidates = (found.get((part, name, claim.labels)) for name in (claim.ours.backbone, claim.ours.arm) if name)
+    candidates = (
+        found.get((part, name, claim.label_fraction)) for name in (claim.ours.backbone, claim.ours.arm) if name
+    )
     same_metric = claim.group is not None or claim.our_metric is not None
     return next((ours for ours in candidates if ours is not None and same_metric), None)
 
@@ -240,7 +244,7 @@ def _model(claim: Claim, weights: Mapping[str, str]) -> str:
 def _data(claim: Claim, found: Found) -> str:
     names = claim.group.members(paper_benchmarks()) if claim.group else [claim.benchmark] if claim.benchmark else []
     backbone = claim.ours.backbone or claim.ours.arm
-    absent = [name for name in names if (name, backbone, claim.labels) not in found]
+    absent = [name for name in names if (name, backbone, claim.label_fraction) not in found]
     if claim.group:
         return f"score the parts of the average: {', '.join(absent)}" if absent else ""
     return "; ".join(f"obtain {name}: {obtain(name)}" for name in absent)
@@ -251,14 +255,15 @@ def obtain(benchmark: str) -> str:
     return SOURCES[BENCHMARKS[benchmark].source].obtain or "nothing: it is generated"
 
 
-def stated(claims: Sequence[Claim], model: str, part: str | Group, labels: float = 1.0) -> str:
+def stated(claims: Sequence[Claim], model: str, part: str | Group, label_fraction: float = 1.0) -> str:
     """What the paper's own tables say of a model, reported numbers first and doubtful ones with a question mark.
 
     model: of BACKBONES, or as claims name it where brew has no counterpart.
     """
     return _values(
         claim for claim in claims
-        if claim.of_paper and model in (claim.ours.backbone, claim.model) and claim.labels == labels and claim.kind
+        if claim.of_paper and model in (claim.ours.backbone, claim.model) and claim.kind
+        and claim.label_fraction == label_fraction
         and part == (claim.group or claim.benchmark)
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from brew.compendium.report.claims import Claim, Ours, stated
 from brew.compendium.report.formatting import bold, number
-from brew.compendium.report.joint import Drawn, Draws, average, average_ranks, interval, leader
+from brew.compendium.report.joint import ModelReplicates, Replicates, average, average_ranks, interval, leader
 from brew.compendium.report.paper import MODALITIES, TASKS, Group
 from brew.compendium.report.style import label
 from brew.compendium.report.summary import in_order
@@ -31,27 +31,27 @@ NOT_RUN, NOT_COMPARABLE = "not run", "not comparable"
 class Scored:
     """Everything that tables are made from.
 
-    draws: by benchmark and share of the labels, seeds averaged. summary: of the same scores, by `summarise`. claims:
-    with those of the paper. compared: backbones that have a row in the paper's tables whether they were run or not.
-    labelled: how many samples a share of a benchmark's training labels is, where that is known. runs: what `draws`
-    averages, backbone -> seed -> draws.
+    replicates: by benchmark and share of the labels, seeds averaged. summary: of the same scores, by `summarise`.
+    claims: with those of the paper. compared: backbones that have a row in the paper's tables, run or not.
+    labelled: how many samples a share of a benchmark's training labels is, where that is known. runs: what `replicates`
+    averages, backbone -> seed -> replicates.
     """
 
-    draws: Mapping[tuple[str, float], Draws]
+    replicates: Mapping[tuple[str, float], ModelReplicates]
     summary: pd.DataFrame
     claims: Sequence[Claim] = ()
     compared: Sequence[str] = ()
     labelled: Mapping[tuple[str, float], int] = field(default_factory=dict)
-    runs: Mapping[tuple[str, float], Mapping[str, Mapping[int, Drawn]]] = field(default_factory=dict)
+    runs: Mapping[tuple[str, float], Mapping[str, Mapping[int, Replicates]]] = field(default_factory=dict)
 
-    def of(self, benchmark: str, labels: float = 1.0) -> Draws:
+    def of(self, benchmark: str, label_fraction: float = 1.0) -> ModelReplicates:
         """Draws of every backbone that was scored on it from that share of the labels."""
-        return self.draws.get((benchmark, labels), {})
+        return self.replicates.get((benchmark, label_fraction), {})
 
-    def spread(self, benchmark: str, labels: float = 1.0) -> dict[str, float]:
+    def spread(self, benchmark: str, label_fraction: float = 1.0) -> dict[str, float]:
         """Deviation over seeds by backbone, NaN for one seed."""
         table = self.summary
-        chosen = table[(table["benchmark"] == benchmark) & (table["labels"] == labels)]
+        chosen = table[(table["benchmark"] == benchmark) & (table["label_fraction"] == label_fraction)]
         return dict(zip(chosen["backbone"], chosen["spread"], strict=True))
 
 
@@ -64,7 +64,7 @@ class Column:
     """
 
     title: str
-    draws: Draws
+    replicates: ModelReplicates
     task: Task | None
     sensors: tuple[str, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def task_table(scored: Scored, task: Task, names: Sequence[str], paper: bool = F
         columns += [benchmark_column(scored, name, paper) for name in members]
         columns += [average_column(scored, group, names, paper) for group in groups if group.modality == modality]
     columns += [average_column(scored, group, names, paper) for group in groups if group.modality is None]
-    rows = {backbone for column in columns for backbone in column.draws}
+    rows = {backbone for column in columns for backbone in column.replicates}
     if paper:
         rows |= {model for model in _models(scored.claims) if any(column.stated(model) for column in columns)}
         rows |= set(scored.compared)
@@ -103,31 +103,31 @@ def _models(claims: Iterable[Claim]) -> list[str]:
     return list(dict.fromkeys(stated_of))
 
 
-def benchmark_column(scored: Scored, name: str, paper: bool = False, labels: float = 1.0) -> Column:
+def benchmark_column(scored: Scored, name: str, paper: bool = False, label_fraction: float = 1.0) -> Column:
     """A benchmark's scores from a share of the training labels. paper: with what the paper states."""
     entry = BENCHMARKS[name]
     return Column(
         f"{entry.modality}: {name} ({entry.metric.replace('_', ' ')})",
-        scored.of(name, labels),
+        scored.of(name, label_fraction),
         entry.task,
         (entry.sensor,),
-        scored.spread(name, labels),
-        (lambda backbone: stated(scored.claims, backbone, name, labels)) if paper else lambda backbone: "",
+        scored.spread(name, label_fraction),
+        (lambda backbone: stated(scored.claims, backbone, name, label_fraction)) if paper else lambda backbone: "",
     )
 
 
 def average_column(scored: Scored, group: Group, names: Sequence[str], paper: bool = False) -> Column:
     """The mean over those of `names` that are in the group, of what was scored on all of them."""
     members = group.members(names)
-    draws = average([scored.of(name) for name in members])
+    replicates = average([scored.of(name) for name in members])
     sensors = tuple(dict.fromkeys(BENCHMARKS[name].sensor for name in members))
     told = (lambda backbone: stated(scored.claims, backbone, group)) if paper else lambda backbone: ""
-    return Column(group.title, draws, group.task, sensors, stated=told)
+    return Column(group.title, replicates, group.task, sensors, stated=told)
 
 
 def wide(columns: Sequence[Column], backbones: Sequence[str]) -> pd.DataFrame:
     """One row per backbone, one column per `Column`."""
-    leaders = {column.title: leader(column.draws) if column.bold else None for column in columns}
+    leaders = {column.title: leader(column.replicates) if column.bold else None for column in columns}
     cells = {
         column.title: [cell(column, backbone, leaders[column.title] == backbone) for backbone in backbones]
         for column in columns
@@ -137,10 +137,10 @@ def wide(columns: Sequence[Column], backbones: Sequence[str]) -> pd.DataFrame:
 
 def cell(column: Column, backbone: str, leads: bool) -> str:
     paper = _quoted(column.stated(backbone))
-    if backbone not in column.draws:
+    if backbone not in column.replicates:
         return missing(backbone, column.task, *column.sensors) + paper
-    draws = column.draws[backbone]
-    text = number(draws[0], column.spread.get(backbone, math.nan), *interval(draws))
+    replicates = column.replicates[backbone]
+    text = number(replicates[0], column.spread.get(backbone, math.nan), *interval(replicates))
     return bold(text, leads) + paper
 
 
@@ -174,12 +174,17 @@ def rank_table(scored: Scored, names: Sequence[str]) -> tuple[pd.DataFrame, list
     """
     ranked = [name for name in names if scored.of(name) and BENCHMARKS[name].modality in MODALITIES]
     everywhere = set(average([scored.of(name) for name in ranked])) - set(REFERENCES)
-    draws = {name: {each: scored.of(name)[each] for each in in_order(everywhere)} for name in ranked}
+    replicates = {name: {each: scored.of(name)[each] for each in in_order(everywhere)} for name in ranked}
     columns = [
-        Column(task, average_ranks([draws[name] for name in ranked if BENCHMARKS[name].task == task]), task, bold=False)
+        Column(
+            task,
+            average_ranks([replicates[name] for name in ranked if BENCHMARKS[name].task == task]),
+            task,
+            bold=False,
+        )
         for task in TASKS
-    ] + [Column("all", average_ranks([draws[name] for name in ranked]), "segmentation", bold=False)]
-    order = sorted(in_order(everywhere), key=lambda name: columns[-1].draws[name][0])
+    ] + [Column("all", average_ranks([replicates[name] for name in ranked]), "segmentation", bold=False)]
+    order = sorted(in_order(everywhere), key=lambda name: columns[-1].replicates[name][0])
     return wide(columns, order), ranked
 
 
@@ -188,24 +193,35 @@ def low_data_table(scored: Scored, names: Sequence[str], paper: bool = False) ->
 
     paper: also those that the paper has numbers of, with what it states.
     """
-    told = [each for each in scored.claims if paper and each.of_paper and each.labels < 1 and each.benchmark in names]
-    pairs = {*scored.draws, *((claim.benchmark, claim.labels) for claim in told)}
-    few = [name for name in names if any(part == name and labels < 1 for part, labels in pairs)]
-    shares = sorted({1.0, *(labels for name, labels in pairs if name in few)}, reverse=True)
+    told = [
+        each
+        for each in scored.claims
+        if paper and each.of_paper and each.label_fraction < 1 and each.benchmark in names
+    ]
+    pairs = {*scored.replicates, *((claim.benchmark, claim.label_fraction) for claim in told)}
+    few = [name for name in names if any(part == name and label_fraction < 1 for part, label_fraction in pairs)]
+    shares = sorted({1.0, *(label_fraction for name, label_fraction in pairs if name in few)}, reverse=True)
     parts = [pd.DataFrame(columns=["benchmark", "backbone"])]
     for name in few:
-        columns = [replace(benchmark_column(scored, name, paper, labels), title=share(labels)) for labels in shares]
-        models = {model for column in columns for model in column.draws}
+        columns = [
+            replace(benchmark_column(scored, name, paper, label_fraction), title=share(label_fraction))
+            for label_fraction in shares
+        ]
+        models = {model for column in columns for model in column.replicates}
         models |= {claim.ours.backbone or claim.model for claim in told if claim.benchmark == name}
         block = wide(columns, in_order(models))
-        sizes = [str(scored.labelled[name, labels]) for labels in shares if (name, labels) in scored.labelled]
+        sizes = [
+            str(scored.labelled[name, label_fraction])
+            for label_fraction in shares
+            if (name, label_fraction) in scored.labelled
+        ]
         block.insert(0, "benchmark", f"{name} ({', '.join(sizes)} labelled samples)" if sizes else name)
         parts.append(block)
     return pd.concat(parts, ignore_index=True) if few else parts[0]
 
 
-def share(labels: float) -> str:
-    return f"{100 * labels:g} %"
+def share(label_fraction: float) -> str:
+    return f"{100 * label_fraction:g} %"
 
 
 def average_scores(scored: Scored, names: Sequence[str], groups: Iterable[Group]) -> list[tuple[Group, Ours]]:
@@ -213,8 +229,8 @@ def average_scores(scored: Scored, names: Sequence[str], groups: Iterable[Group]
     found = []
     for group in dict.fromkeys(groups):
         members = group.members(names)
-        for backbone, draws in average([scored.of(name) for name in members]).items():
-            low, high = interval(draws)
+        for backbone, replicates in average([scored.of(name) for name in members]).items():
+            low, high = interval(replicates)
             setting = f"mean of {len(members)} benchmarks"
-            found.append((group, Ours(backbone, float(draws[0]), math.nan, low, high, setting, "mean")))
+            found.append((group, Ours(backbone, float(replicates[0]), math.nan, low, high, setting, "mean")))
     return found

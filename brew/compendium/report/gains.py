@@ -2,8 +2,8 @@
 
 Only seeds of pretraining that both arms share count: a decoder's seed, which goes with them, can weigh more than any
 teacher, so that an arm of one seed must not meet the mean of another's several. Over test samples both arms are on the
-same bootstrap draws, with these seeds averaged. Over seeds the difference is taken within each, and Student's t gives
-its interval. Two runs of one pretrained model with other decoder seeds are not two seeds of pretraining: they are
+same bootstrap replicates, with these seeds averaged. Over seeds the difference is taken within each, and Student's t
+gives its interval. Two runs of one pretrained model with other decoder seeds are not two seeds of pretraining: they are
 averaged first.
 Left out: corrections for many comparisons.
 """
@@ -20,7 +20,7 @@ from jaxtyping import Float
 from brew.compendium.report import joint
 from brew.compendium.report.comparison import NOT_RUN, REFERENCES, Scored, missing
 from brew.compendium.report.formatting import told_apart
-from brew.compendium.report.joint import Drawn, interval
+from brew.compendium.report.joint import Replicates, interval
 from brew.compendium.report.style import label
 from brew.compendium.report.summary import in_order
 from brew.evaluation.benchmarks import BENCHMARKS
@@ -63,9 +63,9 @@ class Gain:
         return self.over_seeds.seeds < 2
 
 
-def gain(scored: Scored, names: Sequence[str], arm: str, reference: str, labels: float = 1.0) -> Gain | None:
+def gain(scored: Scored, names: Sequence[str], arm: str, reference: str, label_fraction: float = 1.0) -> Gain | None:
     """Of `arm` over `reference` on the benchmarks `names` from a share of the labels; None unless a seed has all."""
-    ours, theirs = (by_seed(scored, names, each, labels) for each in (arm, reference))
+    ours, theirs = (by_seed(scored, names, each, label_fraction) for each in (arm, reference))
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
         return None
@@ -83,7 +83,7 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
 
 
 def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd.DataFrame:
-    """Every backbone less `reference` on the same draws of test samples; bold where the interval leaves out 0.
+    """Every backbone less `reference` on the same replicates of test samples; bold where the interval leaves out 0.
 
     Of the seeds that both have; of all, where there is no decoder whose seed could be shared.
     """
@@ -94,29 +94,31 @@ def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd
 
 
 def _difference(scored: Scored, name: str, backbone: str, reference: str) -> str:
-    draws = scored.of(name)
-    if backbone not in draws:
+    replicates = scored.of(name)
+    if backbone not in replicates:
         return missing(backbone, BENCHMARKS[name].task, BENCHMARKS[name].sensor)
     if backbone in REFERENCES:
-        difference = draws[backbone] - draws[reference]
+        difference = replicates[backbone] - replicates[reference]
         return told_apart(difference[0], *interval(difference))
     found = gain(scored, [name], backbone, reference)
     return NOT_RUN if found is None else told_apart(found.points, found.low, found.high)
 
 
-def by_seed(scored: Scored, names: Sequence[str], backbone: str, labels: float = 1.0) -> dict[int, Drawn]:
-    """Seed of pretraining -> draws of the mean over the benchmarks `names`, of the seeds that all were scored with."""
-    each = [_pretrained(scored, name, backbone, labels) for name in names]
+def by_seed(scored: Scored, names: Sequence[str], backbone: str, label_fraction: float = 1.0) -> dict[int, Replicates]:
+    """Seed of pretraining -> replicates of the mean over the benchmarks `names`, of the seeds that all have."""
+    each = [_pretrained(scored, name, backbone, label_fraction) for name in names]
     shared = set.intersection(*map(set, each)) if each else set()
     return {seed: np.mean([part[seed] for part in each], axis=0) for seed in sorted(shared)}
 
 
-def _pretrained(scored: Scored, name: str, backbone: str, labels: float) -> dict[int, Drawn]:
-    """Seed -> draws of one pretrained model, named by the first of its seeds: decoder seeds of one are averaged."""
+def _pretrained(scored: Scored, name: str, backbone: str, label_fraction: float) -> dict[int, Replicates]:
+    """Seed -> replicates of one pretrained model, named by its first seed: decoder seeds of one are averaged."""
     table = scored.summary
-    chosen = table[(table["benchmark"] == name) & (table["backbone"] == backbone) & (table["labels"] == labels)]
-    models: defaultdict[str, dict[int, Drawn]] = defaultdict(dict)
+    chosen = table[
+        (table["benchmark"] == name) & (table["backbone"] == backbone) & (table["label_fraction"] == label_fraction)
+    ]
+    models: defaultdict[str, dict[int, Replicates]] = defaultdict(dict)
     for row in chosen.itertuples():
         for seed, model in row.models:
-            models[model][seed] = scored.runs[name, labels][backbone][seed]
+            models[model][seed] = scored.runs[name, label_fraction][backbone][seed]
     return {min(runs): np.mean(list(runs.values()), axis=0) for runs in models.values()}

@@ -1,8 +1,9 @@
-"""Backbones side by side: scores, differences, averages and ranks on the same draws of test samples.
+"""Backbones side by side: scores, differences, averages and ranks on the same replicates of test samples.
 
-Everything here is a function of *draws*: per backbone the score of the test as it is, then of every bootstrap draw of
-its samples, averaged over seeds. All backbones of a benchmark are on the same draws, so that a difference or a rank is
-taken within a draw. Intervals say how sure a number is over test samples; seeds are another matter (`Spread`).
+Everything here is a function of *replicates*: per backbone the score of the test as it is, then of every bootstrap
+replicate of its samples, averaged over seeds. All backbones of a benchmark are on the same replicates, so that a
+difference or a rank is taken within a replicate. Intervals say how sure a number is over test samples; seeds are
+another matter (`Spread`).
 """
 
 import math
@@ -16,28 +17,28 @@ from scipy.stats import rankdata, t
 from brew.compendium.report.formatting import leaves_out_zero
 from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.metrics import metric
-from brew.evaluation.statistics import joint_draws
+from brew.evaluation.statistics import joint_replicates
 
-#: A score as it is, then of every draw.
-Drawn = Float[np.ndarray, " draw"]
-#: Backbone -> its draws.
-Draws = Mapping[str, Drawn]
+#: A score as it is, then of every replicate.
+Replicates = Float[np.ndarray, " replicate"]
+#: Backbone -> its replicates.
+ModelReplicates = Mapping[str, Replicates]
 LEVEL = 0.95
 
 
-def draws_of(benchmark: Benchmark, counts: Mapping[str, np.ndarray]) -> Draws:
+def replicates_of(benchmark: Benchmark, counts: Mapping[str, np.ndarray]) -> ModelReplicates:
     """Draws of the benchmark's primary metric, in percent. counts: run -> counts per test sample.
 
     Raises BrewError where runs hold different numbers of test samples.
     """
     chosen = metric(benchmark.metric)
     function = partial(chosen, ignore=benchmark.ignore if chosen.ignores else None)
-    return {name: 100 * values for name, values in joint_draws(counts, function, seeds=False).items()}
+    return {name: 100 * values for name, values in joint_replicates(counts, function, seeds=False).items()}
 
 
-def interval(draws: Drawn) -> tuple[float, float]:
+def interval(replicates: Replicates) -> tuple[float, float]:
     """The ends of the percentile interval."""
-    low, high = np.quantile(draws[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(replicates[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -51,38 +52,38 @@ def over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def differs(one: Drawn, other: Drawn) -> bool:
+def differs(one: Replicates, other: Replicates) -> bool:
     """Whether their difference lies outside its own interval: the interval of the paired difference leaves out 0."""
     return leaves_out_zero(*interval(one - other))
 
 
-def leader(draws: Draws) -> str | None:
+def leader(replicates: ModelReplicates) -> str | None:
     """The best backbone, if its difference to each other one lies outside its interval; else None."""
-    if len(draws) < 2:
+    if len(replicates) < 2:
         return None
-    best = max(draws, key=lambda name: draws[name][0])
-    ahead = all(differs(draws[best], other) for name, other in draws.items() if name != best)
+    best = max(replicates, key=lambda name: replicates[name][0])
+    ahead = all(differs(replicates[best], other) for name, other in replicates.items() if name != best)
     return best if ahead else None
 
 
-def average(benchmarks: Sequence[Draws]) -> Draws:
-    """Mean over benchmarks within each draw, of the backbones that were scored on all of them."""
+def average(benchmarks: Sequence[ModelReplicates]) -> ModelReplicates:
+    """Mean over benchmarks within each replicate, of the backbones that were scored on all of them."""
     return {name: np.mean([each[name] for each in benchmarks], axis=0) for name in _in_all(benchmarks)}
 
 
-def ranks(draws: Draws) -> Draws:
-    """Rank of every backbone within each draw, 1 the best, ties averaged."""
-    if not draws:
+def ranks(replicates: ModelReplicates) -> ModelReplicates:
+    """Rank of every backbone within each replicate, 1 the best, ties averaged."""
+    if not replicates:
         return {}
-    scores: Real[np.ndarray, "backbone draw"] = np.stack(list(draws.values()))
-    return dict(zip(draws, rankdata(-scores, axis=0), strict=True))
+    scores: Real[np.ndarray, "backbone replicate"] = np.stack(list(replicates.values()))
+    return dict(zip(replicates, rankdata(-scores, axis=0), strict=True))
 
 
-def average_ranks(benchmarks: Sequence[Draws]) -> Draws:
-    """Mean rank over benchmarks within each draw, among the backbones that were scored on all of them."""
+def average_ranks(benchmarks: Sequence[ModelReplicates]) -> ModelReplicates:
+    """Mean rank over benchmarks within each replicate, among the backbones that were scored on all of them."""
     shared = _in_all(benchmarks)
     return average([ranks({name: each[name] for name in shared}) for each in benchmarks])
 
 
-def _in_all(benchmarks: Sequence[Draws]) -> list[str]:
+def _in_all(benchmarks: Sequence[ModelReplicates]) -> list[str]:
     return [name for name in benchmarks[0] if all(name in each for each in benchmarks)] if benchmarks else []

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from brew.compendium.report.joint import Draws, interval
+from brew.compendium.report.joint import ModelReplicates, interval
 from brew.compendium.report.style import BACKBONES
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.scores import Score
 
-_KEY = ["benchmark", "backbone", "labels"]
+_KEY = ["benchmark", "backbone", "label_fraction"]
 _COLUMNS = [
     *_KEY, "metric", "score", "values", "models", "spread", "seeds", "low", "high", "unit", "n", "settings",
 ]  # fmt: skip
@@ -20,16 +20,17 @@ def is_primary(score: Score) -> bool:
     return score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric
 
 
-def summarise(scores: Iterable[Score], draws: Mapping[tuple[str, float], Draws]) -> pd.DataFrame:
+def summarise(scores: Iterable[Score], replicates: Mapping[tuple[str, float], ModelReplicates]) -> pd.DataFrame:
     """Mean over seeds of primary scores, in the order of BENCHMARKS and of BACKBONES, all labels first.
 
-    draws: by benchmark and share of the labels. score: mean over seeds; values: of the seeds; models: of the seeds, as
-    (seed, hash of the backbone); spread: the values' standard deviation, NaN for one seed. low, high: the 95 % interval
-    over n test samples (`unit`). settings: of the evaluations, as hashes.
+    replicates: by benchmark and share of the labels. score: mean over seeds; values: of the seeds; models: of the
+    seeds, as (seed, hash of the backbone); spread: the values' standard deviation, NaN for one seed. low, high: the
+    95 % interval over n test samples (`unit`). settings: of the evaluations, as hashes.
     """
     rows = [
-        {"benchmark": s.benchmark, "backbone": s.arm, "labels": s.labels, "metric": s.metric, "seed": s.seed,
-         "model": (s.seed, s.model), "value": 100 * s.value, "unit": s.unit, "n": s.n, "settings": s.settings}
+        {"benchmark": s.benchmark, "backbone": s.arm, "label_fraction": s.label_fraction, "metric": s.metric,
+         "seed": s.seed, "model": (s.seed, s.model), "value": 100 * s.value, "unit": s.unit, "n": s.n,
+         "settings": s.settings}
         for s in scores
     ]  # fmt: skip
     if not rows:
@@ -39,7 +40,7 @@ def summarise(scores: Iterable[Score], draws: Mapping[tuple[str, float], Draws])
         spread=("value", "std"), seeds=("seed", "nunique"), unit=("unit", "first"), n=("n", "first"),
         settings=("settings", lambda column: " ".join(sorted(set(column)))),
     ).reset_index()  # fmt: skip
-    ends = [interval(draws[row.benchmark, row.labels][row.backbone]) for row in table.itertuples()]
+    ends = [interval(replicates[row.benchmark, row.label_fraction][row.backbone]) for row in table.itertuples()]
     table[["low", "high"]] = pd.DataFrame(ends, index=table.index)
     places = {"benchmark": list(BENCHMARKS), "backbone": in_order(set(table["backbone"]))}
     table = table.sort_values(

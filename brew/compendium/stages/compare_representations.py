@@ -21,7 +21,7 @@ from brew.compendium.report.joint import over_seeds
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stages import Stage
 from brew.compendium.stages.prepare_teachers import ready_teacher, spread, teachers_of
-from brew.compendium.stages.task_stage import Entrant, distinct, entrants
+from brew.compendium.stages.task_stage import ComparedModel, compared_models, distinct
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 from brew.evaluation.backbones import STRIDES, StudentBackbone
@@ -59,7 +59,7 @@ class Compared:
 class Aligned:
     """One layer of a student beside one token of a teacher.
 
-    draws: by name of MEASURES, on all images and then on random halves of them, the same for all students.
+    replicates: by name of MEASURES, on all images and then on random halves of them, the same for all students.
     """
 
     teacher: str
@@ -68,13 +68,13 @@ class Aligned:
     token: str
     stride: int
     images: int
-    draws: Mapping[str, np.ndarray]
+    replicates: Mapping[str, np.ndarray]
 
     def row(self) -> dict[str, object]:
         cells = {
             f"{name}{end}": value
-            for name, draws in self.draws.items()
-            for end, value in zip(("", " low", " high"), (float(draws[0]), *_ends(draws)), strict=True)
+            for name, replicates in self.replicates.items()
+            for end, value in zip(("", " low", " high"), (float(replicates[0]), *_ends(replicates)), strict=True)
         }
         return {
             "teacher": self.teacher, "backbone": self.arm, "seed": self.seed, "token": self.token,
@@ -88,7 +88,7 @@ def compute(stage: Stage) -> pd.DataFrame:
     Also leaves how much closer the contrastive one of each of `PAIRS` comes (`differences`).
     """
     folder = stage.layout.write("alignment")
-    found = entrants(stage)
+    found = compared_models(stage)
     sizes(found).to_csv(folder / "parameters.csv", index=False)
     aligned: list[Aligned] = []
     absent: list[str] = []
@@ -121,27 +121,29 @@ def differences(aligned: Sequence[Aligned]) -> pd.DataFrame:
         ours, theirs = arms.get(contrastive, {}), arms.get(masked, {})
         shared = sorted(ours.keys() & theirs.keys())
         for measure in MEASURES if shared else ():
-            draws = np.stack([ours[seed].draws[measure] - theirs[seed].draws[measure] for seed in shared])
-            low, high = _ends(draws.mean(axis=0))
-            low_of_seeds, high_of_seeds = over_seeds(draws[:, 0])
+            replicates = np.stack(
+                [ours[seed].replicates[measure] - theirs[seed].replicates[measure] for seed in shared]
+            )
+            low, high = _ends(replicates.mean(axis=0))
+            low_of_seeds, high_of_seeds = over_seeds(replicates[:, 0])
             rows.append({
                 "teacher": teacher, "token": token, "stride": stride, "arm": contrastive, "less": masked,
-                "measure": measure, "difference": draws[:, 0].mean(), "low": low, "high": high, "seeds": len(shared),
-                "low over seeds": low_of_seeds, "high over seeds": high_of_seeds,
+                "measure": measure, "difference": replicates[:, 0].mean(), "low": low, "high": high,
+                "seeds": len(shared), "low over seeds": low_of_seeds, "high over seeds": high_of_seeds,
             })  # fmt: skip
     columns = ["teacher", "token", "stride", "arm", "less", "measure", "difference", "low", "high", "seeds",
                "low over seeds", "high over seeds"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
-def _ends(draws: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(draws[1:], [0.025, 0.975])
+def _ends(replicates: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(replicates[1:], [0.025, 0.975])
     return float(low), float(high)
 
 
-def sizes(found: Iterable[Entrant]) -> pd.DataFrame:
+def sizes(found: Iterable[ComparedModel]) -> pd.DataFrame:
     """How many parameters the network of every backbone has: of a student its trunk, whatever stems it has."""
-    rows = [(entrant.name, parameters(entrant.load())) for entrant in distinct(found)]
+    rows = [(compared.name, parameters(compared.load())) for compared in distinct(found)]
     return pd.DataFrame(rows, columns=["backbone", "parameters"])
 
 
@@ -154,7 +156,7 @@ def parameters(backbone: object) -> int:
     return sum(parameter.numel() for network in networks for parameter in network.parameters())
 
 
-def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[Entrant]) -> Iterator[Aligned]:
+def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[ComparedModel]) -> Iterator[Aligned]:
     images = _images(stage)
     told = [_tokens(teacher, part) for part in images]
     chosen = half_samples(len(images[1]), _DRAWS)
@@ -163,11 +165,11 @@ def _aligned(stage: Stage, teacher: OpticalTeacher, found: Iterable[Entrant]) ->
         for token, level in product(TOKENS, range(len(STRIDES))):
             fitted, tested = ((_at(layers[part][level], token), told[part][token]) for part in (0, 1))
             ours, theirs = (features.reshape(len(features), -1) for features in tested)
-            draws = {
+            replicates = {
                 "cka": debiased_cka(ours, theirs, chosen),
                 "cosine": (chosen / chosen.sum(1, keepdims=True)) @ mapped_cosine(fitted, tested),
             }
-            yield Aligned(teacher.name, student.arm, student.seed, token, STRIDES[level], len(images[1]), draws)
+            yield Aligned(teacher.name, student.arm, student.seed, token, STRIDES[level], len(images[1]), replicates)
 
 
 def _images(stage: Stage) -> tuple[Tensor, Tensor]:
@@ -195,12 +197,12 @@ def _middle(images: Tensor) -> Tensor:
     return images[..., top : top + _SIDE, left : left + _SIDE]
 
 
-def _students(stage: Stage, found: Iterable[Entrant]) -> Iterator[Compared]:
+def _students(stage: Stage, found: Iterable[ComparedModel]) -> Iterator[Compared]:
     """The random trunk and every arm's students."""
     names = {"random", *(arm_and_seed(run)[0] for run in stage.settings.arms)}
-    for entrant in found:
-        if entrant.name in names:
-            yield Compared(entrant.name, entrant.repetition or 0, partial(entrant.load().pyramid, sensor="rgb"))
+    for compared in found:
+        if compared.name in names:
+            yield Compared(compared.name, compared.repetition or 0, partial(compared.load().pyramid, sensor="rgb"))
 
 
 def _layers(student: Compared, images: Tensor) -> list[Places]:

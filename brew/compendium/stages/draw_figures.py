@@ -42,7 +42,7 @@ _NAMED = 10
 def scores(stage: Stage) -> Figure:
     """Every backbone on every benchmark: score and interval over test samples; single seeds as ticks where several."""
     table = scored(stage).summary
-    table = table[table["labels"] == 1]
+    table = table[table["label_fraction"] == 1]
     names, shown = benchmarks_in(table), in_order(table["backbone"])[::-1]
     figure, axes = _panels(len(names), height=0.26 * len(shown) + 0.9, sharey=True)
     for axis, name in zip(axes, names, strict=True):
@@ -94,7 +94,7 @@ def _metric(benchmark: str) -> str:
 def low_data(stage: Stage) -> Figure | None:
     """Score against the share of the training labels, where a benchmark was scored from several; None without any."""
     table = scored(stage).summary
-    table = table[table["benchmark"].isin(table.loc[table["labels"] < 1, "benchmark"])]
+    table = table[table["benchmark"].isin(table.loc[table["label_fraction"] < 1, "benchmark"])]
     if table.empty:
         return None
     left_out = table["backbone"].isin(left_to_tables(stage.settings))
@@ -106,11 +106,11 @@ def low_data(stage: Stage) -> Figure | None:
     for axis, name in zip(axes, names, strict=True):
         part = table[table["benchmark"] == name]
         for arm in in_order(part["backbone"]):
-            line = part[part["backbone"] == arm].sort_values("labels")
-            share = 100 * line["labels"]
+            line = part[part["backbone"] == arm].sort_values("label_fraction")
+            share = 100 * line["label_fraction"]
             axis.fill_between(share, line["low"], line["high"], color=colour(arm), alpha=0.12, lw=0)
             axis.plot(share, line["score"], "o-", color=colour(arm), ms=4, lw=1.5, label=label(arm))
-        ticks = sorted(100 * part["labels"].unique())
+        ticks = sorted(100 * part["label_fraction"].unique())
         axis.set(title=name, xscale="log", xlabel="training labels (%)", ylabel=f"{_metric(name)} (%)", xticks=ticks)
         axis.set_xticklabels([f"{tick:g}" for tick in ticks])
         axis.minorticks_off()

@@ -18,23 +18,23 @@ from matplotlib.figure import Figure
 from brew.compendium.report.crowding import left_out_note
 from brew.compendium.report.pictures import true_colour
 from brew.compendium.report.style import label, save
-from brew.compendium.settings import Downstream
+from brew.compendium.settings import EvaluationSettings
 from brew.compendium.stages import Stage
 from brew.compendium.stages.task_stage import (
-    Entrant,
+    ComparedModel,
     Evaluated,
     Evaluation,
     Latest,
     Opened,
     benchmarks_of,
+    compared_models,
     distinct,
-    entrants,
     keep,
     metrics_of,
     open_benchmark,
     primary,
     run,
-    shown_entrants,
+    shown_models,
     students,
     with_labels,
 )
@@ -44,7 +44,7 @@ from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.change_detection import ChangeInputs, ChangeResult, ChangeTask
 from brew.evaluation.fit import passes_over
 from brew.evaluation.metrics import f1_binary
-from brew.evaluation.result_cache import CellResult
+from brew.evaluation.result_cache import CachedResult
 from brew.evaluation.scores import Score, read_counts, scene_scores, scores_of, write_arrays
 from brew.evaluation.splits import split_by_name
 from brew.evaluation.statistics import exact_swap_test, paired_difference
@@ -89,7 +89,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 
 
 def _planned(stage: Stage) -> Iterator[Evaluation]:
-    settings, maps = stage.settings.downstream, Latest()
+    settings, maps = stage.settings.evaluation, Latest()
     tuned = settings.change.fit.finetune > 0
     for benchmark in benchmarks_of(stage, "change"):
         opened = open_benchmark(stage, benchmark)
@@ -102,50 +102,54 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
             yield Evaluation(
                 benchmark, "fc-siam-diff", "supervised", seed, numbers, partial(_siamese, ready, settings, seed)
             )
-        compared = entrants(stage, benchmark.sensor)
-        for entrant in students(compared) if tuned else compared:
-            freeze = partial(_freeze, ready, entrant, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, entrant.identity), freeze)
+        models = compared_models(stage, benchmark.sensor)
+        for compared in students(models) if tuned else models:
+            freeze = partial(_freeze, ready, compared, settings.orientations)
+            frozen = partial(maps.get, (benchmark.name, compared.identity), freeze)
             numbers = (settings.orientations, most, settings.change)
-            for seed, share in product(entrant.seeds(settings.seeds), settings.labels):
+            for seed, share in product(compared.seeds(settings.seeds), settings.label_fractions):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
                     passes = passes_over(len(part.split.train), len(ready.split.train))
-                    compute = partial(_finetune, entrant, part, settings, seed, passes)
+                    compute = partial(_finetune, compared, part, settings, seed, passes)
                 else:
                     compute = partial(_cell, frozen, part, settings, seed)
                 labelled = len(part.split.train)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share, labelled)
+                yield Evaluation(benchmark, compared.name, compared.identity, seed, numbers, compute, share, labelled)
 
 
-def _change_vectors(ready: ChangeTask) -> CellResult:
+def _change_vectors(ready: ChangeTask) -> CachedResult:
     return _kept(task.change_vectors(ready))
 
 
-def _siamese(ready: ChangeTask, settings: Downstream, seed: int) -> CellResult:
+def _siamese(ready: ChangeTask, settings: EvaluationSettings, seed: int) -> CachedResult:
     return _kept(task.evaluate_siamese(ready, settings.siamese, seed, orientations=settings.orientations))
 
 
-def _freeze(ready: ChangeTask, entrant: Entrant, orientations: int) -> ChangeInputs:
-    return task.freeze(entrant.load(), ready, orientations=orientations)
+def _freeze(ready: ChangeTask, compared: ComparedModel, orientations: int) -> ChangeInputs:
+    return task.freeze(compared.load(), ready, orientations=orientations)
 
 
-def _cell(frozen: Callable[[], ChangeInputs], ready: ChangeTask, settings: Downstream, seed: int) -> CellResult:
+def _cell(
+    frozen: Callable[[], ChangeInputs], ready: ChangeTask, settings: EvaluationSettings, seed: int
+) -> CachedResult:
     return _kept(task.evaluate_decoder(frozen(), ready, settings.change, seed))
 
 
-def _finetune(entrant: Entrant, ready: ChangeTask, settings: Downstream, seed: int, passes: int) -> CellResult:
-    backbone, numbers = entrant.load(), settings.change
+def _finetune(
+    compared: ComparedModel, ready: ChangeTask, settings: EvaluationSettings, seed: int, passes: int
+) -> CachedResult:
+    backbone, numbers = compared.load(), settings.change
     return _kept(task.finetune(backbone, ready, numbers, seed, orientations=settings.orientations, passes=passes))
 
 
-def _kept(result: ChangeResult) -> CellResult:
+def _kept(result: ChangeResult) -> CachedResult:
     values = {
         "learning rate": result.learning_rate, "epoch": result.epoch, "threshold": result.threshold,
         "validation F1": round(result.validation_f1, 4),
     }  # fmt: skip
     shown = {f"shown-{name}": result.probabilities[name].astype(np.float16) for name in result.scenes[: 2 * _SHOWN]}
-    return CellResult(values, {"counts": result.counts, "scenes": np.array(result.scenes), **shown})
+    return CachedResult(values, {"counts": result.counts, "scenes": np.array(result.scenes), **shown})
 
 
 def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
@@ -154,9 +158,14 @@ def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
     rows = []
     for each in evaluated:
         shared = each.run
-        named = {"benchmark": shared.benchmark, "backbone": shared.arm, "seed": shared.seed, "labels": shared.labels}
+        named = {
+            "benchmark": shared.benchmark,
+            "backbone": shared.arm,
+            "seed": shared.seed,
+            "label_fraction": shared.label_fraction,
+        }
         rows.append(named | each.result.values)
-        if shared.seed == stage.settings.downstream.seeds[0] and shared.labels == 1:
+        if shared.seed == stage.settings.evaluation.seeds[0] and shared.label_fraction == 1:
             write_arrays(folder / "predictions" / f"{each.benchmark.name}--{each.run.arm}.npz", each.result.arrays)
     pd.DataFrame(rows).to_csv(folder / "choices.csv", index=False)
 
@@ -176,16 +185,16 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
     folder = stage.layout.write("change") / "counts"
     rows = []
     for benchmark in benchmarks_of(stage, "change"):
-        found = entrants(stage, benchmark.sensor)
+        found = compared_models(stage, benchmark.sensor)
         own: defaultdict[str, list[int]] = defaultdict(list)
-        for entrant in found:
-            own[entrant.name] += entrant.seeds(stage.settings.downstream.seeds)
+        for compared in found:
+            own[compared.name] += compared.seeds(stage.settings.evaluation.seeds)
 
         def counts(arm: str, seeds: Sequence[int], name: str = benchmark.name) -> np.ndarray:
             files = [folder / f"{name}-{arm}-{seed}.npz" for seed in seeds]
             return np.stack([read_counts(file if file.exists() else files[0])[0] for file in files])
 
-        arms = [entrant.name for entrant in distinct(found)] + ["cva", "fc-siam-diff"]
+        arms = [compared.name for compared in distinct(found)] + ["cva", "fc-siam-diff"]
         for arm in (arm for arm in arms if arm != reference and reference in arms):
             seeds = [seed for seed in own[reference] if seed in own.get(arm, own[reference])]
             one, other = counts(arm, seeds), counts(reference, seeds)
@@ -206,9 +215,9 @@ def differences(stage: Stage, reference: str = "ms-only") -> pd.DataFrame:
 def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     """Two test scenes: both dates, the label, and every backbone's probability of change."""
     opened = open_benchmark(stage, benchmark)
-    ready = open_task(opened, stage.settings.downstream.samples.get(benchmark.sensor))
+    ready = open_task(opened, stage.settings.evaluation.samples.get(benchmark.sensor))
     folder = stage.layout.write("change") / "predictions"
-    arms = ["cva", *(entrant.name for entrant in shown_entrants(stage, benchmark.sensor)), "fc-siam-diff"]
+    arms = ["cva", *(compared.name for compared in shown_models(stage, benchmark.sensor)), "fc-siam-diff"]
     stored = {arm: np.load(folder / f"{benchmark.name}--{arm}.npz") for arm in arms}
     names = [key.removeprefix("shown-") for key in stored["cva"].files if key.startswith("shown-")]
     scenes = {scene.name: scene for scene in ready.scenes(ready.split.test)}

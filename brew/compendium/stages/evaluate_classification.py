@@ -16,7 +16,7 @@ from brew.compendium.stages.task_stage import (
     Evaluation,
     Opened,
     benchmarks_of,
-    entrants,
+    compared_models,
     keep,
     metrics_of,
     open_benchmark,
@@ -33,9 +33,9 @@ from brew.evaluation.classification import (
     neighbours,
     neighbours_multilabel,
 )
-from brew.evaluation.result_cache import CellResult
+from brew.evaluation.result_cache import CachedResult
 from brew.evaluation.scores import Run, Score, scores_of
-from brew.evaluation.splits import SHARES, Split
+from brew.evaluation.splits import LABEL_FRACTIONS, Split
 from brew.evaluation.statistics import Interval
 
 
@@ -56,7 +56,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     return primary(stage, "classification")
 
 
-def _ranked(shared: Run, result: CellResult) -> Score:
+def _ranked(shared: Run, result: CachedResult) -> Score:
     """The linear probe's mean average precision. Its counts hold the truth: whether a sample has each label."""
     truth = result.arrays["linear"][:, :, 1].sum(-1)
     value = average_precision_macro(truth, result.arrays["log_odds"])
@@ -67,16 +67,16 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
     folder = stage.layout.read("features")
     for benchmark in benchmarks_of(stage, "classification"):
         opened = open_benchmark(stage, benchmark)
-        for entrant, share in product(entrants(stage, benchmark.sensor), SHARES):
+        for compared, share in product(compared_models(stage, benchmark.sensor), LABEL_FRACTIONS):
             # The probes have no random part: with all labels one seed says it all.
-            for seed in entrant.seeds(stage.settings.downstream.seeds if share < 1 else (0,)):
-                compute = partial(_cell, opened, pooled_file(folder, benchmark, entrant), share, seed)
+            for seed in compared.seeds(stage.settings.evaluation.seeds if share < 1 else (0,)):
+                compute = partial(_cell, opened, pooled_file(folder, benchmark, compared), share, seed)
                 numbers = (STRENGTHS, NEIGHBOURS)
                 labelled = len(with_labels(opened, opened.split(), share, seed).train)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share, labelled)
+                yield Evaluation(benchmark, compared.name, compared.identity, seed, numbers, compute, share, labelled)
 
 
-def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CellResult:
+def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CachedResult:
     with np.load(pooled) as stored:
         features, used = stored["features"], stored["samples"]
     kept = with_labels(opened, opened.split(), share, seed)
@@ -91,4 +91,4 @@ def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CellResult:
     values = {"strength": linear.chosen, "neighbours": nearest.chosen}
     ranked = {} if linear.log_odds is None else {"log_odds": linear.log_odds}
     arrays = {"linear": linear.counts, "knn": nearest.counts, "samples": used[split.test]}
-    return CellResult(values, arrays | ranked)
+    return CachedResult(values, arrays | ranked)

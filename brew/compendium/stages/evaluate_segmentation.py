@@ -17,22 +17,22 @@ from matplotlib.patches import Rectangle
 from brew.compendium.report.crowding import left_out_note
 from brew.compendium.report.pictures import picture
 from brew.compendium.report.style import label, save
-from brew.compendium.settings import Downstream
+from brew.compendium.settings import EvaluationSettings
 from brew.compendium.stages import Stage
 from brew.compendium.stages.task_stage import (
-    Entrant,
+    ComparedModel,
     Evaluated,
     Evaluation,
     Latest,
     Opened,
     benchmarks_of,
-    entrants,
+    compared_models,
     keep,
     metrics_of,
     open_benchmark,
     primary,
     run,
-    shown_entrants,
+    shown_models,
     students,
     with_labels,
 )
@@ -41,7 +41,7 @@ from brew.evaluation import unet
 from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.fit import passes_over
 from brew.evaluation.frozen_features import AtTime
-from brew.evaluation.result_cache import CellResult, sources_digest
+from brew.evaluation.result_cache import CachedResult, sources_digest
 from brew.evaluation.scores import Score, scores_of, write_arrays
 from brew.evaluation.segmentation import SegmentationResult, SegmentationTask, TaskMaps
 
@@ -73,49 +73,53 @@ def evaluate(stage: Stage) -> pd.DataFrame:
 
 
 def _planned(stage: Stage) -> Iterator[Evaluation]:
-    settings, maps = stage.settings.downstream, Latest()
+    settings, maps = stage.settings.evaluation, Latest()
     tuned = settings.segmentation.fit.finetune > 0
     for benchmark in benchmarks_of(stage, "segmentation"):
         most = settings.samples.get(benchmark.sensor)
         numbers = (settings.orientations, most, settings.segmentation)
         opened = open_benchmark(stage, benchmark)
         ready = open_task(opened, most)
-        compared = entrants(stage, benchmark.sensor)
-        for entrant in students(compared) if tuned else compared:
-            freeze = partial(_freeze, ready, entrant, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, entrant.identity), freeze)
-            for seed, share in product(entrant.seeds(settings.seeds), settings.labels):
+        models = compared_models(stage, benchmark.sensor)
+        for compared in students(models) if tuned else models:
+            freeze = partial(_freeze, ready, compared, settings.orientations)
+            frozen = partial(maps.get, (benchmark.name, compared.identity), freeze)
+            for seed, share in product(compared.seeds(settings.seeds), settings.label_fractions):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
                     passes = passes_over(len(part.split.train), len(ready.split.train))
-                    compute = partial(_finetune, entrant, part, settings, seed, passes)
+                    compute = partial(_finetune, compared, part, settings, seed, passes)
                 else:
                     compute = partial(_cell, frozen, part, settings, seed)
                 labelled = len(part.split.train)
-                yield Evaluation(benchmark, entrant.name, entrant.identity, seed, numbers, compute, share, labelled)
+                yield Evaluation(benchmark, compared.name, compared.identity, seed, numbers, compute, share, labelled)
 
 
-def _freeze(ready: SegmentationTask, entrant: Entrant, orientations: int) -> TaskMaps:
-    return task.freeze(entrant.load(), ready, orientations=orientations)
+def _freeze(ready: SegmentationTask, compared: ComparedModel, orientations: int) -> TaskMaps:
+    return task.freeze(compared.load(), ready, orientations=orientations)
 
 
-def _cell(frozen: Callable[[], TaskMaps], ready: SegmentationTask, settings: Downstream, seed: int) -> CellResult:
+def _cell(
+    frozen: Callable[[], TaskMaps], ready: SegmentationTask, settings: EvaluationSettings, seed: int
+) -> CachedResult:
     return _kept(task.evaluate(frozen(), ready, settings.segmentation, seed))
 
 
-def _finetune(entrant: Entrant, ready: SegmentationTask, settings: Downstream, seed: int, passes: int) -> CellResult:
-    backbone, numbers = entrant.load(), settings.segmentation
+def _finetune(
+    compared: ComparedModel, ready: SegmentationTask, settings: EvaluationSettings, seed: int, passes: int
+) -> CachedResult:
+    backbone, numbers = compared.load(), settings.segmentation
     return _kept(task.finetune(backbone, ready, numbers, seed, orientations=settings.orientations, passes=passes))
 
 
-def _kept(result: SegmentationResult) -> CellResult:
+def _kept(result: SegmentationResult) -> CachedResult:
     arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
-    return CellResult({"epoch": result.epoch}, arrays)
+    return CachedResult({"epoch": result.epoch}, arrays)
 
 
 def _supervised(stage: Stage) -> Iterator[Evaluation]:
     """The reference that is trained whole, where the scale lists it."""
-    settings = stage.settings.downstream
+    settings = stage.settings.evaluation
     if unet.NAME not in stage.settings.backbones:
         return
     identity = sources_digest(unet.__name__)
@@ -127,7 +131,7 @@ def _supervised(stage: Stage) -> Iterator[Evaluation]:
             yield Evaluation(benchmark, unet.NAME, identity, seed, numbers, partial(_unet, ready, settings, seed))
 
 
-def _unet(ready: SegmentationTask, settings: Downstream, seed: int) -> CellResult:
+def _unet(ready: SegmentationTask, settings: EvaluationSettings, seed: int) -> CachedResult:
     return _kept(unet.evaluate_unet(ready, settings.segmentation, seed, settings.orientations))
 
 
@@ -135,7 +139,7 @@ def _keep_pictures(stage: Stage, evaluated: Sequence[Evaluated]) -> None:
     folder = stage.layout.write("segmentation") / "predictions"
     folder.mkdir(exist_ok=True)
     for each in evaluated:
-        if each.run.seed == stage.settings.downstream.seeds[0] and each.run.labels == 1:
+        if each.run.seed == stage.settings.evaluation.seeds[0] and each.run.label_fraction == 1:
             write_arrays(folder / f"{each.benchmark.name}--{each.run.arm}.npz", each.result.arrays)
 
 
@@ -159,8 +163,8 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(stage, benchmark)
     folder = stage.layout.write("segmentation") / "predictions"
     files = {
-        entrant.name: folder / f"{benchmark.name}--{entrant.name}.npz"
-        for entrant in shown_entrants(stage, benchmark.sensor)
+        compared.name: folder / f"{benchmark.name}--{compared.name}.npz"
+        for compared in shown_models(stage, benchmark.sensor)
     }
     predictions = {arm: np.load(file) for arm, file in files.items() if file.exists()}
     first = next(iter(predictions.values()))
@@ -192,7 +196,7 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     figure.legend(
         handles, benchmark.classes, loc="outside lower center", ncols=min(6, len(benchmark.classes)), fontsize=8
     )
-    state = "fine-tuned" if stage.settings.downstream.segmentation.fit.finetune else "frozen"
+    state = "fine-tuned" if stage.settings.evaluation.segmentation.fit.finetune else "frozen"
     caption = (
         f"Segmentation of {benchmark.name} ({benchmark.summary}): test images that show most classes, their labels "
         f"and the maps from each {state} backbone under the same decoder. White: not scored."

@@ -18,7 +18,13 @@ from brew.compendium.report.pictures import true_colour
 from brew.compendium.report.style import label, save
 from brew.compendium.stages import Stage
 from brew.compendium.stages.prepare_teachers import principal_colours
-from brew.compendium.stages.task_stage import Entrant, benchmarks_of, entrants, open_benchmark, shown_entrants
+from brew.compendium.stages.task_stage import (
+    ComparedModel,
+    benchmarks_of,
+    compared_models,
+    open_benchmark,
+    shown_models,
+)
 from brew.data.store import ArrayReader, open_store
 from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.frozen_features import AtTime, extract_pooled
@@ -26,9 +32,9 @@ from brew.evaluation.scores import write_arrays
 from brew.evaluation.splits import NAMES
 
 
-def pooled_file(folder: Path, benchmark: Benchmark, entrant: Entrant) -> Path:
+def pooled_file(folder: Path, benchmark: Benchmark, compared: ComparedModel) -> Path:
     """Where the pooled vectors lie; benchmarks of the same images share them."""
-    run = entrant.name if entrant.repetition is None else f"{entrant.name}-{entrant.repetition}"
+    run = compared.name if compared.repetition is None else f"{compared.name}-{compared.repetition}"
     return folder / f"{benchmark.source}-{benchmark.images}--{run}.npz"
 
 
@@ -39,12 +45,12 @@ def compute(stage: Stage) -> pd.DataFrame:
     for benchmark in read.values():
         opened = open_benchmark(stage, benchmark)
         used = np.flatnonzero(np.isin(opened.splits, NAMES))
-        for entrant in entrants(stage, benchmark.sensor):
-            features = extract_pooled(entrant.load(), AtTime(opened.images), used, benchmark.sensor)
-            write_arrays(pooled_file(folder, benchmark, entrant), {"features": features, "samples": used})
+        for compared in compared_models(stage, benchmark.sensor):
+            features = extract_pooled(compared.load(), AtTime(opened.images), used, benchmark.sensor)
+            write_arrays(pooled_file(folder, benchmark, compared), {"features": features, "samples": used})
             rows.append({
-                "source": benchmark.source, "sensor": benchmark.sensor, "backbone": entrant.name,
-                "repetition": entrant.repetition or 0, "images": len(used),
+                "source": benchmark.source, "sensor": benchmark.sensor, "backbone": compared.name,
+                "repetition": compared.repetition or 0, "images": len(used),
                 "width": features.shape[1],
             })  # fmt: skip
     return pd.DataFrame(rows)
@@ -59,9 +65,9 @@ def look(stage: Stage, images: int = 5) -> Figure:
     chosen = chosen[np.linspace(0, len(chosen) - 1, images).astype(int)]
     pictures = ArrayReader(path, "optical").read(chosen)[:, 0]
     rows = [("image", [true_colour(each, "rgb") for each in pictures])]
-    for entrant in shown_entrants(stage, "rgb"):
-        maps = entrant.load().pyramid(torch.from_numpy(pictures), "rgb")[1]
-        rows.append((label(entrant.name), list(principal_colours(maps.float()))))
+    for compared in shown_models(stage, "rgb"):
+        maps = compared.load().pyramid(torch.from_numpy(pictures), "rgb")[1]
+        rows.append((label(compared.name), list(principal_colours(maps.float()))))
     figure, axes = plt.subplots(len(rows), images, figsize=(1.9 * images, 2 * len(rows)), layout="constrained")
     for row, (title, shown) in zip(axes, rows, strict=True):
         for axis, picture in zip(row, shown, strict=True):

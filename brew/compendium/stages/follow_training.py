@@ -20,18 +20,18 @@ from torch import Tensor
 from brew.compendium.report.crowding import left_out_note, left_to_tables
 from brew.compendium.report.formatting import signed
 from brew.compendium.report.joint import over_seeds
-from brew.compendium.report.provenance import sha256
 from brew.compendium.report.style import colour, label, save
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stages import Stage
 from brew.compendium.stages.prepare_teachers import spread
-from brew.compendium.stages.task_stage import Evaluation, Opened, entrants, open_benchmark, reads, run
+from brew.compendium.stages.task_stage import Evaluation, Opened, compared_models, open_benchmark, reads, run
 from brew.evaluation import linear_probe
 from brew.evaluation.backbones import Backbone, StudentBackbone
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
 from brew.evaluation.metrics import metric
-from brew.evaluation.result_cache import CellResult
+from brew.evaluation.result_cache import CachedResult
 from brew.evaluation.statistics import MetricFunction, bootstrap, paired_difference
+from brew.files import sha256
 from brew.models.student import load_student
 
 #: Images and pixels of each split that are read at most, and cells of all of them on a dense task.
@@ -89,7 +89,7 @@ def _counts(stage: Stage) -> _Counts:
 
 def _kept(stage: Stage, sensor: str) -> Iterator[Kept]:
     """The untrained trunk and every arm's students, of those that read images of `sensor`."""
-    untrained = next(each for each in entrants(stage, sensor) if each.name == "random")
+    untrained = next(each for each in compared_models(stage, sensor) if each.name == "random")
     yield Kept("random", 0, 0, untrained.identity, untrained.load)
     for name in stage.settings.arms:
         folder, (arm, seed) = stage.layout.read(f"pretrain/{name}"), arm_and_seed(name)
@@ -105,7 +105,7 @@ def _student(arm: str, file: Path) -> Backbone:
     return StudentBackbone(arm, load_student(file))
 
 
-def _read(opened: Opened, load: Callable[[], Backbone]) -> CellResult:
+def _read(opened: Opened, load: Callable[[], Backbone]) -> CachedResult:
     """Counts per validation image of a linear reading that was fitted on training images."""
     b, backbone, split = opened.benchmark, load(), opened.split()
     images = min(_IMAGES, max(1, _PIXELS // (opened.images.shape[-1] * opened.images.shape[-2])))
@@ -121,7 +121,7 @@ def _read(opened: Opened, load: Callable[[], Backbone]) -> CellResult:
     else:
         (x, fitted), (y, truth) = (_cells(opened, backbone, part, _CELLS // images) for part in parts)
         counts = linear_probe.read_out(x, fitted, y, truth, len(b.classes), b.ignore)
-    return CellResult({}, {"counts": counts, "samples": parts[1]})
+    return CachedResult({}, {"counts": counts, "samples": parts[1]})
 
 
 def _images(opened: Opened, samples: np.ndarray) -> Iterator[Tensor]:
@@ -175,7 +175,7 @@ def _gains(counts: _Counts) -> Iterator[tuple[object, ...]]:
 def summary(gains: pd.DataFrame) -> pd.DataFrame:
     """Arm by arm and modality by modality, in points, means over benchmarks and seeds; the deviation is over seeds.
 
-    The interval is Student's over seeds. An arm is at rest where its last third brought no more than `REST` points:
+    The interval is Student's over seeds. An arm has converged if its last third brought no more than `REST` points:
     surely so, or surely not, where the whole interval says it; by one seed alone where there is no other.
     """
     modality = gains["benchmark"].map(lambda name: BENCHMARKS[name].modality)
@@ -190,10 +190,10 @@ def summary(gains: pd.DataFrame) -> pd.DataFrame:
         for since, title in (("untrained", "over the untrained trunk"), ("two thirds", "in the last third")):
             values = part[part.index.get_level_values("since") == since]
             row[title] = _points(values) if len(values) else "not kept"
-        row["at rest"] = _at_rest(values)
+        row["converged"] = _converged(values)
         row["seeds"] = part.index.get_level_values("seed").nunique()
         rows.append(row)
-    columns = ["arm", "benchmarks", "over the untrained trunk", "in the last third", "at rest", "seeds"]
+    columns = ["arm", "benchmarks", "over the untrained trunk", "in the last third", "converged", "seeds"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -203,7 +203,7 @@ def _points(values: pd.Series) -> str:
     return signed(values.mean(), *over_seeds(values.to_numpy()))
 
 
-def _at_rest(gained: pd.Series) -> str:
+def _converged(gained: pd.Series) -> str:
     """What the gains of the last third, one per seed, say."""
     if gained.empty:
         return "not kept"

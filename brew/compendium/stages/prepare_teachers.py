@@ -18,7 +18,7 @@ from brew.compendium.report.pictures import true_colour
 from brew.compendium.report.style import save
 from brew.compendium.stages import Stage
 from brew.data.store import ArrayReader, open_store
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherEntry, TeacherUnavailable, load_teacher
 from brew.sensors import SENSORS
 
@@ -36,7 +36,7 @@ def teachers_of(stage: Stage) -> list[TeacherEntry]:
     names = dict.fromkeys((stage.settings.teacher, *stage.settings.other_teachers))
     for name in names:
         if name not in TEACHERS:
-            raise BrewError(f"teacher {name!r} is unknown; {nearest(name, tuple(TEACHERS))}")
+            raise unknown("teacher", name, TEACHERS)
     return [TEACHERS[name] for name in names]
 
 

@@ -34,7 +34,6 @@ from matplotlib.figure import Figure
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from brew.compendium import schema
-from brew.compendium.report.provenance import sha256
 from brew.compendium.report.style import colour, save
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.settings import FeedSettings, Pretraining
@@ -45,6 +44,7 @@ from brew.data.batches import Batches
 from brew.data.miniature.feed import RenderedFeed
 from brew.data.store import open_store
 from brew.errors import BrewError
+from brew.files import sha256
 from brew.models.student import build_student, save_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.pretraining.arms import Arm, arm
@@ -81,7 +81,7 @@ def describe(stage: Stage, run: str) -> pd.Series:
                 f"{entry.teacher} ({', '.join(f'{token} x {weight:g}' for token, weight in entry.tokens)}) through the "
                 f"{entry.path} stem" for entry in chosen.distillation
             ) or "none",
-            "student": numbers.backbone,
+            "student": numbers.trunk,
             "images per step": ", ".join(f"{feed.batch} of {feed.source}" for feed in usable(chosen, numbers.feeds)),
             "steps": numbers.optimisation.steps,
             "seed": numbers.optimisation.seed,
@@ -181,7 +181,7 @@ def _train(
     o, teachers = numbers.optimisation, {entry: _on_device(it, numbers, fabric) for entry, it in teachers.items()}
     feeds = [_feed(stage, chosen, feed, o.seed, fabric) for feed in usable(chosen, numbers.feeds)]
     student = build_student(
-        numbers.backbone, chosen.paths, fixed_count=o.fixed_count, maskable=bool(chosen.masking), seed=o.seed
+        numbers.trunk, chosen.paths, fixed_count=o.fixed_count, maskable=bool(chosen.masking), seed=o.seed
     )
     on_the_way = snapshots(unfinished, numbers)
     for file in on_the_way.values():

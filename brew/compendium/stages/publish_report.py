@@ -16,11 +16,11 @@ from brew.compendium import scales
 from brew.compendium.report import site
 from brew.compendium.report.claims import headline
 from brew.compendium.report.paper import TASKS
-from brew.compendium.report.provenance import commit, sha256
+from brew.compendium.report.provenance import commit
 from brew.compendium.report.site import ANSWER
 from brew.compendium.scales import MINIATURE
 from brew.compendium.settings import load
-from brew.files import ROOT, Layout
+from brew.files import ROOT, Layout, sha256
 
 _EARTH = (
     "the embedded miniature: a procedural Earth rendered from spectra and shapes, no real imagery. No number here can "

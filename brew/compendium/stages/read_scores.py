@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brew.compendium.report.comparison import Scored
-from brew.compendium.report.joint import Drawn, draws_of
+from brew.compendium.report.joint import Replicates, replicates_of
 from brew.compendium.report.paper import TASKS
 from brew.compendium.report.summary import is_primary, summarise
 from brew.compendium.stages import Stage
@@ -24,24 +24,26 @@ def all_scores(stage: Stage) -> list[Score]:
 
 
 def scored(stage: Stage) -> Scored:
-    """Primary scores with intervals recomputed from counts, all backbones on the same draws of test samples.
+    """Primary scores with intervals recomputed from counts, all backbones on the same replicates of test samples.
 
     Raises BrewError where the counts of a score are absent, or where backbones were tested on different samples.
     """
     rows = [score for score in all_scores(stage) if is_primary(score)]
     files: defaultdict[tuple[str, float], dict[tuple[str, int], Path]] = defaultdict(dict)
     for row in rows:
-        files[row.benchmark, row.labels][row.arm, row.seed] = _counts_file(stage, row)
+        files[row.benchmark, row.label_fraction][row.arm, row.seed] = _counts_file(stage, row)
     runs = {key: _runs(key[0], of_runs) for key, of_runs in files.items()}
-    draws = {
+    replicates = {
         key: {arm: np.mean(list(seeds.values()), axis=0) for arm, seeds in arms.items()} for key, arms in runs.items()
     }
-    return Scored(draws, summarise(rows, draws), labelled=_labelled(stage), runs=runs)
+    return Scored(replicates, summarise(rows, replicates), labelled=_labelled(stage), runs=runs)
 
 
 def counts_of(stage: Stage, benchmark: str) -> np.ndarray:
     """Confusion counts per test sample of the first backbone that was scored on it from all labels."""
-    rows = (row for row in all_scores(stage) if is_primary(row) and (row.benchmark, row.labels) == (benchmark, 1))
+    rows = (
+        row for row in all_scores(stage) if is_primary(row) and (row.benchmark, row.label_fraction) == (benchmark, 1)
+    )
     return read_counts(_counts_file(stage, next(rows)))[0]
 
 
@@ -49,12 +51,12 @@ def _labelled(stage: Stage) -> dict[tuple[str, float], int]:
     """Benchmark and share of its training labels -> how many samples they are."""
     files = [stage.layout.read(task) / "labelled.csv" for task in TASKS]
     rows = [row for file in files if file.exists() for row in pd.read_csv(file).itertuples(index=False)]
-    return {(row.benchmark, row.labels): row.samples for row in rows}
+    return {(row.benchmark, row.label_fraction): row.samples for row in rows}
 
 
 def _counts_file(stage: Stage, row: Score) -> Path:
     """Counts per test sample that the score comes from; of classification, the linear probe's."""
-    share = "" if row.labels == 1 else f"-{row.labels:g}"
+    share = "" if row.label_fraction == 1 else f"-{row.label_fraction:g}"
     stem = f"{row.benchmark}-{row.arm}-{row.seed}{share}"
     folder = stage.layout.read(row.task) / "counts"
     for file in (folder / f"{stem}.npz", folder / f"{stem}-linear.npz"):
@@ -63,15 +65,17 @@ def _counts_file(stage: Stage, row: Score) -> Path:
     raise BrewError(f"{folder} holds no counts {stem}; expected those of every score. Run its stage again")
 
 
-def _runs(benchmark: str, files: Mapping[tuple[str, int], Path]) -> dict[str, dict[int, Drawn]]:
-    """Backbone -> seed -> draws, all of the same test samples."""
+def _runs(benchmark: str, files: Mapping[tuple[str, int], Path]) -> dict[str, dict[int, Replicates]]:
+    """Backbone -> seed -> replicates, all of the same test samples."""
     found = {run: read_counts(file) for run, file in files.items()}
     if len({tuple(units) for _, units in found.values()}) > 1:
         raise BrewError(
             f"backbones of {benchmark} were tested on different samples; expected the same. Run its stage again"
         )
-    drawn = draws_of(BENCHMARKS[benchmark], {f"{arm} {seed}": counts for (arm, seed), (counts, _) in found.items()})
-    runs: defaultdict[str, dict[int, Drawn]] = defaultdict(dict)
+    drawn = replicates_of(
+        BENCHMARKS[benchmark], {f"{arm} {seed}": counts for (arm, seed), (counts, _) in found.items()}
+    )
+    runs: defaultdict[str, dict[int, Replicates]] = defaultdict(dict)
     for arm, seed in found:
         runs[arm][seed] = drawn[f"{arm} {seed}"]
     return runs

@@ -17,7 +17,6 @@ import pandas as pd
 import xarray as xr
 
 from brew.compendium.report.crowding import left_to_tables
-from brew.compendium.report.provenance import sha256
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stages import Stage, processes
 from brew.compendium.stages.prepare_teachers import ready_teacher
@@ -27,11 +26,11 @@ from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
 from brew.evaluation.benchmark_checks import check_benchmark
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Task
-from brew.evaluation.result_cache import Cell, CellResult, digest, run_cells, sources_digest
+from brew.evaluation.result_cache import CachedResult, Computation, cached_results, digest, sources_digest
 from brew.evaluation.scores import Run, Score, read_scores, write_counts, write_scores
 from brew.evaluation.splits import NAMES, Split, low_data, named_part
 from brew.evaluation.zoo import backbone
-from brew.files import ROOT
+from brew.files import ROOT, sha256
 from brew.models.student import Student, build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.sensors import PAPER_PATHS, PATHS, SENSORS
@@ -43,7 +42,7 @@ _SHORT = 12
 
 
 @dataclass(frozen=True)
-class Entrant:
+class ComparedModel:
     """A backbone that is compared.
 
     identity: the hash of what its features depend on. repetition: of its arm's pretraining, where the scale repeats
@@ -65,49 +64,49 @@ def benchmarks_of(stage: Stage, task: Task) -> list[Benchmark]:
     return [entry for entry in BENCHMARKS.values() if entry.task == task and stage.settings.data.offers(entry)]
 
 
-def entrants(stage: Stage, sensor: str | None = None) -> list[Entrant]:
+def compared_models(stage: Stage, sensor: str | None = None) -> list[ComparedModel]:
     """A random trunk, every arm that was run, the optical teacher itself, and the scale's backbones of others.
 
     A listed backbone that is the scale's teacher stands once, as the teacher; one whose weights are absent is left out,
     and so is one that cannot read images of `sensor`, where that is given (`brew.evaluation.zoo` says why).
     """
-    trunk = stage.settings.pretraining.backbone
-    found = [Entrant("random", trunk, partial(_random, trunk))]
+    trunk = stage.settings.pretraining.trunk
+    found = [ComparedModel("random", trunk, partial(_random, trunk))]
     runs = [(run, *arm_and_seed(run)) for run in stage.settings.arms]
     repeated = {arm for _, arm, repetition in runs if repetition}
     for run, arm, repetition in runs:
         file = stage.layout.read(f"pretrain/{run}") / "student.pt"
         if file.exists():
             own = repetition if arm in repeated else None
-            found.append(Entrant(arm, sha256(file), partial(_student, arm, file), own))
+            found.append(ComparedModel(arm, sha256(file), partial(_student, arm, file), own))
     with contextlib.suppress(TeacherUnavailable):
         teacher = ready_teacher(stage)
-        found.append(Entrant("teacher", _weights_hash(teacher), partial(_teacher, teacher)))
+        found.append(ComparedModel("teacher", _weights_hash(teacher), partial(_teacher, teacher)))
     if sensor is not None and SENSORS[sensor].path not in PAPER_PATHS:
         found = [each for each in found if reads(getattr(each.load(), "student", None), sensor)]
     listed = [backbone(name) for name in stage.settings.backbones if name != stage.settings.teacher]
     frozen = [entry for entry in listed if not entry.supervised and not entry.needs()]
     able = [entry for entry in frozen if sensor is None or not entry.lacking(sensor)]
-    return [*found, *(Entrant(entry.name, entry.identity(), entry.load) for entry in able)]
+    return [*found, *(ComparedModel(entry.name, entry.identity(), entry.load) for entry in able)]
 
 
-def distinct(found: Iterable[Entrant]) -> list[Entrant]:
+def distinct(found: Iterable[ComparedModel]) -> list[ComparedModel]:
     """One of each name, the first."""
     return list({each.name: each for each in reversed(list(found))}.values())[::-1]
 
 
-def shown_entrants(stage: Stage, sensor: str) -> list[Entrant]:
+def shown_models(stage: Stage, sensor: str) -> list[ComparedModel]:
     """What pictures of a sensor's images show: one of each name, less the arms that are left to the tables.
 
     Of images that no other arm reads, such as radar's, every arm is shown.
     """
-    found, left_out = distinct(entrants(stage, sensor)), left_to_tables(stage.settings)
+    found, left_out = distinct(compared_models(stage, sensor)), left_to_tables(stage.settings)
     kept = [each for each in found if each.name not in left_out]
     arms = {arm_and_seed(run)[0] for run in stage.settings.arms}
     return kept if any(each.name in arms for each in kept) else found
 
 
-def students(found: Iterable[Entrant]) -> list[Entrant]:
+def students(found: Iterable[ComparedModel]) -> list[ComparedModel]:
     """Those that can be fine-tuned; the others are compared frozen alone."""
     return [each for each in found if isinstance(each.load(), StudentBackbone)]
 
@@ -202,8 +201,8 @@ def with_labels(opened: Opened, split: Split, share: float, seed: int) -> Split:
     if len(part.train) < least:
         raise BrewError(
             f"benchmark {opened.benchmark.name!r}: {100 * share:g} % of its {len(split.train)} training samples are "
-            f"{len(part.train)}; expected at least {least}: raise `downstream.samples`, or leave that share out of "
-            "`downstream.labels`"
+            f"{len(part.train)}; expected at least {least}: raise `evaluation.samples`, or leave that share out of "
+            "`evaluation.label_fractions`"
         )
     return part
 
@@ -221,8 +220,8 @@ class Evaluation:
     identity: str
     seed: int
     settings: tuple[Any, ...]
-    compute: Callable[[], CellResult]
-    labels: float = 1.0
+    compute: Callable[[], CachedResult]
+    label_fraction: float = 1.0
     labelled: int | None = None
 
 
@@ -232,7 +231,7 @@ class Evaluated:
 
     benchmark: Benchmark
     run: Run
-    result: CellResult
+    result: CachedResult
     labelled: int | None = None
 
 
@@ -261,18 +260,18 @@ def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Ev
         settings = _plain([_as_json(part) for part in each.settings])
         store = _store_hash(stage, each.benchmark)
         shared = Run(
-            each.benchmark.name, each.benchmark.task, each.arm, each.seed, digest(settings)[:_SHORT], each.labels,
-            each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT],
+            each.benchmark.name, each.benchmark.task, each.arm, each.seed, digest(settings)[:_SHORT],
+            each.label_fraction, each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT],
         )  # fmt: skip
         key = {
-            "benchmark": _plain(asdict(each.benchmark)), "entrant": each.identity, "store": store, "seed": each.seed,
-            "labels": each.labels, "settings": settings, "code": code, "environment": environment,
+            "benchmark": _plain(asdict(each.benchmark)), "model": each.identity, "store": store, "seed": each.seed,
+            "label_fraction": each.label_fraction, "settings": settings, "code": code, "environment": environment,
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{shared.name}"
         # Cells of one backbone on one benchmark share its features.
-        cells.append(Cell(name, key, each.compute, (each.benchmark.name, each.identity)))
+        cells.append(Computation(name, key, each.compute, (each.benchmark.name, each.identity)))
         planned[name] = (each, shared)
-    results = run_cells(cells, processes=processes())
+    results = cached_results(cells, processes=processes())
     return [Evaluated(each.benchmark, shared, results[name], each.labelled) for name, (each, shared) in planned.items()]
 
 
@@ -311,9 +310,11 @@ def keep(
     Also how many samples each share of the labels is.
     """
     folder = stage.layout.write(task)
-    sizes = {(each.benchmark.name, each.run.labels): each.labelled for each in evaluated if each.labelled is not None}
-    rows = [(benchmark, labels, samples) for (benchmark, labels), samples in sizes.items()]
-    pd.DataFrame(rows, columns=["benchmark", "labels", "samples"]).to_csv(folder / "labelled.csv", index=False)
+    sizes = {
+        (each.benchmark.name, each.run.label_fraction): each.labelled for each in evaluated if each.labelled is not None
+    }
+    rows = [(benchmark, fraction, samples) for (benchmark, fraction), samples in sizes.items()]
+    pd.DataFrame(rows, columns=["benchmark", "label_fraction", "samples"]).to_csv(folder / "labelled.csv", index=False)
     (folder / "scores.csv").unlink(missing_ok=True)
     write_scores(folder / "scores.csv", scores)
     for name, (values, units) in counts.items():
@@ -328,7 +329,7 @@ def primary(stage: Stage, task: Task) -> pd.DataFrame:
             interval = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
             rows.append({
                 "benchmark": score.benchmark, "metric": score.metric, "backbone": score.arm, "seed": score.seed,
-                "labels": f"{100 * score.labels:g} %",
+                "label fraction": f"{100 * score.label_fraction:g} %",
                 "score": f"{100 * score.value:.1f}", "95 % over test": interval, "n": f"{score.n} {score.unit}s",
             })  # fmt: skip
     return pd.DataFrame(rows)

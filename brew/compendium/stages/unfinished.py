@@ -7,8 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from brew.compendium.report.provenance import sha256
-from brew.files import ROOT, SCRATCH
+from brew.files import ROOT, SCRATCH, sha256
 
 #: The code that training runs.
 _CODE = ("data", "losses", "models", "pretraining", "views", "randomness.py", "sensors.py")

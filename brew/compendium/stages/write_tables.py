@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from brew.compendium.report import ablation
-from brew.compendium.report.chance import beside_chance, chance_draws
+from brew.compendium.report.chance import beside_chance, chance_replicates
 from brew.compendium.report.claims import counted, found_scores, headline, ledger, obtain, read_claims
 from brew.compendium.report.comparison import Scored, average_scores, low_data_table, rank_table, task_table
 from brew.compendium.report.formatting import bold, brackets, leaves_out_zero, signed
@@ -76,19 +76,19 @@ def ranks(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | Non
     absent = [name for name in names if name not in ranked]
     caption = (
         f"Average ranks over {', '.join(ranked)}; 1 is the best, ties share their ranks. The interval is made by "
-        "ranking anew within each of 2000 bootstrap draws of the test samples, drawn jointly for all backbones, seeds "
-        "averaged: it says how firm an order is on these benchmarks, nothing about others."
+        "ranking anew within each of 2000 bootstrap replicates of the test samples, drawn jointly for all backbones, "
+        "seeds averaged: it says how firm an order is on these benchmarks, nothing about others."
         + (f" Not run, so not ranked: {', '.join(absent)}." if absent else "")
     )
     return _write(stage, "paper-ranks" if paper else "ranks", table, caption)
 
 
 def differences(stage: Stage, here: Scored) -> pd.DataFrame:
-    """Every backbone less the reference, on paired draws."""
+    """Every backbone less the reference, on paired replicates."""
     caption = (
         f"Primary score of every backbone less that of {label(REFERENCE)}, in points, with the 95 % interval of the "
-        "paired difference: both on the same draws of test samples, averaged over the seeds that both have, or over "
-        "all where there is no decoder on features. Bold: the interval leaves out 0."
+        "paired difference: both on the same replicates of test samples, averaged over the seeds that both have, or "
+        "over all where there is no decoder on features. Bold: the interval leaves out 0."
     )
     return _write(stage, "differences", difference_table(here, REFERENCE, benchmarks_in(here.summary)), caption)
 
@@ -120,11 +120,11 @@ def gains(stage: Stage, here: Scored) -> pd.DataFrame:
     caption = (
         f"Gain of every arm over what learns without an optical teacher ({references}), in points, in the mean over "
         "the optical and over the multispectral benchmarks of this scale, and the seeds that both were pretrained "
-        "with. Two doubts, apart: over test samples, the 95 % interval of the difference on the same bootstrap draws, "
-        "these seeds averaged; over seeds, Student's 95 % interval of the differences of paired seeds of pretraining, "
-        "and the smallest true difference that so many seeds would detect four times out of five. With one seed a "
-        f"gain is {EXPLORATORY}. Bold: the interval leaves out 0; nothing is corrected for the number of comparisons. "
-        "Arms that were not run stand in the ablation alone."
+        "with. Two doubts, apart: over test samples, the 95 % interval of the difference on the same bootstrap "
+        "replicates, these seeds averaged; over seeds, Student's 95 % interval of the differences of paired seeds of "
+        "pretraining, and the smallest true difference that so many seeds would detect four times out of five. With "
+        f"one seed a gain is {EXPLORATORY}. Bold: the interval leaves out 0; nothing is corrected for the number of "
+        "comparisons. Arms that were not run stand in the ablation alone."
     )
     return _write(stage, "gains", table, caption)
 
@@ -153,7 +153,7 @@ def teachers(stage: Stage, here: Scored) -> pd.DataFrame | None:
     absent = "; ".join(each.title for each in ablation.CONTRASTS if each not in run)
     caption = (
         f"What each teacher brings, in points, by what tells a benchmark's classes apart. {brought}. The 95 % "
-        "interval is over test samples, on the same draws; where both arms were pretrained several times, one "
+        "interval is over test samples, on the same replicates; where both arms were pretrained several times, one "
         f"seeds follows, else a difference is {EXPLORATORY}. Bold: the interval leaves out 0."
         + (f" Not run: {absent}." if absent else "")
     )
@@ -260,7 +260,7 @@ def low_data(stage: Stage, here: Scored, paper: bool = False) -> pd.DataFrame | 
 
 def needs(stage: Stage, here: Scored) -> pd.DataFrame:
     """What the cells need that were not run, weights and data, and what no run of a backbone could be compared on."""
-    run = {name for draws in here.draws.values() for name in draws}
+    run = {name for replicates in here.replicates.values() for name in replicates}
     run |= {stage.settings.teacher} if "teacher" in run else set()  # it stands there under that name
     weights = [(label(name), "weights", FOREIGN[name].needs() or _LISTED) for name in in_order(set(FOREIGN) - run)]
     bands = [
@@ -276,7 +276,7 @@ def needs(stage: Stage, here: Scored) -> pd.DataFrame:
 
 def change_by_city(stage: Stage) -> pd.DataFrame | None:
     """F1 of OSCD for every test city, pooled with and without saclay_w, and the mean over cities; None without OSCD."""
-    rows = [score for score in all_scores(stage) if score.benchmark == "oscd" and score.labels == 1]
+    rows = [score for score in all_scores(stage) if score.benchmark == "oscd" and score.label_fraction == 1]
     if not rows:
         return None
     frame = pd.DataFrame(
@@ -310,7 +310,7 @@ def radar(stage: Stage, here: Scored) -> pd.DataFrame | None:
     """What is learned of radar, beside chance and the untrained trunk; None where no radar was scored."""
     parts = []
     for name in (each for each in benchmarks_in(here.summary) if BENCHMARKS[each].modality == "radar"):
-        guesses = chance_draws(BENCHMARKS[name], counts_of(stage, name))
+        guesses = chance_replicates(BENCHMARKS[name], counts_of(stage, name))
         part = beside_chance(here.of(name), guesses, here.spread(name))
         part.insert(0, "benchmark", name)
         parts.append(part)
@@ -319,7 +319,7 @@ def radar(stage: Stage, here: Scored) -> pd.DataFrame | None:
     caption = (
         "Radar: test score of a decoder on frozen features, beside a map that guesses from the classes' frequencies in "
         "the test and beside the untrained trunk. In brackets 95 % intervals over test samples, of differences on the "
-        "same draws, decoder seeds averaged. Bold: the interval leaves out 0. What a linear reading finds in the "
+        "same replicates, decoder seeds averaged. Bold: the interval leaves out 0. What a linear reading finds in the "
         "features stands in the table of progress."
     )
     return _write(stage, "radar", pd.concat(parts, ignore_index=True), caption)

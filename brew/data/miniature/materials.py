@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 
 #: Wavelengths, in um, over which the curves mean anything.
 VALID_UM = (0.35, 2.5)
@@ -182,7 +182,7 @@ def reflectance(
     Raises BrewError for an unknown material, wavelengths outside `VALID_UM`, or a state outside [0, 1].
     """
     if material not in MATERIALS:
-        raise BrewError(f"material {material!r} is unknown; {nearest(material, tuple(MATERIALS))}")
+        raise unknown("material", material, MATERIALS)
     for name, value in (("vigour", vigour), ("moisture", moisture)):
         if not 0 <= value <= 1:
             raise BrewError(f"{name} is {value}; expected a number in [0, 1]")

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from brew import randomness
 from brew.data.miniature import backscatter, materials
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 from brew.sensors import SENSORS
 
 #: Legend of `materials`.
@@ -186,7 +186,7 @@ def render(
 def _check(ids: Tensor, products: Sequence[str], size: int, ratio: int, dates: int) -> None:
     for name in products:
         if name not in PRODUCTS:
-            raise BrewError(f"product {name!r} is unknown; {nearest(name, PRODUCTS)}")
+            raise unknown("product", name, PRODUCTS)
     if ids.dtype != torch.int64 or ids.ndim != 1 or len(ids) == 0:
         raise BrewError(
             f"ids are {ids.dtype} of shape {tuple(ids.shape)}; expected at least one int64 in one dimension"

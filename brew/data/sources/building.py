@@ -25,7 +25,6 @@ import json
 import os
 import shutil
 import sys
-import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
@@ -55,6 +54,7 @@ from brew.data.sources.geotiff import (
 )
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError
+from brew.files import replacing
 
 #: Changes whenever the same files would be read into other pixels: older parts are then read again.
 _FORMAT = "brew-part/1"
@@ -318,10 +318,8 @@ class _Part:
     def write(self, scene: Scene, made_from: dict[str, Any]) -> None:
         record = {"made from": made_from, "split": scene.split, "hash": scene.hash, "grid": scene.grid}
         # Dask may have lost sight of a worker that still runs, and ask another for the same scene.
-        partial_file = self.file.with_suffix(f".{uuid.uuid4().hex}")
-        with partial_file.open("wb") as file:
+        with replacing(self.file) as partial, partial.open("wb") as file:
             np.savez(file, values=scene.values, record=np.array(json.dumps(record)))
-        os.replace(partial_file, self.file)
 
     def is_made_from(self, made_from: dict[str, Any]) -> bool:
         return self.file.is_file() and self._load("record")["made from"] == made_from

@@ -32,7 +32,7 @@ from brew.data.sources import (
     treesatai,
 )
 from brew.data.store import IMAGES, Variable, write_store
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 from brew.files import DATA, real_data
 
 
@@ -281,7 +281,7 @@ SOURCES: dict[str, Source] = {
 def source(name: str) -> Source:
     """The source of that name; BrewError with the nearest known one where there is none."""
     if name not in SOURCES:
-        raise BrewError(f"source {name!r} is unknown; {nearest(name, tuple(SOURCES))}")
+        raise unknown("source", name, SOURCES)
     return SOURCES[name]
 
 

@@ -37,7 +37,7 @@ from brew.data.rasters import (
 )
 from brew.data.store import Variable, write_store
 from brew.data.tiles import tile_corners
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, nearest, unknown
 from brew.sensors import SENSORS, SENTINEL2_BANDS
 
 _BANDS = SENSORS["sentinel2"].band_names
@@ -369,7 +369,7 @@ def bands_of_table(settings: GeotiffSettings) -> Iterator[BandFile]:
 
 def _check_split(settings: GeotiffSettings) -> None:
     if settings.split not in _SPLITS:
-        raise BrewError(f"split {settings.split!r} is unknown; {nearest(settings.split, _SPLITS)}")
+        raise unknown("split", settings.split, _SPLITS)
 
 
 def _rows(table: Path) -> list[dict[str, Any]]:

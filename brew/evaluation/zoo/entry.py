@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from torch import nn
 
 from brew.evaluation.backbones import Backbone
-from brew.evaluation.result_cache import digest, file_digest, sources_digest
+from brew.evaluation.result_cache import digest, sources_digest
 from brew.evaluation.zoo.contract import Contract
 from brew.evaluation.zoo.tapped import Architecture, TappedBackbone
 from brew.evaluation.zoo.weights import BackboneUnavailable, Weights
+from brew.files import sha256
 from brew.sensors import SENSORS
 
 
@@ -60,7 +61,7 @@ class BackboneEntry:
 
     def identity(self) -> str:
         """The hash of its weights, its contract and the code that reads it."""
-        weights = file_digest(self.weights.file()) if self.weights else ""
+        weights = sha256(self.weights.file()) if self.weights else ""
         return digest([self.name, weights, asdict(self.contract), sources_digest(*self.code)])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
 from brew.evaluation.backbones import Backbone, BandStatistics, StudentBackbone, TeacherBackbone
 from brew.evaluation.zoo import networks
 from brew.evaluation.zoo.contract import Contract, Inputs
@@ -215,5 +215,5 @@ BACKBONES: dict[str, BackboneEntry] = {
 def backbone(name: str) -> BackboneEntry:
     """The backbone of that name; BrewError with the nearest known one where there is none."""
     if name not in BACKBONES:
-        raise BrewError(f"backbone {name!r} is unknown; {nearest(name, tuple(BACKBONES))}")
+        raise unknown("backbone", name, BACKBONES)
     return BACKBONES[name]

@@ -58,7 +58,7 @@ def test_gains_are_stated_against_every_reference_with_both_doubts():
     assert set(table["less"]) == {"ms-only"}, "the other references were not run"
     assert table["arm"].tolist() == [arm for arm in ARMS if arm in ("deo", "masked")]
     deo = line(table, arm="deo", less="ms-only")
-    assert deo["optical, over test samples"] == "**+12.0 [+12.0, +12.0]**", "both are on the same draws"
+    assert deo["optical, over test samples"] == "**+12.0 [+12.0, +12.0]**", "both are on the same replicates"
     assert deo["optical, over seeds"] == "+12.0 [-13.4, +37.4], 2 seeds could detect 32.7"
     assert line(table, arm="masked", less="ms-only")["multispectral, over seeds"] == EXPLORATORY
     words = in_words(arm_gains(SCORED, NAMES))
@@ -78,11 +78,11 @@ def test_a_gain_is_bold_where_its_interval_leaves_out_0_as_printed():
 
 def test_gains_from_few_labels_are_over_what_was_scored_from_them():
     assert few_labels_gains_table(SCORED, NAMES).empty
-    few = SCORED.summary[SCORED.summary["benchmark"] == "roofs"].assign(labels=0.1)
-    draws, runs = (each | {("roofs", 0.1): each["roofs", 1.0]} for each in (SCORED.draws, SCORED.runs))
-    here = Scored(draws, pd.concat([SCORED.summary, few]), labelled={("roofs", 0.1): 1}, runs=runs)
+    few = SCORED.summary[SCORED.summary["benchmark"] == "roofs"].assign(label_fraction=0.1)
+    replicates, runs = (each | {("roofs", 0.1): each["roofs", 1.0]} for each in (SCORED.replicates, SCORED.runs))
+    here = Scored(replicates, pd.concat([SCORED.summary, few]), labelled={("roofs", 0.1): 1}, runs=runs)
     table = few_labels_gains_table(here, NAMES)
-    assert set(table["labels"]) == {"10 %"} and set(table["labelled samples"]) == {"roofs 1"}
+    assert set(table["label fraction"]) == {"10 %"} and set(table["labelled samples"]) == {"roofs 1"}
     assert set(table["multispectral, over test samples"]) == {NOT_RUN}, "crops has no such share"
     columns = ["arm", "less", "optical, over test samples", "optical, over seeds"]
     pd.testing.assert_frame_equal(table[columns], gains_table(arm_gains(SCORED, NAMES))[columns])

@@ -56,7 +56,7 @@ def test_an_answer_is_its_report_s(scale):
     ("scale", "labels", "kinds"), [("study", "10 %", ("optical", "multispectral")), ("real", "5 %", ("optical",))]
 )
 def test_gains_from_few_labels_that_it_names_stand_in_the_table(scale, labels, kinds):
-    few = table(scale, "low-data-gains").set_index(["labels", "arm", "less"])
+    few = table(scale, "low-data-gains").set_index(["label fraction", "arm", "less"])
     for less in ("ms-only", "ms+optical-path"):
         for kind in kinds:
             assert few.loc[(labels, "deo", less), f"{kind}, over seeds"].split(f", {SCALES[scale][1]} seeds")[0] in (

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from brew.compendium.report.chance import beside_chance, by_frequency, chance_draws, commonest
+from brew.compendium.report.chance import beside_chance, by_frequency, chance_replicates, commonest
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.metrics import iou_macro
 
@@ -36,10 +36,10 @@ def test_two_even_classes_have_known_scores():
 
 def test_backbones_stand_beside_guesses_and_the_untrained_trunk():
     counts = np.stack([np.eye(4, dtype=int) * 60 + np.ones((4, 4), dtype=int) * 10] * 8)
-    guesses = chance_draws(BENCHMARKS["roofs"], counts)
-    draws = {"random": np.full(2001, 40.0), "deo+sar": np.linspace(49, 51, 2001)}
-    draws["deo+sar"][0] = 50.0
-    table = beside_chance(draws, guesses, {"random": 0.5}).set_index("backbone")
+    guesses = chance_replicates(BENCHMARKS["roofs"], counts)
+    replicates = {"random": np.full(2001, 40.0), "deo+sar": np.linspace(49, 51, 2001)}
+    replicates["deo+sar"][0] = 50.0
+    table = beside_chance(replicates, guesses, {"random": 0.5}).set_index("backbone")
     assert table.index.tolist() == [
         "commonest class", "classes drawn by frequency", "random trunk", "DEO with a radar teacher"
     ]  # fmt: skip

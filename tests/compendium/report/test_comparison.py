@@ -26,23 +26,24 @@ CLAIMS = read_claims()
 SPREAD = np.linspace(-2, 2, 41)
 
 
-def draws(centre: float) -> np.ndarray:
-    """A score and draws of it within two points; two of these differ by a constant."""
+def replicates(centre: float) -> np.ndarray:
+    """A score and replicates of it within two points; two of these differ by a constant."""
     return np.concatenate([[centre], centre + SPREAD])
 
 
-def score(benchmark="oscd", arm="deo", seed=0, labels=1.0, value=0.4, metric="f1", subset="all"):
+def score(benchmark="oscd", arm="deo", seed=0, label_fraction=1.0, value=0.4, metric="f1", subset="all"):
     return Score(
-        benchmark, "change", arm, seed, labels, metric, subset, value, value - 0.1, value + 0.1, "scene", 10, "s", "m",
-        "d", "e",
+        benchmark, "change", arm, seed, label_fraction, metric, subset, value, value - 0.1, value + 0.1,
+        "scene", 10, "s", "m", "d", "e",
     )  # fmt: skip
 
 
 def measured(*rows, **more):
-    """Scores with draws around their means."""
-    keys = {(row.benchmark, row.labels) for row in rows}
+    """Scores with replicates around their means."""
+    keys = {(row.benchmark, row.label_fraction) for row in rows}
     drawn = {
-        key: {row.arm: draws(100 * row.value) for row in rows if (row.benchmark, row.labels) == key} for key in keys
+        key: {row.arm: replicates(100 * row.value) for row in rows if (row.benchmark, row.label_fraction) == key}
+        for key in keys
     }
     return Scored(drawn, summarise(rows, drawn), **more)
 
@@ -54,9 +55,9 @@ def full(**benchmarks):
 OSCD = [score(), score(seed=1, value=0.42), score(arm="random"), score(arm="cva"), score(arm="teacher")]
 SCORED = Scored(
     full(
-        roofs={"random": draws(20), "deo": draws(30), "teacher": draws(25)},
-        crops={"random": draws(40), "deo": draws(30), "teacher": draws(25)},
-        oscd={"random": draws(35), "deo": draws(40), "teacher": draws(10), "cva": draws(45)},
+        roofs={"random": replicates(20), "deo": replicates(30), "teacher": replicates(25)},
+        crops={"random": replicates(40), "deo": replicates(30), "teacher": replicates(25)},
+        oscd={"random": replicates(35), "deo": replicates(40), "teacher": replicates(10), "cva": replicates(45)},
     ),
     measured(*OSCD).summary,
     CLAIMS,
@@ -71,18 +72,19 @@ def cells(table: pd.DataFrame, backbone: str) -> dict[str, str]:
 
 def test_seeds_are_averaged_and_their_deviation_is_apart_from_the_interval():
     rows = [score(value=0.4), score(seed=1, value=0.5)]
-    (row,) = summarise(rows, {("oscd", 1.0): {"deo": draws(45)}}).to_dict("records")
+    (row,) = summarise(rows, {("oscd", 1.0): {"deo": replicates(45)}}).to_dict("records")
     assert (row["score"], row["seeds"], row["values"]) == (pytest.approx(45), 2, pytest.approx((40, 50)))
     assert row["spread"] == pytest.approx(np.std([40, 50], ddof=1))
-    assert (row["low"], row["high"]) == pytest.approx(interval(draws(45)))
+    assert (row["low"], row["high"]) == pytest.approx(interval(replicates(45)))
     assert math.isnan(measured(score()).summary.loc[0, "spread"])
 
 
 def test_the_primary_score_is_the_declared_metric_of_the_whole_test():
-    assert [is_primary(each) for each in (score(), score(labels=0.1), score(metric="iou"), score(subset="rio"))] == [
+    every = (score(), score(label_fraction=0.1), score(metric="iou"), score(subset="rio"))
+    assert [is_primary(each) for each in every] == [
         True, True, False, False,
     ]  # fmt: skip
-    assert measured(score(labels=0.1), score()).summary["labels"].tolist() == [1.0, 0.1]
+    assert measured(score(label_fraction=0.1), score()).summary["label_fraction"].tolist() == [1.0, 0.1]
     assert summarise([], {}).empty
 
 
@@ -132,7 +134,7 @@ def test_what_cannot_read_a_sensor_is_not_comparable(backbone, sensor, found):
 
 
 def test_few_labels_stand_beside_all_of_them():
-    rows = [score(), score(labels=0.1, value=0.3), score(arm="random"), score("new-sites")]
+    rows = [score(), score(label_fraction=0.1, value=0.3), score(arm="random"), score("new-sites")]
     here = measured(*rows, claims=CLAIMS)
     table = low_data_table(here, ["oscd", "new-sites"])
     assert list(table.columns) == ["benchmark", "backbone", "100 %", "10 %"]
@@ -147,7 +149,7 @@ def test_few_labels_stand_beside_all_of_them():
 
 def test_an_average_that_was_run_whole_answers_claims_about_it():
     group = AVERAGES["avg(LEVIR,OSCD)"]
-    drawn = full(levir_cd={"deo-swin-b": draws(91)}, oscd={"deo-swin-b": draws(61), "deo": draws(40)})
+    drawn = full(levir_cd={"deo-swin-b": replicates(91)}, oscd={"deo-swin-b": replicates(61), "deo": replicates(40)})
     both = Scored(drawn, SCORED.summary)
     ((found, ours),) = average_scores(both, paper_benchmarks(), [group, Group("classification")])
     assert (found, ours.backbone, ours.score) == (group, "deo-swin-b", 76.0)

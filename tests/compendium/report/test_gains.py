@@ -25,16 +25,16 @@ def rows(arm: str, values: dict[int, float], benchmark: str = "roofs", models: d
 
 
 def scored(*parts) -> Scored:
-    """With draws that lie up to a point on either side of each run's score."""
+    """With replicates that lie up to a point on either side of each run's score."""
     flat = [row for part in parts for row in part]
     runs = {}
     for row in flat:
         seeds = runs.setdefault((row.benchmark, 1.0), {}).setdefault(row.arm, {})
         seeds[row.seed] = 100 * row.value + np.array([0, *np.linspace(-1, 1, 41)])
-    draws = {
+    replicates = {
         key: {arm: np.mean([*seeds.values()], axis=0) for arm, seeds in arms.items()} for key, arms in runs.items()
     }
-    return Scored(draws, summarise(flat, draws), runs=runs)
+    return Scored(replicates, summarise(flat, replicates), runs=runs)
 
 
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=6))
@@ -66,7 +66,9 @@ def test_an_arm_of_one_seed_is_held_against_the_same_seed():
 def test_decoder_seeds_of_one_model_are_one_pretraining():
     one_model = dict.fromkeys(range(3), "deo")
     here = scored(rows("deo", {0: 0.5, 1: 0.6, 2: 0.7}, models=one_model), rows("ms-only", {0: 0.4, 1: 0.4, 2: 0.4}))
-    assert {seed: draws[0] for seed, draws in by_seed(here, ["roofs"], "deo").items()} == {0: pytest.approx(60)}
+    assert {seed: replicates[0] for seed, replicates in by_seed(here, ["roofs"], "deo").items()} == {
+        0: pytest.approx(60)
+    }
     found = gain(here, ["roofs"], "deo", "ms-only")
     assert found.exploratory and math.isnan(found.over_seeds.low) and found.over_seeds.seeds == 1
 
@@ -77,7 +79,7 @@ def test_a_group_is_averaged_within_each_seed():
         rows("ms-only", {0: 0.5, 1: 0.7}),
     )  # fmt: skip
     found = by_seed(here, ["roofs", "new-sites-rgb"], "deo")
-    assert {seed: draws[0] for seed, draws in found.items()} == {0: pytest.approx(30), 1: pytest.approx(45)}
+    assert {seed: replicates[0] for seed, replicates in found.items()} == {0: pytest.approx(30), 1: pytest.approx(45)}
     assert gain(here, ["roofs", "new-sites-rgb"], "deo", "ms-only") is None, "the reference lacks one of them"
     assert gain(here, [], "deo", "ms-only") is None and by_seed(here, [], "deo") == {}
 

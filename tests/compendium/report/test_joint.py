@@ -1,4 +1,4 @@
-"""Bold, averages and ranks come from paired draws: nothing is emphasised that test samples alone could turn round."""
+"""Bold, averages and ranks come from paired replicates: nothing stands out that test samples alone could turn round."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from brew.compendium.report.joint import average, average_ranks, differs, draws_of, interval, leader, ranks
+from brew.compendium.report.joint import average, average_ranks, differs, interval, leader, ranks, replicates_of
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.metrics import f1_binary
 from brew.evaluation.statistics import paired_difference
@@ -23,15 +23,15 @@ def counts(accuracy: float, seed: int = 0, units: int = 60) -> np.ndarray:
 
 def test_a_difference_is_that_of_the_paired_bootstrap():
     one, other = counts(0.8, 1), counts(0.7, 3)
-    draws = draws_of(BENCHMARKS["new-sites"], {"one": one, "other": other})
+    replicates = replicates_of(BENCHMARKS["new-sites"], {"one": one, "other": other})
     expected = paired_difference(one, other, f1_binary)
-    assert interval(draws["one"] - draws["other"]) == pytest.approx((100 * expected.low, 100 * expected.high))
-    assert draws["one"][0] - draws["other"][0] == pytest.approx(100 * expected.value)
+    assert interval(replicates["one"] - replicates["other"]) == pytest.approx((100 * expected.low, 100 * expected.high))
+    assert replicates["one"][0] - replicates["other"][0] == pytest.approx(100 * expected.value)
 
 
 def test_the_best_leads_only_beyond_the_interval_of_the_difference():
-    close = draws_of(BENCHMARKS["new-sites"], {"one": counts(0.8, 1), "same": counts(0.8, 2)})
-    clear = draws_of(BENCHMARKS["new-sites"], {"one": counts(0.8, 1), "worse": counts(0.6, 2)})
+    close = replicates_of(BENCHMARKS["new-sites"], {"one": counts(0.8, 1), "same": counts(0.8, 2)})
+    clear = replicates_of(BENCHMARKS["new-sites"], {"one": counts(0.8, 1), "worse": counts(0.6, 2)})
     assert leader(close) is None and leader(clear) == "one"
     assert leader({**close, "worse": clear["worse"]}) is None, "one of the others is within the interval"
     assert leader({"alone": close["one"]}) is None
@@ -39,11 +39,14 @@ def test_the_best_leads_only_beyond_the_interval_of_the_difference():
 
 @given(DRAWS)
 def test_a_leader_differs_from_every_other_and_nobody_leads_a_tie(values):
-    draws = dict(zip(NAMES, values, strict=True))
-    best = leader(draws)
+    replicates = dict(zip(NAMES, values, strict=True))
+    best = leader(replicates)
     if best is not None:
         others = [name for name in NAMES if name != best]
-        assert all(draws[best][0] >= draws[name][0] and differs(draws[best], draws[name]) for name in others)
+        assert all(
+            replicates[best][0] >= replicates[name][0] and differs(replicates[best], replicates[name])
+            for name in others
+        )
     assert leader({"a": values[0], "b": values[0]}) is None
 
 
@@ -59,6 +62,6 @@ def test_ranks_are_shared_in_ties_and_add_up(values):
 def test_averages_hold_those_that_were_scored_everywhere():
     one = {name: np.array([score, score]) for name, score in {"a": 3.0, "b": 2.0, "c": 1.0}.items()}
     two = {name: np.array([score, score]) for name, score in {"a": 1.0, "c": 5.0}.items()}
-    assert {name: draws[0] for name, draws in average([one, two]).items()} == {"a": 2.0, "c": 3.0}
-    assert {name: draws[0] for name, draws in average_ranks([one, two]).items()} == {"a": 1.5, "c": 1.5}
+    assert {name: replicates[0] for name, replicates in average([one, two]).items()} == {"a": 2.0, "c": 3.0}
+    assert {name: replicates[0] for name, replicates in average_ranks([one, two]).items()} == {"a": 1.5, "c": 1.5}
     assert average([]) == average_ranks([]) == {}

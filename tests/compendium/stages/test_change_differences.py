@@ -8,7 +8,7 @@ import pytest
 from brew import files
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage, evaluate_change
-from brew.compendium.stages.task_stage import Entrant
+from brew.compendium.stages.task_stage import ComparedModel
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.scores import write_counts
 from brew.files import Layout
@@ -17,16 +17,16 @@ from brew.files import Layout
 F1 = {"ms-only": {0: 0.8, 1: 0.4}, "masked": {0: 0.9}, "cva": {0: 0.3}, "fc-siam-diff": {0: 0.5}}
 
 
-def entrant(name: str, repetition: int | None) -> Entrant:
-    return Entrant(name, f"{name}-{repetition}", lambda: pytest.fail("no backbone is needed"), repetition)
+def compared(name: str, repetition: int | None) -> ComparedModel:
+    return ComparedModel(name, f"{name}-{repetition}", lambda: pytest.fail("no backbone is needed"), repetition)
 
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(files, "REPORTS", tmp_path)
     monkeypatch.setattr(evaluate_change, "benchmarks_of", lambda stage, task: [BENCHMARKS["oscd"]])
-    found = [entrant("ms-only", 0), entrant("ms-only", 1), entrant("masked", None)]
-    monkeypatch.setattr(evaluate_change, "entrants", lambda stage, sensor: found)
+    found = [compared("ms-only", 0), compared("ms-only", 1), compared("masked", None)]
+    monkeypatch.setattr(evaluate_change, "compared_models", lambda stage, sensor: found)
     stage = Stage(load("real"), Layout("real"))
     for name, seeds in F1.items():
         for seed, value in seeds.items():

@@ -13,7 +13,7 @@ from brew import files
 from brew.compendium.report.style import caption_of, label
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage, compare_representations, draw_representations, write_tables
-from brew.compendium.stages.task_stage import Entrant
+from brew.compendium.stages.task_stage import ComparedModel
 from brew.errors import BrewError
 from brew.evaluation.backbones import BandStatistics, StudentBackbone
 from brew.files import Layout
@@ -29,11 +29,11 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(compare_representations, "_images", lambda stage: (images[:12], images[12:]))
     students = {name: StudentBackbone(name, build_student("swin-nano", seed=1)) for name in ("random", "deo", "other")}
     compared = [
-        Entrant("random", "", partial(students.get, "random")),
-        Entrant("other", "", partial(students.get, "other")),
-        *(Entrant("deo", "", partial(students.get, "deo"), repetition) for repetition in (0, 1)),
+        ComparedModel("random", "", partial(students.get, "random")),
+        ComparedModel("other", "", partial(students.get, "other")),
+        *(ComparedModel("deo", "", partial(students.get, "deo"), repetition) for repetition in (0, 1)),
     ]
-    monkeypatch.setattr(compare_representations, "entrants", lambda stage: compared)
+    monkeypatch.setattr(compare_representations, "compared_models", lambda stage: compared)
     teacher = TEACHERS["miniature"].build(random=True)
     monkeypatch.setattr(compare_representations, "ready_teacher", lambda stage, name: teacher)
     return found
@@ -77,11 +77,11 @@ def stage_of(stage: Stage, monkeypatch: pytest.MonkeyPatch, *arms: str) -> Stage
     """The stage with two seeds of each arm, every run another untrained student."""
     runs = [(arm, seed) for arm in arms for seed in (0, 1)]
     students = [StudentBackbone(arm, build_student("swin-nano", seed=place)) for place, (arm, _) in enumerate(runs)]
-    entrants = [
-        Entrant(arm, "", lambda student=student: student, seed)
+    compared_models = [
+        ComparedModel(arm, "", lambda student=student: student, seed)
         for (arm, seed), student in zip(runs, students, strict=True)
     ]
-    monkeypatch.setattr(compare_representations, "entrants", lambda stage: entrants)
+    monkeypatch.setattr(compare_representations, "compared_models", lambda stage: compared_models)
     names = tuple(f"{arm}-seed{seed}" if seed else arm for arm, seed in runs)
     changed = replace(stage, settings=replace(stage.settings, arms=names))
     compare_representations.compute(changed)

@@ -47,14 +47,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return found
 
 
-def keep(stage: Stage, benchmark: str, arm: str, seed: int = 0, labels: float = 1.0) -> None:
+def keep(stage: Stage, benchmark: str, arm: str, seed: int = 0, label_fraction: float = 1.0) -> None:
     classes = CLASSES[benchmark]
     right = np.random.default_rng(seed).binomial(100, ARMS.get(arm, 0.5), 8)
     counts = np.stack(
         [np.eye(classes, dtype=int) * hits + np.roll(np.eye(classes, dtype=int), 1) * (100 - hits) for hits in right]
     )
     folder = stage.layout.write("segmentation")
-    run = Run(benchmark, "segmentation", arm, seed, "abc", labels, model=f"m{seed}")
+    run = Run(benchmark, "segmentation", arm, seed, "abc", label_fraction, model=f"m{seed}")
     write_scores(folder / "scores.csv", scores_of(run, counts, ("iou_macro",)))
     write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
 
@@ -122,8 +122,8 @@ def test_of_many_arms_pictures_show_those_that_were_repeated(stage: Stage) -> No
 def test_from_few_labels_pictures_show_the_repeated_arms_or_all_where_none_was(stage: Stage) -> None:
     crowded = replace(stage, settings=replace(stage.settings, arms=(*ARM_NAMES, "class-token-seed1")))
     for benchmark in CLASSES:
-        keep(stage, benchmark, "deo", labels=0.1)
-    keep(stage, "crops", "class-token", labels=0.1)
+        keep(stage, benchmark, "deo", label_fraction=0.1)
+    keep(stage, "crops", "class-token", label_fraction=0.1)
     figure = draw_figures.low_data(crowded)
     assert figure is not None
     drawn = {axis.get_title(): axis.get_legend_handles_labels()[1] for axis in figure.axes}

@@ -34,7 +34,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def _names(stage: Stage, sensor: str | None = None, **changes: object) -> list[str]:
     changed = Stage(replace(stage.settings, **changes), stage.layout)
-    return [entrant.name for entrant in task_stage.entrants(changed, sensor)]
+    return [compared.name for compared in task_stage.compared_models(changed, sensor)]
 
 
 def test_listed_backbones_are_compared_after_everything_of_ours(stage: Stage) -> None:
@@ -65,7 +65,7 @@ def test_a_repeated_arm_stands_once_per_seed_and_decides_its_decoders_seed(stage
         student = files.REPORTS / "tiny" / "stages" / "pretrain" / run / "student.pt"
         student.parent.mkdir(exist_ok=True)
         student.write_text(run)
-    found = task_stage.entrants(Stage(replace(stage.settings, arms=runs, backbones=()), stage.layout))
+    found = task_stage.compared_models(Stage(replace(stage.settings, arms=runs, backbones=()), stage.layout))
     assert [(each.name, tuple(each.seeds((0, 1, 2)))) for each in found] == [
         ("random", (0, 1, 2)), ("ms-only", (0, 1, 2)), ("deo", (0,)), ("deo", (1,)),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the stage `progress` makes of counts: curves, gains, and when an arm is at rest."""
+"""What the stage `progress` makes of counts: curves, gains, and when an arm has converged."""
 
 from pathlib import Path
 
@@ -39,17 +39,17 @@ def test_gains_are_taken_since_the_untrained_trunk_and_since_two_thirds(stage: S
     assert table.loc["deo", "over the untrained trunk"] == "+50.0 [+50.0, +50.0]"
     assert table.loc["deo", "in the last third"] == "+2.5 [-29.3, +34.3]"
     assert table.loc["masked", "in the last third"] == "+25.0"
-    assert table["at rest"].to_dict() == {"deo": "cannot tell", "masked": "no, by one seed"}
+    assert table["converged"].to_dict() == {"deo": "cannot tell", "masked": "no, by one seed"}
     assert table["seeds"].to_dict() == {"deo": 2, "masked": 1}
 
 
 def test_an_arm_rests_where_its_last_third_brought_no_more_than_a_point() -> None:
     gains = pd.DataFrame({"benchmark": ["scenes", "roofs"] * 2, "arm": "deo", "seed": [0, 0, 1, 1]})
     gains = gains.assign(since="two thirds", gain=[0.006, 0.03, 0.0062, -0.01])
-    rest = follow_training.summary(gains).set_index("benchmarks")["at rest"]
+    rest = follow_training.summary(gains).set_index("benchmarks")["converged"]
     assert rest.to_dict() == {"multispectral": "yes", "optical": "cannot tell"}
-    assert follow_training.summary(gains.assign(gain=0.011))["at rest"].tolist() == ["no", "no"]
-    assert follow_training.summary(gains[gains["seed"] == 0])["at rest"].tolist() == [
+    assert follow_training.summary(gains.assign(gain=0.011))["converged"].tolist() == ["no", "no"]
+    assert follow_training.summary(gains[gains["seed"] == 0])["converged"].tolist() == [
         "yes, by one seed",
         "no, by one seed",
     ]

@@ -19,12 +19,12 @@ from brew.compendium.stages import (
     extract_features,
     task_stage,
 )
-from brew.compendium.stages.task_stage import Entrant
+from brew.compendium.stages.task_stage import ComparedModel
 from brew.data.sources.catalogue import MiniatureSettings
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone, BandStatistics, random_backbone
 from brew.evaluation.scores import Score, read_scores
-from brew.evaluation.splits import SHARES, split_by_name
+from brew.evaluation.splits import LABEL_FRACTIONS, split_by_name
 from brew.files import Layout
 from brew.models.student import build_student
 
@@ -50,7 +50,7 @@ def _stage() -> Stage:
 
 @dataclass
 class Bands:
-    """A backbone as an entrant, which counts how often it is loaded, and may be broken."""
+    """A backbone as a compared model, which counts how often it is loaded, and may be broken."""
 
     loaded: int = 0
     broken: bool = False
@@ -73,9 +73,9 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let these backbones compete, by name."""
 
     def set_up(**loaders: Bands) -> None:
-        found = [Entrant(name, f"{name}'s weights", loader) for name, loader in loaders.items()]
+        found = [ComparedModel(name, f"{name}'s weights", loader) for name, loader in loaders.items()]
         for module in (*STAGES.values(), extract_features):
-            monkeypatch.setattr(module, "entrants", lambda *_: found)
+            monkeypatch.setattr(module, "compared_models", lambda *_: found)
 
     return set_up
 
@@ -98,8 +98,8 @@ def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callabl
     assert len({row.identity for row in rows}) == len(rows)
     listed = pd.read_csv(stage.layout.read("data") / "sources.csv", dtype=str)
     assert {row.data for row in rows} == {store[:12] for store in listed["store"]}
-    shares = SHARES if task == "classification" else stage.settings.downstream.labels
-    assert {row.labels for row in rows if row.arm == "bands"} == set(shares)
+    shares = LABEL_FRACTIONS if task == "classification" else stage.settings.evaluation.label_fractions
+    assert {row.label_fraction for row in rows if row.arm == "bands"} == set(shares)
     for each in task_stage.benchmarks_of(stage, task):
         found = {row.metric for row in rows if row.benchmark == each.name}
         assert found >= set(task_stage.metrics_of(each)) and each.metric in found
@@ -111,8 +111,8 @@ def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[...
     compare(bands=Bands())
     evaluate_segmentation.evaluate(stage)
     before = {row.settings for row in _scores(stage, "segmentation")}
-    downstream = replace(stage.settings.downstream, orientations=2)
-    changed = replace(stage, settings=replace(stage.settings, downstream=downstream))
+    evaluation = replace(stage.settings.evaluation, orientations=2)
+    changed = replace(stage, settings=replace(stage.settings, evaluation=evaluation))
     evaluate_segmentation.evaluate(changed)
     after = {row.settings for row in _scores(stage, "segmentation")}
     assert len(before) == len(after) == 1 and before != after
@@ -146,7 +146,7 @@ def test_a_share_s_training_samples_are_the_data_set_s_own_where_it_names_them(s
 def test_one_labelled_image_is_refused_before_any_cell_is_computed(stage: Stage, compare: Callable[..., None]) -> None:
     compare(bands=Bands())
     few = replace(
-        stage, settings=replace(stage.settings, downstream=replace(stage.settings.downstream, labels=(0.05,)))
+        stage, settings=replace(stage.settings, evaluation=replace(stage.settings.evaluation, label_fractions=(0.05,)))
     )
     for task in (evaluate_segmentation, evaluate_change):
         with pytest.raises(BrewError, match=r"5 % of its \d+ training samples are 1; expected at least 2: raise"):
@@ -156,8 +156,8 @@ def test_one_labelled_image_is_refused_before_any_cell_is_computed(stage: Stage,
 def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., None]) -> None:
     bands = Bands()
     compare(bands=bands)
-    downstream = replace(stage.settings.downstream, seeds=(0, 1))
-    evaluate_segmentation.evaluate(replace(stage, settings=replace(stage.settings, downstream=downstream)))
+    evaluation = replace(stage.settings.evaluation, seeds=(0, 1))
+    evaluate_segmentation.evaluate(replace(stage, settings=replace(stage.settings, evaluation=evaluation)))
     assert bands.loaded == len(task_stage.benchmarks_of(stage, "segmentation"))
     assert {row.seed for row in _scores(stage, "segmentation")} == {0, 1}
 
@@ -181,12 +181,12 @@ def test_fine_tuning_compares_the_students(task: str, stage: Stage, compare: Cal
     compare(bands=Bands(), student=Student())
     scored = {}
     for rate in (0.0, 1e-2):
-        settings = getattr(stage.settings.downstream, task)
+        settings = getattr(stage.settings.evaluation, task)
         settings = replace(settings, fit=replace(settings.fit, epochs=2, finetune=rate))
-        downstream = replace(stage.settings.downstream, **{task: settings})
-        STAGES[task].evaluate(replace(stage, settings=replace(stage.settings, downstream=downstream)))
+        evaluation = replace(stage.settings.evaluation, **{task: settings})
+        STAGES[task].evaluate(replace(stage, settings=replace(stage.settings, evaluation=evaluation)))
         scored[rate] = [row for row in _scores(stage, task) if row.arm in ("bands", "student")]
     assert {row.arm for row in scored[0.0]} == {"bands", "student"}
     assert {row.arm for row in scored[1e-2]} == {"student"}
-    assert {row.labels for row in scored[1e-2]} == set(stage.settings.downstream.labels)
+    assert {row.label_fraction for row in scored[1e-2]} == set(stage.settings.evaluation.label_fractions)
     assert not {row.settings for row in scored[0.0]} & {row.settings for row in scored[1e-2]}

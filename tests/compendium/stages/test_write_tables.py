@@ -19,14 +19,16 @@ from brew.files import Layout
 TESTED = {"roofs": 4, "crops": 6}
 
 
-def keep(stage: Stage, seed: int, arm: str, right: float, benchmark: str = "roofs", labels: float = 1.0) -> None:
+def keep(
+    stage: Stage, seed: int, arm: str, right: float, benchmark: str = "roofs", label_fraction: float = 1.0
+) -> None:
     """Scores and counts of eight test images of 100 places each, a share of `right` given their class."""
     classes = TESTED[benchmark]
     drawn = np.random.default_rng(seed).binomial(100, right, 8)
     counts = np.stack(
         [np.eye(classes, dtype=int) * hits + np.roll(np.eye(classes, dtype=int), 1) * (100 - hits) for hits in drawn]
     )
-    folder, run = stage.layout.write("segmentation"), Run(benchmark, "segmentation", arm, seed, "abc", labels)
+    folder, run = stage.layout.write("segmentation"), Run(benchmark, "segmentation", arm, seed, "abc", label_fraction)
     write_scores(folder / "scores.csv", scores_of(run, counts, ("iou_macro",)))
     write_counts(folder / "counts" / f"{run.name}.npz", counts, range(8))
 
@@ -41,7 +43,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
         for seed in (0, 1):
             keep(found, seed, "ms-only", 0.6, benchmark)
             keep(found, seed, "deo", 0.9, benchmark)
-    keep(found, 0, "deo", 0.7, labels=0.1)
+    keep(found, 0, "deo", 0.7, label_fraction=0.1)
     return found
 
 
@@ -124,7 +126,7 @@ def test_figures_show_shares_of_the_labels_only_where_there_are_some(stage: Stag
     assert len(draw_figures.scores(stage).axes) == 2
     keep(stage, 0, "deo", 0.7)
     path = stage.layout.read("segmentation") / "scores.csv"
-    full = [score for score in read_scores(path) if score.labels == 1]
+    full = [score for score in read_scores(path) if score.label_fraction == 1]
     path.unlink()
     write_scores(path, full)
     assert draw_figures.low_data(stage) is None
@@ -144,14 +146,14 @@ def test_shares_of_the_labels_say_how_many_samples_they_are(stage: Stage) -> Non
     assert write_tables.few_labels_gains(stage, write_tables.begin(stage)) is None, (
         "no reference was scored from a share"
     )
-    keep(stage, 0, "ms-only", 0.5, labels=0.1)
+    keep(stage, 0, "ms-only", 0.5, label_fraction=0.1)
     folder = stage.layout.write("segmentation")
-    pd.DataFrame({"benchmark": "roofs", "labels": [1.0, 0.1], "samples": [72, 7]}).to_csv(
+    pd.DataFrame({"benchmark": "roofs", "label_fraction": [1.0, 0.1], "samples": [72, 7]}).to_csv(
         folder / "labelled.csv", index=False
     )
     here = write_tables.begin(stage)
     write_tables.few_labels_gains(stage, here)
     write_tables.low_data(stage, here)
     (row,) = written(stage, "low-data-gains").to_dict("records")
-    assert (row["labels"], row["arm"], row["labelled samples"]) == ("10 %", "deo", "roofs 7")
+    assert (row["label fraction"], row["arm"], row["labelled samples"]) == ("10 %", "deo", "roofs 7")
     assert set(written(stage, "low-data")["benchmark"]) == {"roofs (72, 7 labelled samples)"}

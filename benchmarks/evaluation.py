@@ -27,7 +27,7 @@ from benchmarks.harness import Comparison, Measurement, arguments, compare, mach
 from brew.evaluation.backbones import Backbone, random_backbone
 from brew.evaluation.classification import NEIGHBOURS, STRENGTHS, linear_probe_multilabel, neighbours
 from brew.evaluation.frozen_features import InMemory, extract_pooled
-from brew.evaluation.result_cache import CellResult, cell
+from brew.evaluation.result_cache import CachedResult, cell
 from brew.evaluation.splits import Split
 from brew.models.student import build_student
 
@@ -82,15 +82,15 @@ def reuse(backbone: Backbone, sizes: Sizes, rounds: int) -> Comparison:
     images = np.random.default_rng(0).integers(0, 4000, (count, 10, _SIDE, _SIDE), dtype=np.uint16)
     found, first, later = machine(), [], []
 
-    def compute() -> CellResult:
+    def compute() -> CachedResult:
         pooled = extract_pooled(backbone, InMemory(images), np.arange(count), "sentinel2", batch=sizes.batch)
-        return CellResult({"patches": count}, {"features": pooled})
+        return CachedResult({"patches": count}, {"features": pooled})
 
     compute_once = extract_pooled(backbone, InMemory(images), np.arange(1), "sentinel2")  # warms up
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
 
-            def call(key: int = turn) -> CellResult:
+            def call(key: int = turn) -> CachedResult:
                 return cell("features", {"part": key}, compute, Path(folder))
 
             first.append(seconds_of(call))
@@ -181,7 +181,7 @@ def main(given: Sequence[str] | None = None) -> None:
     sizes = QUICK if chosen.quick else Sizes()
     backbone = random_backbone(sizes.backbone, lambda: build_student(sizes.backbone), seed=0)
     results = [reuse(backbone, sizes, chosen.rounds), *probes(sizes, chosen.rounds)]
-    write("downstream", *results, quick=chosen.quick)
+    write("evaluation", *results, quick=chosen.quick)
 
 
 if __name__ == "__main__":
