@@ -17,8 +17,7 @@ import xarray as xr
 from torch.nn import functional
 
 from brew.data.rasters import raster_descriptions, read_band
-from brew.data.stitching import blend_window
-from brew.data.tiles import tile_corners
+from brew.data.tiles import blend_window, tile_corners
 from brew.errors import BrewError, nearest
 from brew.models.student import Student
 from brew.sensors import sensor as find_sensor

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, Integer
 from torch import Tensor, nn
 
-from brew.data.stitching import Scene, lay, stitch
+from brew.data.tiles import Scene, lay, stitch
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone
 from brew.evaluation.fcsiam import FCSiamDiff

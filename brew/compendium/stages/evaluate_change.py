@@ -38,7 +38,7 @@ from brew.compendium.stages.task_stage import (
     students,
     with_labels,
 )
-from brew.data.stitching import lay
+from brew.data.tiles import lay
 from brew.evaluation import change_detection as task
 from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.change_detection import ChangeInputs, ChangeResult, ChangeTask

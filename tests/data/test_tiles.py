@@ -1,19 +1,16 @@
-"""Tiles blended into scenes."""
+"""Images cut into tiles, and tiles blended into scenes."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brew.data.stitching import Scene, blend_window, lay, stitch
+from brew.data.tiles import Scene, blend_window, lay, stitch, tile_corners
 from brew.errors import BrewError
 
 
 def _scene(height: int, width: int, tile: int, stride: int) -> Scene:
-    def starts(size: int) -> list[int]:
-        return sorted({*range(0, size - tile, stride), size - tile})
-
-    corners = np.array([(row, column) for row in starts(height) for column in starts(width)])
+    corners = np.array(tile_corners(height, width, tile, stride))
     return Scene("scene", height, width, np.arange(len(corners)), corners[:, 0], corners[:, 1])
 
 
