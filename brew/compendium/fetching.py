@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from brew.data.fetch import fetch
-from brew.data.sources.catalogue import describe, source
+from brew.data.sources.catalogue import source
+from brew.data.sources.describe import describe
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS, benchmark
 
@@ -31,7 +32,7 @@ def fetch_benchmark(name: str) -> None:
     fetch(entry.listed(folder), folder, entry.obtain)
     if entry.manifest.is_file():
         print(
-            f"{entry.manifest} is kept; `python -m brew.data.sources.catalogue {entry.name}` describes these files anew"
+            f"{entry.manifest} is kept; `python -m brew.data.sources.describe {entry.name}` describes these files anew"
         )
     else:
         describe(entry)

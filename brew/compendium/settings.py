@@ -10,7 +10,7 @@ from typing import Any
 
 from brew.compendium import scales, schema
 from brew.compendium.scales import Scale
-from brew.data.sources.catalogue import MiniatureSettings
+from brew.data.miniature.miniature_store import MiniatureSettings
 from brew.data.sources.geotiff import GeotiffSettings
 from brew.data.sources.oscd import OscdSettings
 from brew.errors import BrewError

@@ -7,8 +7,8 @@ Adding a benchmark whose source exists is one entry here; the contract test pick
 from dataclasses import dataclass
 from typing import Literal
 
-from brew.data.miniature.rendering import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS, SCENES
-from brew.data.sources.aerial import RSSCN7_CLASSES
+from brew.data.miniature.legends import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS, SCENES
+from brew.data.sources import rsscn7
 from brew.data.sources.forms import FORMS
 from brew.errors import unknown
 
@@ -148,7 +148,7 @@ BENCHMARKS: dict[str, Benchmark] = {
             protocol=Protocol(96, "dice", 1e-4, epochs=100, batch=32, read_from=_BTC),
         ),
         Benchmark(
-            "rsscn7", "classification", "rsscn7", "optical", "scene", "rgb", RSSCN7_CLASSES, "accuracy",
+            "rsscn7", "classification", "rsscn7", "optical", "scene", "rgb", rsscn7.CLASSES, "accuracy",
             "seven kinds of aerial scenes", lives_on="fine texture",
         ),
         Benchmark(

@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 import yaml
 
+from brew import files
 from brew.compendium.fetching import fetch_benchmark, main
 from brew.data.fetch import Remote
 from brew.data.sources import catalogue
@@ -34,7 +35,7 @@ def published(tmp_path, monkeypatch):
     remote = Remote("PASTIS-R.zip", f"http://127.0.0.1:{server.server_port}/PASTIS-R.zip")
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("BREW_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(catalogue, "DATA", tmp_path)
+    monkeypatch.setattr(files, "DATA", tmp_path)
     monkeypatch.setitem(catalogue.SOURCES, "pastis", replace(catalogue.SOURCES["pastis"], remotes=(remote,)))
     yield tmp_path
     server.shutdown()

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from brew.compendium.schema import load
 from brew.compendium.settings import Sources
-from brew.data.sources.catalogue import SOURCES, MiniatureSettings
+from brew.data.miniature.miniature_store import MiniatureSettings
+from brew.data.sources.catalogue import SOURCES
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
 

@@ -11,7 +11,8 @@ from brew.compendium.report.pictures import false_colour, true_colour
 from brew.compendium.report.style import save
 from brew.compendium.stages import Stage
 from brew.data.miniature import materials
-from brew.data.sources.catalogue import SOURCES, build_store
+from brew.data.sources.catalogue import SOURCES
+from brew.data.sources.stores import build_store
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 from brew.files import sha256

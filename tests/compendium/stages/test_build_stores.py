@@ -9,7 +9,7 @@ from brew import files
 from brew.compendium.settings import Sources, load
 from brew.compendium.stages import Stage, build_stores
 from brew.compendium.stages.task_stage import benchmarks_of, open_benchmark
-from brew.data.sources.catalogue import MiniatureSettings
+from brew.data.miniature.miniature_store import MiniatureSettings
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import Layout

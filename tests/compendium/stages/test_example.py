@@ -47,7 +47,6 @@ def orchards(tmp_path, monkeypatch):
 def stage(tmp_path, monkeypatch) -> Stage:
     for name in ("DATA", "REPORTS"):
         monkeypatch.setattr(files, name, tmp_path)
-    monkeypatch.setattr(catalogue, "DATA", tmp_path)
     monkeypatch.setenv("BREW_DATA", str(tmp_path))
     generator = np.random.default_rng(0)
     for split in ("train", "validation", "test"):

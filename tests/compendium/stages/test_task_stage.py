@@ -20,7 +20,7 @@ from brew.compendium.stages import (
     task_stage,
 )
 from brew.compendium.stages.task_stage import ComparedModel
-from brew.data.sources.catalogue import MiniatureSettings
+from brew.data.miniature.miniature_store import MiniatureSettings
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone, BandStatistics, random_backbone
 from brew.evaluation.scores import Score, read_scores

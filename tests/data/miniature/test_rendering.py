@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brew.data.miniature import backscatter, materials
+from brew.data.miniature.legends import CHANGES, CROPS, GROUPS, IGNORE, ROOFS, SCENES
+from brew.data.miniature.legends import MATERIALS as LEGEND
 from brew.data.miniature.materials import MATERIALS, PUBLISHED, reflectance
-from brew.data.miniature.rendering import CHANGES, CROPS, GROUPS, IGNORE, PRODUCTS, ROOFS, SCENES, render
-from brew.data.miniature.rendering import MATERIALS as LEGEND
+from brew.data.miniature.rendering import PRODUCTS, render
 from brew.errors import BrewError
 from brew.sensors import SENSORS
 

@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from brew.compendium.settings import load
-from brew.data.miniature import rendering
+from brew.data.miniature import legends
+from brew.data.miniature.miniature_store import MiniatureSettings
+from brew.data.miniature.rendering import PRODUCTS, render
 from brew.data.rasters import content_hash
-from brew.data.sources.catalogue import SOURCES, MiniatureSettings, build_store, source
+from brew.data.sources.catalogue import SOURCES, source
+from brew.data.sources.stores import build_store
 from brew.data.store import image_hashes, open_store
 from brew.errors import BrewError
 from brew.files import DATA
@@ -49,7 +52,7 @@ def test_what_a_scale_uses_has_a_manifest():
 def test_files_without_a_manifest_are_no_silent_input(tmp_path, monkeypatch):
     monkeypatch.setenv("BREW_DATA", str(tmp_path))
     (tmp_path / "pastis").mkdir()
-    with pytest.raises(BrewError, match=r"python -m brew.data.sources.catalogue pastis"):
+    with pytest.raises(BrewError, match=r"python -m brew.data.sources.describe pastis"):
         build_store("pastis", tmp_path / "store.zarr", True)
 
 
@@ -72,11 +75,11 @@ def test_the_miniature_holds_what_was_rendered(miniature_store):
         "pretrain": 5, "train": 3, "test": 2,
     }  # fmt: skip
     ids = torch.from_numpy(dataset["identity"].values)
-    again = rendering.render(ids[[9, 2]], SETTINGS.seed, size=16, optical_ratio=2)
-    for name in rendering.PRODUCTS:
+    again = render(ids[[9, 2]], SETTINGS.seed, size=16, optical_ratio=2)
+    for name in PRODUCTS:
         assert (dataset[name].values[[9, 2]] == again[name].numpy()).all(), name
     assert dataset["hash"].values[2] == content_hash(again["multispectral"][1].numpy(), again["optical"][1].numpy())
-    assert dataset.attrs["materials"] == list(rendering.MATERIALS)
+    assert dataset.attrs["materials"] == list(legends.MATERIALS)
 
 
 def test_splits_of_the_miniature_share_no_scene(miniature_store):

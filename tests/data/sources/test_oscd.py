@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from brew.data.sources import oscd
-from brew.data.sources.catalogue import SOURCES, build_store
+from brew.data.sources.catalogue import SOURCES
 from brew.data.sources.oscd import OscdSettings, read_splits
+from brew.data.sources.stores import build_store
 from brew.data.store import image_hashes, open_store
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError

@@ -17,8 +17,8 @@ from PIL import Image
 from rasterio.transform import Affine
 
 from brew.data.sources import bigearthnet_v2, levir_cd, pastis, sen1floods11, spacenet1
-from brew.data.sources.catalogue import build_store
 from brew.data.sources.spacenet1 import Counts
+from brew.data.sources.stores import build_store
 from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.sensors import SENSORS, SENTINEL2_BANDS

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from brew.data.sources import aerial
-from brew.data.sources.aerial import LEFT_OUT, MapTile, hot_splits, read_chip, read_splits, split_by_hash
+from brew.data.sources import hot_buildings, rsscn7
+from brew.data.sources.chips import read_chip, read_splits
+from brew.data.sources.hot_buildings import LEFT_OUT, MapTile, split_by_ground
+from brew.data.sources.rsscn7 import split_by_hash
 from brew.data.store import image_hashes, open_store
 from brew.errors import BrewError
 
@@ -64,7 +66,7 @@ def test_chips_that_share_ground_or_content_with_the_test_are_left_out():
         MapTile(48, 80, 23): "part of the tested ground",
         MapTile(90, 90, 21): "t",
     }
-    splits = hot_splits(train, test)
+    splits = split_by_ground(train, test)
     assert [tile for tile, split in splits.items() if split == LEFT_OUT] == [
         MapTile(3, 5, 19), MapTile(48, 80, 23), MapTile(90, 90, 21),
     ]  # fmt: skip
@@ -75,7 +77,7 @@ def test_chips_that_share_ground_or_content_with_the_test_are_left_out():
 def test_one_ground_stays_on_one_side(places):
     train = {MapTile(x, y, 21): f"{x}{y}" for x, y in places}
     train |= {MapTile(x // 4, y // 4, 19): f"coarse {x // 4}{y // 4}" for x, y in places if (x // 4, y // 4) != (0, 0)}
-    splits = hot_splits(train, {MapTile(100, 100, 21): "t"})
+    splits = split_by_ground(train, {MapTile(100, 100, 21): "t"})
     for tile in train:
         for other in train:
             if tile.covers(other):
@@ -107,20 +109,20 @@ def test_grey_and_four_band_chips_are_refused(tmp_path):
 
 
 @pytest.fixture
-def rsscn7(tmp_path, monkeypatch) -> Path:
+def pictures(tmp_path, monkeypatch) -> Path:
     """Ten pictures per class, one of them twice."""
     root = tmp_path / "rsscn7"
-    for number, label in enumerate(aerial.RSSCN7_CLASSES):
+    for number, label in enumerate(rsscn7.CLASSES):
         for place in range(10):
             chip(root / label / f"{place}.jpg", number * 10 + place, 128)
     (root / "field" / "again.jpg").write_bytes((root / "field" / "0.jpg").read_bytes())
-    monkeypatch.setattr(aerial, "RSSCN7_SPLITS", tmp_path / "rsscn7.csv")
-    aerial.write_rsscn7_splits(root, aerial.RSSCN7_SPLITS)
+    monkeypatch.setattr(rsscn7, "SPLITS", tmp_path / "rsscn7.csv")
+    rsscn7.fix_splits(root, rsscn7.SPLITS)
     return root
 
 
-def test_rsscn7_keeps_a_doubled_picture_once(rsscn7, tmp_path):
-    aerial.build_rsscn7(rsscn7, tmp_path / "store.zarr")
+def test_rsscn7_keeps_a_doubled_picture_once(pictures, tmp_path):
+    rsscn7.build(pictures, tmp_path / "store.zarr")
     dataset = open_store(tmp_path / "store.zarr")
     assert dataset.sizes["sample"] == 70 and Counter(dataset["split"].values.tolist())["train"] == 42
     assert Counter(dataset["scene"].values.tolist()) == dict.fromkeys(range(7), 10)
@@ -128,10 +130,10 @@ def test_rsscn7_keeps_a_doubled_picture_once(rsscn7, tmp_path):
     assert sum(map(len, sides)) == len(set.union(*sides)) == 70
 
 
-def test_an_unknown_picture_is_refused(rsscn7, tmp_path):
-    chip(rsscn7 / "grass" / "new.jpg", 999, 128)
+def test_an_unknown_picture_is_refused(pictures, tmp_path):
+    chip(pictures / "grass" / "new.jpg", 999, 128)
     with pytest.raises(BrewError, match=r"grass/new\.jpg: its content is in no split of rsscn7\.csv"):
-        aerial.build_rsscn7(rsscn7, tmp_path / "store.zarr")
+        rsscn7.build(pictures, tmp_path / "store.zarr")
     assert not (tmp_path / "store.zarr").exists()
 
 
@@ -149,13 +151,13 @@ def hot(tmp_path, monkeypatch) -> Path:
         tif(
             root / part / "masks" / f"OAM-{tile}.tif", (np.arange(65536).reshape(1, 256, 256) % 3 == 0).astype(np.uint8)
         )
-    monkeypatch.setattr(aerial, "HOT_SPLITS", tmp_path / "hot.csv")
-    aerial.write_hot_splits(root, aerial.HOT_SPLITS)
+    monkeypatch.setattr(hot_buildings, "SPLITS", tmp_path / "hot.csv")
+    hot_buildings.fix_splits(root, hot_buildings.SPLITS)
     return root
 
 
 def test_hot_buildings(hot, tmp_path):
-    aerial.build_hot_buildings(hot, tmp_path / "store.zarr")
+    hot_buildings.build(hot, tmp_path / "store.zarr")
     dataset = open_store(tmp_path / "store.zarr")
     assert Counter(dataset["split"].values.tolist()) == {"train": 8, "validation": 2, "test": 1}
     assert dataset["buildings"].shape == (11, 256, 256) and set(np.unique(dataset["buildings"])) == {0, 1}
@@ -164,22 +166,22 @@ def test_hot_buildings(hot, tmp_path):
 def test_a_bad_mask_is_named(hot, tmp_path):
     tif(hot / "train" / "masks" / "OAM-3-0-21.tif", np.full((1, 256, 256), 255, np.uint8))
     with pytest.raises(BrewError, match=r"masks/OAM-3-0-21\.tif: mask of \(256, 256\) with values \[255\]"):
-        aerial.build_hot_buildings(hot, tmp_path / "store.zarr")
+        hot_buildings.build(hot, tmp_path / "store.zarr")
     (hot / "train" / "masks" / "OAM-3-0-21.tif").unlink()
     with pytest.raises(BrewError, match=r"masks/OAM-3-0-21\.tif does not exist"):
-        aerial.build_hot_buildings(hot, tmp_path / "store.zarr")
+        hot_buildings.build(hot, tmp_path / "store.zarr")
 
 
 def test_the_published_chips(brew_data, tmp_path):
     """The splits in git are those of the files, and no image of one side is shown on another, in or between sources."""
     sides: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
-    for name, build in (("rsscn7", aerial.build_rsscn7), ("hot_buildings", aerial.build_hot_buildings)):
+    for name, build in (("rsscn7", rsscn7.build), ("hot_buildings", hot_buildings.build)):
         build(brew_data / name, tmp_path / f"{name}.zarr")
         for split, hashes in sides.items():
             hashes |= image_hashes(tmp_path / f"{name}.zarr", [split])
     assert [len(hashes) for hashes in sides.values()] == [1050 + 90, 350 + 22, 350 + 29]
     assert len(set.union(*sides.values())) == 1750 + 141
-    aerial.write_rsscn7_splits(brew_data / "rsscn7", tmp_path / "rsscn7.csv")
-    aerial.write_hot_splits(brew_data / "hot_buildings", tmp_path / "hot_buildings.csv")
-    for fixed in (aerial.RSSCN7_SPLITS, aerial.HOT_SPLITS):
+    rsscn7.fix_splits(brew_data / "rsscn7", tmp_path / "rsscn7.csv")
+    hot_buildings.fix_splits(brew_data / "hot_buildings", tmp_path / "hot_buildings.csv")
+    for fixed in (rsscn7.SPLITS, hot_buildings.SPLITS):
         assert (tmp_path / fixed.name).read_bytes() == fixed.read_bytes()

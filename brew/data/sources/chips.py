@@ -1,0 +1,104 @@
+"""Aerial chips and their fixed splits: what the sources of single pictures share.
+
+Splits are files in git, decided by hashes of the pictures' bytes. Nobody's listing order matters, and identical
+pictures never stand on two sides.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from brew.data.rasters import check_disjoint, content_hash, raster_descriptions, read_band
+from brew.data.store import IMAGES, Variable
+from brew.errors import BrewError
+from brew.files import replacing, sha256
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One aerial image. key: SHA-256 of the file's bytes."""
+
+    path: Path
+    key: str
+    image: UInt8[np.ndarray, "3 y x"]
+
+
+def read_chips(folder: Path, pattern: str, size: int) -> list[Chip]:
+    """The images of a folder in the order of their names; BrewError if there is none, and as `read_chip` says."""
+    paths = sorted(folder.glob(pattern))
+    if not paths:
+        raise BrewError(f"{folder} holds no {pattern}; expected the source's pictures. Restore the folder")
+    return [read_chip(path, size) for path in paths]
+
+
+def read_chip(path: Path, size: int) -> Chip:
+    """An RGB image of `size` pixels per side; BrewError if it is cut off, black, or of another size or type."""
+    image = _read_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _read_picture(path)
+    if image.shape != (3, size, size) or image.dtype != np.uint8:
+        raise BrewError(f"{path}: {image.shape} of {image.dtype}; expected (3, {size}, {size}) of uint8. Convert it")
+    if not image.any():
+        raise BrewError(f"{path}: all black, which is nodata; expected an image. Leave the chip out")
+    return Chip(path, sha256(path), np.ascontiguousarray(image))
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    bands = len(raster_descriptions(path))
+    if bands != 3:
+        raise BrewError(f"{path} has {bands} bands; expected red, green and blue. Convert the file")
+    return np.stack([read_band(path, index).values for index in (1, 2, 3)])
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            if picture.mode != "RGB":
+                raise BrewError(f"{path}: mode {picture.mode}; expected RGB. Convert the file")
+            return np.asarray(picture).transpose(2, 0, 1)
+    except (OSError, UnidentifiedImageError) as error:
+        raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the file again") from error
+
+
+def read_splits(path: Path) -> dict[str, str]:
+    """{hash: split} from a file in git; BrewError if an image stands in two splits."""
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    members: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        members[row["split"]].add(row["sha256"])
+    check_disjoint(members, f"{path}: image")
+    return {row["sha256"]: row["split"] for row in rows}
+
+
+def write_splits(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write splits as CSV, one row per image. `header` names `sha256`, `split` and whatever decided it."""
+    with replacing(path) as partial, partial.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def check_known(chip: Chip, splits: Mapping[str, str], path: Path) -> None:
+    """BrewError if the splits, which were read from `path`, do not name the chip."""
+    if chip.key not in splits:
+        raise BrewError(f"{chip.path}: its content is in no split of {path.name}; expected the files of the manifest")
+
+
+def chip_variables(
+    chips: Sequence[Chip], splits: Sequence[str], root: Path
+) -> tuple[dict[str, Variable], dict[str, np.ndarray]]:
+    """A store's variables, and one block of all chips: images, splits, names of files below `root`, hashes."""
+    text = {
+        "split": list(splits),
+        "origin": [chip.path.relative_to(root).as_posix() for chip in chips],
+        "hash": [content_hash(chip.image) for chip in chips],
+    }
+    optical = np.stack([chip.image for chip in chips])[:, None]
+    variables = {"optical": Variable(IMAGES["optical"][1], optical.shape[1:], "uint8")}
+    variables |= {name: Variable(("sample",), (), "text") for name in text}
+    return variables, {"optical": optical} | {name: np.array(values, dtype=object) for name, values in text.items()}

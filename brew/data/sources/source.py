@@ -1,0 +1,60 @@
+"""What a source is: where a store's images and labels come from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brew import files
+from brew.data.fetch import Remote
+from brew.errors import BrewError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source.
+
+    build: (root, store, settings); root is None for a source without a folder of its own. folder: below ``$BREW_DATA``.
+    patterns: of the files that are read there. obtain: one line for whoever does not have them. remotes: what
+    `make data` fetches into the folder. listed: what else the fetched files name.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    build: Callable[[Path | None, Path, Any], None]
+    folder: str | None = None
+    patterns: tuple[str, ...] = ()
+    obtain: str = ""
+    remotes: tuple[Remote, ...] = ()
+    listed: Callable[[Path], tuple[Remote, ...]] = lambda _: ()
+
+    @property
+    def manifest(self) -> Path:
+        """The list of the source's files, in git."""
+        return files.DATA / "manifests" / f"{self.name}.yaml"
+
+    def root(self) -> Path | None:
+        """Where the source's files lie, None without a folder; BrewError says how to obtain absent ones."""
+        return None if self.folder is None else files.real_data(self.folder, self.obtain)
+
+
+def from_folder(build: Callable[[Path, Path], None]) -> Callable[[Path | None, Path, Any], None]:
+    """The builder of a real source that has no settings."""
+    return from_folder_with_settings(lambda root, path, _: build(root, path))
+
+
+def from_folder_with_settings(build: Callable[[Path, Path, Any], None]) -> Callable[[Path | None, Path, Any], None]:
+    """The builder of a real source, from `build` (root, store, settings)."""
+
+    def built(root: Path | None, path: Path, settings: Any) -> None:
+        if root is None:
+            raise BrewError("a real source has no folder of files; expected one. Set `folder` in its entry of SOURCES")
+        build(root, path, settings)
+
+    return built
+
+
+def without_folder(build: Callable[[Path, Any], None]) -> Callable[[Path | None, Path, Any], None]:
+    """The builder of a source whose settings say all that it needs, from `build` (store, settings)."""
+    return lambda _, path, settings: build(path, settings)
