@@ -3,8 +3,10 @@
 Nothing else in brew spells a path of the tree, replaces a file or hashes one.
 """
 
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +80,42 @@ def sha256(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+#: What to do about an error of the system while something is written; anything else is looked up by its number.
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there, and run again"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "Make the folder writable, and run again"),
+}
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that may still be written at `path`, which need not exist yet."""
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    return shutil.disk_usage(there).free
+
+
+def check_room(path: Path, needed: int) -> None:
+    """BrewError if `needed` bytes do not fit where `path` is to be written."""
+    free = free_bytes(path)
+    if needed > free:
+        raise BrewError(f"{path} needs {needed} bytes and {free} are free; expected room for all. Make room there")
+
+
+@contextmanager
+def writing(path: Path, needed: int = 0) -> Iterator[None]:
+    """The system's errors in the block, which writes `path`, become a BrewError that says what is needed and free.
+
+    needed: bytes of the whole. The block does nothing but write: an error of reading would be told as one of writing.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "Correct that, and run again")
+        raise BrewError(
+            f"{path} cannot be written ({error}); expected {needed} bytes there, and {free_bytes(path)} are free. "
+            f"{remedy}"
+        ) from error
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where the stages of one scale read and write.
@@ -108,5 +146,6 @@ class Layout:
     def write(self, stage: str) -> Path:
         """The folder that a stage leaves, made where it is absent."""
         folder = (SCRATCH / "explore" if self.explore else REPORTS) / self.scale / "stages" / stage
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder

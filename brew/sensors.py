@@ -1,7 +1,7 @@
 """Sensors: their bands, wavelengths, units and the statistics that the student normalises with.
 
-Each fact stands here once. A sensor names the `path` (the student's stem) that reads it, so that an aerial image and
-Sentinel-2's own true-colour bands, which differ in unit and statistics, share the optical stem.
+Each fact stands here once. A sensor names the `path` (the student's stem) that reads its images. So an aerial image
+and Sentinel-2's own true-colour bands, which differ in unit and statistics, share the optical stem.
 
 Statistics: the released DEO weights' (fMoW-Sentinel digital numbers and fMoW-RGB), see `docs/methodology.md`.
 Central wavelengths: Sentinel-2A Spectral Response Functions v3.1 (ESA COPE-GSEG-EOPG-TN-15-0007). Sentinel-1 (C band,
@@ -122,17 +122,17 @@ SENSORS: dict[str, Sensor] = {
 
 #: The stems that a student can have and the number of channels that each reads.
 PATHS: dict[str, int] = {sensor.path: len(sensor) for sensor in SENSORS.values()}
-#: Those of the paper, which every student has; it has others where an arm trains them.
+#: Stems of the paper, which every student has. A student has other stems if an arm trains them.
 PAPER_PATHS: tuple[str, ...] = ("multispectral", "optical")
 
 
 def sensor_of(path: str) -> Sensor:
-    """The sensor whose statistics images of that stem are normalised with, of several the first."""
+    """The sensor whose statistics normalise images of that stem; the first of several."""
     return next(entry for entry in SENSORS.values() if entry.path == path)
 
 
 def sensor(name: str) -> Sensor:
-    """The sensor of that name; BrewError with the nearest known one where there is none."""
+    """The sensor of that name; BrewError with the nearest known one if there is none."""
     if name not in SENSORS:
         raise unknown("sensor", name, SENSORS)
     return SENSORS[name]

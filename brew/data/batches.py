@@ -36,13 +36,28 @@ class Batch:
     arrays: Mapping[str, Tensor]
 
 
+def check_batch(what: str, samples: int, batch_size: int, rank: int, world: int) -> None:
+    """BrewError if `samples` fill no batch, or if process `rank` of `world` has no equal share of each batch."""
+    if not 0 <= rank < world:
+        raise BrewError(f"{what}: process {rank} of {world}; expected a number below that of the processes. Change one")
+    if batch_size < 1 or batch_size % world:
+        raise BrewError(
+            f"{what}: a batch of {batch_size} and {world} processes; expected a multiple of {world}. Change one"
+        )
+    if samples < batch_size:
+        raise BrewError(
+            f"{what} hold {samples} samples; expected at least one batch of {batch_size}. Lower the batch size or give "
+            "more samples"
+        )
+
+
 class Batches:
     """An endless feed over the samples of some splits of a store.
 
     name: of the feed, a part of the key of every draw. batch_size: of all processes together; process `rank` of `world`
     gets its share of each. The last, incomplete batch of an epoch is left out; in the next epoch other samples stand
-    there. Where a variable has a time dimension, one date is drawn per sample and epoch, the same for all variables.
-    Raises BrewError where the splits hold less than one batch, or it does not divide over the processes.
+    there. If a variable has a time dimension, one date is drawn per sample and epoch, the same for all variables.
+    Raises BrewError for an unknown variable, and for splits or processes that do not fit the batch (`check_batch`).
     """
 
     def __init__(
@@ -64,15 +79,7 @@ class Batches:
         self._readers = {variable: ArrayReader(path, variable) for variable in variables}
         dated = [variable for variable in variables if "time" in dataset[variable].dims]
         self._dates = {variable: dataset.sizes["time"] if variable in dated else 0 for variable in variables}
-        if len(self.members) < batch_size:
-            raise BrewError(
-                f"{path}: splits {', '.join(splits)} hold {len(self.members)} samples; expected at least one batch of "
-                f"{batch_size}. Lower the batch size or build a larger store"
-            )
-        if batch_size % world:
-            raise BrewError(
-                f"a batch of {batch_size} and {world} processes; expected a multiple of {world}. Change one"
-            )
+        check_batch(f"{path}: splits {', '.join(splits)}", len(self.members), batch_size, rank, world)
 
     def __len__(self) -> int:
         return len(self.members) // self.batch_size

@@ -14,7 +14,7 @@ import numpy as np
 
 from brew.data.rasters import check_disjoint, content_hash
 from brew.data.sources.forms import Form
-from brew.data.store import Variable, write_store
+from brew.data.store import Variable, check_store_fits, write_store
 from brew.errors import BrewError
 from brew.sensors import Sensor, sensor
 
@@ -42,10 +42,13 @@ def write_labelled(
     splits: names of samples by train, validation and test. read: of one name. marks: named parts of the training
     samples, each a variable that is 1 on them.
     Raises BrewError for an empty split, a sample or an image's content in two splits, a wrong shape or type, a label
-    outside the classes, and whatever `read` raises; nothing is written then.
+    outside the classes, a disk without room, and whatever `read` raises. Nothing is written then.
     """
     _check_splits(splits, marks or {})
+    marked = {mark: frozenset(names) for mark, names in (marks or {}).items()}
+    variables = form.variables | {mark: Variable(("sample",), (), "uint8") for mark in marked}
     members = [(name, split) for split in _SPLITS for name in splits[split]]
+    check_store_fits(path, len(members), variables)
     hashes = _hashes(form, members, read)
 
     def blocks() -> Iterator[dict[str, np.ndarray]]:
@@ -58,8 +61,6 @@ def write_labelled(
                 | {mark: np.array([name in names], dtype=np.uint8) for mark, names in marked.items()}
             )
 
-    marked = {mark: frozenset(names) for mark, names in (marks or {}).items()}
-    variables = form.variables | {mark: Variable(("sample",), (), "uint8") for mark in marked}
     write_store(path, len(members), variables, blocks(), {**attributes, "classes": list(form.classes)})
 
 
@@ -79,7 +80,7 @@ def _check_splits(splits: Mapping[str, Sequence[str]], marks: Mapping[str, Colle
 
 
 def _hashes(form: Form, members: Sequence[tuple[str, str]], read: Callable[[str], Labelled]) -> list[str]:
-    """Of every sample's image; BrewError where one is not sound or stands in two splits."""
+    """Hashes of every sample's image; BrewError if one is not sound or stands in two splits."""
     hashes, seen = [], dict[str, tuple[str, str]]()
     for name, split in members:
         sample = read(name)
@@ -97,7 +98,7 @@ def _hashes(form: Form, members: Sequence[tuple[str, str]], read: Callable[[str]
 
 
 def _hash(form: Form, name: str, sample: Labelled) -> str:
-    """Of a sound sample's image; BrewError that says what is wrong with it."""
+    """The hash of a sound sample's image; BrewError says what is wrong with another sample."""
     shape = form.variables[form.images].shape
     dtype = sensor(form.sensor).dtype
     if sample.image.shape != shape or sample.image.dtype != dtype:
@@ -124,7 +125,7 @@ def _label(form: Form, label: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def reading(what: object) -> Iterator[None]:
-    """Whatever a library raises on a damaged file becomes a BrewError that names it."""
+    """Whatever a library raises on a damaged file becomes a BrewError that names `what`."""
     try:
         yield
     except BrewError as error:
@@ -138,8 +139,8 @@ def reading(what: object) -> Iterator[None]:
 def to_native(values: np.ndarray, of: Sensor, what: object, scale: float = 1.0) -> np.ndarray:
     """`values` times `scale`, rounded, in the sensor's unit and type.
 
-    int16 is read as uint16 where the sensor has that: files that were cast so hold bright values as negative ones.
-    Raises BrewError for NaN, values outside the sensor's range, and reflectance where digital numbers are expected.
+    int16 is read as uint16 if the sensor has that: files that were cast so hold bright values as negative ones.
+    Raises BrewError for NaN, values outside the sensor's range, and reflectance in place of digital numbers.
     """
     if values.dtype == np.int16 and of.dtype == "uint16":
         values = values.view(np.uint16)

@@ -12,19 +12,21 @@ Left out: reading foreign formats (the sources' modules), batching (`brew.data.b
 """
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import xarray as xr
 import zarr
 
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, unknown
+from brew.files import check_room, writing
 from brew.sensors import SENSORS
 
 FORMAT = "brew-store/1"
@@ -52,6 +54,11 @@ class Variable:
     shape: tuple[int, ...]
     dtype: str
 
+    @property
+    def bytes(self) -> int:
+        """Of one sample; 0 for text, whose length is not known beforehand."""
+        return 0 if self.dtype == "text" else math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
 
 def write_store(
     path: Path,
@@ -66,73 +73,112 @@ def write_store(
     (`brew.data.rasters.content_hash` of the source's images) are among them. blocks: of any length. attributes: source,
     licence and whatever else a reader should know; plain JSON values.
     The store appears at `path` in one step when it is complete, so an interrupted build leaves nothing that looks
-    complete; the same blocks give the same bytes. Raises BrewError where a block does not have the declared shape or
-    type, or their number differs.
+    complete. The same blocks give the same bytes.
+    Raises BrewError before the first block if the disk has no room for all samples, and later if a block does not have
+    the declared shape or type, the number of samples differs, or the disk cannot be written. Then nothing is left.
     """
     partial = path.with_name(f".partial-{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    group = zarr.open_group(partial, mode="w", zarr_format=3)
-    writers = {name: _writer(partial, group, name, variable, samples) for name, variable in variables.items()}
+    check_store_fits(path, samples, variables)
+    needed = _store_bytes(samples, variables)
+    try:
+        _write(path, partial, samples, variables, blocks, attributes)
+        with writing(path, needed):
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_store_fits(path: Path, samples: int, variables: Mapping[str, Variable]) -> None:
+    """BrewError if the disk has no room for a store of so many samples: to know before they are read or rendered."""
+    check_room(path, _store_bytes(samples, variables))
+
+
+def _store_bytes(samples: int, variables: Mapping[str, Variable]) -> int:
+    """Of all numbers. Text, a few letters per sample, does not count."""
+    return samples * sum(variable.bytes for variable in variables.values())
+
+
+def _write(
+    path: Path,
+    partial: Path,
+    samples: int,
+    variables: Mapping[str, Variable],
+    blocks: Iterable[Mapping[str, np.ndarray]],
+    attributes: Mapping[str, Any],
+) -> None:
+    """Write into `partial` what becomes the store `path`."""
+    needed = _store_bytes(samples, variables)
+    with writing(path, needed):
+        partial.mkdir(parents=True)
+        group = zarr.open_group(partial, mode="w", zarr_format=3)
+        writers = {name: _writer(partial, group, name, variable, samples) for name, variable in variables.items()}
     written = 0
     for block in blocks:
         lengths = {_checked(name, block, variable, path) for name, variable in variables.items()}
         if len(lengths) != 1 or written + max(lengths) > samples:
             raise BrewError(f"{path}: a block of {sorted(lengths)} samples after {written}; expected {samples} in all")
-        stop = written + lengths.pop()
-        for name, writer in writers.items():
-            writer.write(written, np.asarray(block[name]))
-        written = stop
+        with writing(path, needed):
+            for name, writer in writers.items():
+                writer.write(written, np.asarray(block[name]))
+        written += lengths.pop()
     if written != samples:
         raise BrewError(f"{path}: blocks hold {written} samples; expected {samples} as declared")
-    for writer in writers.values():
-        writer.close()
-    for name, (sensor, dims) in IMAGES.items():
-        if name in variables:
-            group[name].attrs["units"] = SENSORS[sensor].unit
-            _coordinates(group, sensor, dims[2])
-    # The attributes come last: without `format` a folder is no store, whatever its name.
-    group.attrs.update({"format": FORMAT, **attributes, "samples": samples})
-    shutil.rmtree(path, ignore_errors=True)
-    os.replace(partial, path)
+    with writing(path, needed):
+        for writer in writers.values():
+            writer.close()
+        for name, (sensor, dims) in IMAGES.items():
+            if name in variables:
+                group[name].attrs["units"] = SENSORS[sensor].unit
+                _coordinates(group, sensor, dims[2])
+        # The attributes come last: without `format` a folder is no store, whatever its name.
+        group.attrs.update({"format": FORMAT, **attributes, "samples": samples})
 
 
 class _NumberWriter:
     """Samples into the chunk files of one uncompressed array, where `ArrayReader` finds them again.
 
     Zarr's own assignment would read and rewrite a whole chunk file for every block, and leave out chunks of zeros.
-    Blocks follow each other, so one file is open at a time, and a store may have more than a process may hold.
+    Blocks follow each other, so each is appended. A mapped file would end the process by a signal on a full disk.
     """
 
     def __init__(self, path: Path, group: zarr.Group, name: str, variable: Variable, samples: int):
         dtype = np.dtype(variable.dtype)
-        size = max(1, int(np.prod(variable.shape)) * dtype.itemsize)
-        per_chunk = max(1, min(samples, _CHUNK_BYTES // size))
+        self._per_chunk = max(1, min(samples, _CHUNK_BYTES // max(1, variable.bytes)))
         array = group.create_array(
-            name, shape=(samples, *variable.shape), chunks=(per_chunk, *variable.shape), dtype=dtype,
+            name, shape=(samples, *variable.shape), chunks=(self._per_chunk, *variable.shape), dtype=dtype,
             compressors=None, filters=None, dimension_names=variable.dims, fill_value=0,
         )  # fmt: skip
-        self._path, self._name, self._dtype, self._shape = path, name, _little(dtype), array.chunks
-        self._index, self._chunk = -1, np.empty(0)
+        self._path, self._name, self._dtype, self._dimensions = path, name, _little(dtype), array.ndim
+        self._samples, self._chunk_bytes = samples, self._per_chunk * variable.bytes
 
     def write(self, first: int, values: np.ndarray) -> None:
+        values = np.ascontiguousarray(values, self._dtype)
         while len(values):
-            index, row = divmod(first, self._shape[0])
-            count = min(len(values), self._shape[0] - row)
-            self._opened(index)[row : row + count] = values[:count]
+            index, row = divmod(first, self._per_chunk)
+            count = min(len(values), self._per_chunk - row)
+            with self._opened(index) as file:
+                file.write(values[:count].data)
+                if row + count == self._per_chunk:
+                    self._complete(file)
             first, values = first + count, values[count:]
 
-    def _opened(self, index: int) -> np.ndarray:
-        if index != self._index:
-            self.close()
-            file = _chunk_file(self._path, self._name, index, len(self._shape))
-            file.parent.mkdir(parents=True)
-            self._index, self._chunk = index, np.memmap(file, self._dtype, "w+", shape=self._shape)
-        return self._chunk
-
     def close(self) -> None:
-        if isinstance(self._chunk, np.memmap):
-            self._chunk.flush()
+        """Fill the last chunk with zeros: every chunk file has its full length."""
+        if self._samples % self._per_chunk:
+            with self._opened(self._samples // self._per_chunk) as file:
+                self._complete(file)
+
+    def _opened(self, index: int) -> BinaryIO:
+        file = _chunk_file(self._path, self._name, index, self._dimensions)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("ab")
+
+    def _complete(self, file: BinaryIO) -> None:
+        """Give the file its length, and wait for the disk, which may still refuse what it took."""
+        file.truncate(self._chunk_bytes)
+        os.fsync(file.fileno())
 
 
 class _TextWriter:
@@ -190,10 +236,10 @@ def _coordinates(group: zarr.Group, name: str, dim: str) -> None:
 
 
 def open_store(path: Path) -> xr.Dataset:
-    """The store as an xarray Dataset, read when used; BrewError where it is absent, incomplete or damaged."""
+    """The store as an xarray Dataset, read when used; BrewError if it is absent, incomplete or damaged."""
     if not (path / "zarr.json").is_file():
         raise BrewError(f"{path} is no store; expected one that the data stage writes. Run `make repro`")
-    attributes = json.loads((path / "zarr.json").read_text()).get("attributes", {})
+    attributes = _attributes(path / "zarr.json")
     if attributes.get("format") != FORMAT:
         raise BrewError(f"{path} has format {attributes.get('format')!r}; expected {FORMAT!r}. Build the store again")
     _check_files(path)
@@ -203,6 +249,14 @@ def open_store(path: Path) -> xr.Dataset:
     texts = [name for name, variable in dataset.variables.items() if variable.dtype.kind in "TO"]
     dataset = dataset.assign({name: (dataset[name].dims, np.array(dataset[name].values.tolist())) for name in texts})
     return dataset[sorted(dataset.data_vars, key=str)]  # Zarr lists arrays as the file system does
+
+
+def _attributes(file: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text()).get("attributes", {})
+    except (ValueError, AttributeError) as error:
+        raise BrewError(f"{file} is damaged ({error}); expected a Zarr group. Build the store again") from error
+    return found
 
 
 def image_hashes(path: Path, splits: Sequence[str]) -> set[str]:
@@ -254,7 +308,7 @@ class ArrayReader:
         group = zarr.open_group(path, mode="r")
         arrays = dict(group.arrays())
         if name not in arrays:
-            raise BrewError(f"{path} has no variable {name!r}; {nearest(name, tuple(arrays))}")
+            raise unknown(f"{path}: variable", name, arrays)
         array = arrays[name]
         self.shape, self.dtype, self._per_chunk = array.shape, array.dtype, array.chunks[0]
         chunks = range(-(-self.shape[0] // self._per_chunk))
@@ -266,7 +320,7 @@ class ArrayReader:
     def read(self, samples: Sequence[int] | np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
         """The samples in the order asked for. time: of each sample, one index of the second dimension.
 
-        Raises BrewError where a sample or time lies outside the variable or a chunk file is cut off.
+        Raises BrewError if a sample or time lies outside the variable or a chunk file is cut off.
         """
         places = np.asarray(samples, np.int64)
         _check_within("sample", places, len(self))

@@ -115,5 +115,9 @@ def test_impossible_batches_are_errors(path):
         feed(path, batch_size=64)
     with pytest.raises(BrewError, match="expected a multiple of 4"):
         feed(path, world=4)
-    with pytest.raises(BrewError, match="no variable 'opticl'"):
+    with pytest.raises(BrewError, match="expected a multiple of 1"):
+        feed(path, batch_size=0)
+    with pytest.raises(BrewError, match="process 2 of 2; expected a number below that of the processes"):
+        feed(path, rank=2, world=2)
+    with pytest.raises(BrewError, match="variable 'opticl' is unknown; did you mean 'optical'"):
         feed(path, variables=("opticl",))

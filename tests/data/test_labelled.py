@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brew import files
 from brew.data.labelled import Labelled, to_native, write_labelled
 from brew.data.sources.forms import FORMS, Form
 from brew.data.store import ArrayReader, open_store
@@ -47,6 +48,12 @@ def test_any_form_comes_back(sensor, size, label, classes, dates, part):
 
 
 FORM = Form("rgb", 4, "map", ("one", "two"))
+
+
+def test_a_disk_without_room_is_said_before_a_sample_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "free_bytes", lambda path: 100)
+    with pytest.raises(BrewError, match=rf"store needs {len(NAMES) * 64} bytes and 100 are free"):
+        write_labelled(tmp_path / "store", FORM, FEW, lambda name: pytest.fail("read"), {})
 
 
 @pytest.mark.parametrize(

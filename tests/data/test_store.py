@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +17,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brew import files
 from brew.data import store
 from brew.data.store import ArrayReader, Variable, image_hashes, open_store, write_store
 from brew.errors import BrewError
@@ -190,6 +194,102 @@ def test_wrong_blocks_are_errors(tmp_path):
     with pytest.raises(BrewError, match=r"a block of \[10, 11\] samples"):
         broken(scene=values["scene"][:10])
     assert not (tmp_path / "a.zarr").exists()
+
+
+def test_a_disk_without_room_is_said_before_the_first_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "free_bytes", lambda path: 1000)
+    bytes_each = 2 * 10 * 8 * 8 * 2 + 2 * 3 * 16 * 16 + 8 * 8 + 8
+    with pytest.raises(BrewError, match=rf"a\.zarr needs {SAMPLES * bytes_each} bytes and 1000 are free"):
+        write_store(tmp_path / "a.zarr", SAMPLES, VARIABLES, (pytest.fail("read") for _ in range(1)), {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_the_system_refuses_leaves_the_old_store_alone(tmp_path):
+    """The system's limit on a file's size, reached in the middle of a chunk, stands for a disk that becomes full."""
+    write(tmp_path / "a.zarr")
+    before = digest(tmp_path / "a.zarr")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(BrewError, match=r"a\.zarr cannot be written .*too large.*are free\. Make room there"):
+            write(tmp_path / "a.zarr")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert digest(tmp_path / "a.zarr") == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_place_that_is_no_folder_is_an_error(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BrewError, match=r"file/a\.zarr cannot be written .*\. Correct that, and run again"):
+        write(tmp_path / "file" / "a.zarr")
+
+
+def test_an_error_of_the_source_is_not_told_as_one_of_the_disk(tmp_path):
+    def blocks():
+        raise FileNotFoundError("the source's file")
+        yield
+
+    with pytest.raises(FileNotFoundError, match="the source's file"):
+        write_store(tmp_path / "a.zarr", SAMPLES, VARIABLES, blocks(), {})
+    assert list(tmp_path.iterdir()) == []
+
+
+SMALL_DISK = """
+import subprocess, sys
+import numpy as np
+from pathlib import Path
+from brew.data.store import Variable, write_store
+from brew.errors import BrewError
+
+disk = Path(sys.argv[1])
+
+def blocks(ballast):
+    for number in range(20):
+        if ballast and number == 3:
+            (disk / "ballast").write_bytes(bytes(1_700_000))
+        yield {"optical": np.full((1, 1, 3, 100, 100), number, np.uint8), "split": np.array(["train"], dtype=object)}
+
+dims = ("sample", "time", "optical_band", "optical_y", "optical_x")
+variables = {"optical": Variable(dims, (1, 3, 100, 100), "uint8"), "split": Variable(("sample",), (), "text")}
+
+def build(ballast):
+    try:
+        write_store(disk / "a.zarr", 20, variables, blocks(ballast), {})
+        print("written")
+    except BrewError as error:
+        print(error)
+    print([each.name for each in disk.iterdir()])
+
+build(True)
+(disk / "ballast").unlink()
+build(False)
+subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+build(False)
+"""
+
+
+def test_a_disk_that_becomes_full_or_may_not_be_written_ends_in_one_line(tmp_path):
+    """On a disk of two megabytes: a process that writes mapped files would end there by a signal."""
+    (tmp_path / "disk").mkdir()
+    mount = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=2m tmpfs "$1" && shift && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*mount, str(tmp_path / "disk"), "true"], check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    root = Path(__file__).parent.parent.parent
+    command = [*mount, str(tmp_path / "disk"), sys.executable, "-c", SMALL_DISK, str(tmp_path / "disk")]
+    done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True)
+    full, left, written, store, read_only, still = done.stdout.splitlines()
+    assert re.search(r"a\.zarr cannot be written .*No space left.*expected 600000 bytes .*Make room there", full)
+    assert (left, written, store) == ("['ballast']", "written", "['a.zarr']")
+    assert re.search(r"a\.zarr cannot be written .*Read-only.*Make the folder writable", read_only)
+    assert still == "['a.zarr']"
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_damaged_description_is_an_error(tmp_path, content):
+    (tmp_path / "zarr.json").write_bytes(content)
+    with pytest.raises(BrewError, match=r"zarr\.json is damaged .*Build the store again"):
+        open_store(tmp_path)
 
 
 def test_another_format_is_an_error(tmp_path):

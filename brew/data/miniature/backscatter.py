@@ -34,7 +34,7 @@ _STEPS = 4096
 
 
 def levels() -> Float[Tensor, "material 2"]:
-    """Mean backscatter in dB (VV, VH), in the order of `MATERIALS`; BrewError where a material has none."""
+    """Mean backscatter in dB (VV, VH), in the order of `MATERIALS`; BrewError if a material has none."""
     absent = sorted(set(MATERIALS) - set(LEVELS))
     if absent:
         raise BrewError(f"no backscatter for {', '.join(absent)}; expected one of every material; add it to LEVELS")

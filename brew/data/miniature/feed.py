@@ -1,6 +1,6 @@
 """Scenes of the miniature Earth rendered while training runs, on the training device; nothing is stored.
 
-Every epoch shows scenes that were never shown before: what a foundation model's teacher has and a student has not.
+Every epoch shows scenes that were never shown before. A foundation model's teacher has such data, a student has not.
 """
 
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import torch
 
-from brew.data.batches import Batch
+from brew.data.batches import Batch, check_batch
 from brew.data.miniature.rendering import render
-from brew.errors import BrewError
 
 
 @dataclass(frozen=True)
 class RenderedFeed:
     """An endless feed of new scenes.
 
-    seed: of the world. first: number of the first scene; scenes of one seed are others where their numbers are, so
-    take a seed that no store uses or begin behind the store's last scene. scenes: per epoch. products: of
-    `miniature.render`, first date. size: pixels of a scene's multispectral image per side (the optical one has
-    `optical_ratio` times as many). rank, world: of several processes each renders its own share of every batch.
+    seed: of the world. first: number of the first scene. Take a seed that no store uses, or begin behind the store's
+    last scene: scenes differ if their numbers or seeds do. scenes: per epoch. products: of `render`, first date.
+    size: pixels of a scene's multispectral image per side (the optical one has `optical_ratio` times as many).
+    rank, world: of several processes each renders its own share of every batch.
+    Raises BrewError for scenes or processes that do not fit the batch (`check_batch`).
     """
 
     name: str
@@ -35,11 +35,7 @@ class RenderedFeed:
     world: int = 1
 
     def __post_init__(self) -> None:
-        if self.batch_size % self.world or self.scenes < self.batch_size:
-            raise BrewError(
-                f"a batch of {self.batch_size}, {self.scenes} scenes per epoch, {self.world} processes; expected at "
-                "least one batch per epoch and a batch that is a multiple of the processes. Change one"
-            )
+        check_batch(f"{self.name}: scenes of an epoch", self.scenes, self.batch_size, self.rank, self.world)
 
     def __len__(self) -> int:
         return self.scenes // self.batch_size

@@ -147,7 +147,7 @@ SOURCES: dict[str, Source] = {
 
 
 def source(name: str) -> Source:
-    """The source of that name; BrewError with the nearest known one where there is none."""
+    """The source of that name; BrewError with the nearest known one if there is none."""
     if name not in SOURCES:
         raise unknown("source", name, SOURCES)
     return SOURCES[name]
