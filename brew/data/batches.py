@@ -1,6 +1,6 @@
-"""Batches of raw integers from a store to the training device; everything else happens there.
+"""Batches of raw integers from a store to the training device, where everything else happens.
 
-The order is a permutation keyed by (seed, epoch), so a sample is seen at most once per epoch, whatever the number of
+The order is a permutation keyed by (seed, epoch). So a sample is seen at most once per epoch, whatever the number of
 processes, and a run may resume at any step. Two batches are read ahead at a time.
 
 Left out: views, normalisation, sampling with weights.
@@ -27,9 +27,9 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class Batch:
-    """samples: identifiers, the samples' places in the store. arrays: raw values by variable, on the device.
+    """Some samples. samples: their places in the store. arrays: raw values by variable, on the device.
 
-    Identifiers stay on the host, which draws the views' parameters by them: fetched back they would cost a wait.
+    Places stay on the host, which draws the views' parameters by them: fetching places back would cost a wait.
     """
 
     samples: Int64[Tensor, " batch"]
@@ -42,7 +42,8 @@ def check_batch(what: str, samples: int, batch_size: int, rank: int, world: int)
         raise BrewError(f"{what}: process {rank} of {world}; expected a number below that of the processes. Change one")
     if batch_size < 1 or batch_size % world:
         raise BrewError(
-            f"{what}: a batch of {batch_size} and {world} processes; expected a multiple of {world}. Change one"
+            f"{what}: a batch of {batch_size} and {world} processes; expected a positive multiple of {world}. Change "
+            "one of them"
         )
     if samples < batch_size:
         raise BrewError(

@@ -1,7 +1,7 @@
 """Labelled images as a store: what the readers of published benchmarks share.
 
-A reader says which samples are in which split and how one is read; here every sample is read and checked before
-anything is written, then read again and written one by one, so that memory holds one sample.
+A reader says which samples are in which split and how one is read. Here every sample is read and checked before
+anything is written. Then samples are read again and written one by one, so that memory holds one sample.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -41,8 +41,9 @@ def write_labelled(
 
     splits: names of samples by train, validation and test. read: of one name. marks: named parts of the training
     samples, each a variable that is 1 on them.
-    Raises BrewError for an empty split, a sample or an image's content in two splits, a wrong shape or type, a label
-    outside the classes, a disk without room, and whatever `read` raises. Nothing is written then.
+    Raises BrewError for an empty split, a sample or an image's content in two splits, and a disk without room. Raises
+    BrewError for a wrong shape or type, a label outside the classes, and whatever `read` raises. Nothing is written
+    then.
     """
     _check_splits(splits, marks or {})
     marked = {mark: frozenset(names) for mark, names in (marks or {}).items()}

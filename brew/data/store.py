@@ -4,9 +4,9 @@ A store is one xarray Dataset. Dimensions: sample, time, band, y, x for the mult
 optical_y, optical_x for the optical ones; labels, splits and origins are variables along `sample`. Values stay in
 native units; band coordinates carry names and wavelengths; attributes say what the store was made from.
 
-Arrays are uncompressed, in chunks of whole samples: xarray and Dask read them like any other, and `ArrayReader` reads
-samples from the same files by their offset, so that a shuffled batch costs a copy and nothing else
-(docs/decisions/0014 says why).
+Arrays are uncompressed, in chunks of whole samples. xarray and Dask read them like any other. `ArrayReader` reads
+samples from the same files by their offset, so that a shuffled batch costs a copy and nothing else. The reasons stand
+in docs/decisions/0014.
 
 Left out: reading foreign formats (the sources' modules), batching (`brew.data.batches`).
 """
@@ -56,7 +56,7 @@ class Variable:
 
     @property
     def bytes(self) -> int:
-        """Of one sample; 0 for text, whose length is not known beforehand."""
+        """Bytes of one sample; 0 for text, whose length is not known beforehand."""
         return 0 if self.dtype == "text" else math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
@@ -74,8 +74,8 @@ def write_store(
     licence and whatever else a reader should know; plain JSON values.
     The store appears at `path` in one step when it is complete, so an interrupted build leaves nothing that looks
     complete. The same blocks give the same bytes.
-    Raises BrewError before the first block if the disk has no room for all samples, and later if a block does not have
-    the declared shape or type, the number of samples differs, or the disk cannot be written. Then nothing is left.
+    Raises BrewError before the first block if the disk has no room for all samples. Raises BrewError later if a block
+    has another shape or type, the number of samples differs, or the disk cannot be written. Then nothing is left.
     """
     partial = path.with_name(f".partial-{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -96,7 +96,7 @@ def check_store_fits(path: Path, samples: int, variables: Mapping[str, Variable]
 
 
 def _store_bytes(samples: int, variables: Mapping[str, Variable]) -> int:
-    """Of all numbers. Text, a few letters per sample, does not count."""
+    """Bytes of all numbers. Text, a few letters per sample, does not count."""
     return samples * sum(variable.bytes for variable in variables.values())
 
 
@@ -140,7 +140,7 @@ class _NumberWriter:
     """Samples into the chunk files of one uncompressed array, where `ArrayReader` finds them again.
 
     Zarr's own assignment would read and rewrite a whole chunk file for every block, and leave out chunks of zeros.
-    Blocks follow each other, so each is appended. A mapped file would end the process by a signal on a full disk.
+    Blocks follow each other, so each is appended. On a full disk a mapped file would end the process by a signal.
     """
 
     def __init__(self, path: Path, group: zarr.Group, name: str, variable: Variable, samples: int):

@@ -113,9 +113,9 @@ def test_a_reader_that_stops_early_leaves_no_thread_behind(path):
 def test_impossible_batches_are_errors(path):
     with pytest.raises(BrewError, match="splits train hold 32 samples; expected at least one batch of 64"):
         feed(path, batch_size=64)
-    with pytest.raises(BrewError, match="expected a multiple of 4"):
+    with pytest.raises(BrewError, match="expected a positive multiple of 4"):
         feed(path, world=4)
-    with pytest.raises(BrewError, match="expected a multiple of 1"):
+    with pytest.raises(BrewError, match="expected a positive multiple of 1"):
         feed(path, batch_size=0)
     with pytest.raises(BrewError, match="process 2 of 2; expected a number below that of the processes"):
         feed(path, rank=2, world=2)

@@ -1,8 +1,9 @@
 """Radar backscatter of the miniature's materials in C band, and what a radar adds to it.
 
-Levels are rounded readings of what Sentinel-1 studies report for such surfaces at incidence angles of 30 to 45 degrees:
-smooth water far below everything, woods bright in cross polarisation (volume scattering), upright stems of cereals dark
-in VV, buildings bright in VV (double bounce), wet soil brighter than dry. They are plausible, not fitted.
+Levels are rounded readings of what Sentinel-1 studies report for such surfaces at incidence angles of 30 to 45 degrees.
+Smooth water lies far below everything. Woods are bright in cross polarisation (volume scattering) and buildings in VV
+(double bounce). Upright stems of cereals are dark in VV, and wet soil is brighter than dry. The levels are plausible,
+not fitted.
 
 Left out: terrain, incidence angle, layover and shadow, interferometric phase.
 """

@@ -1,18 +1,20 @@
 """Materials of the miniature Earth and their reflectance spectra, as continuous curves between 0.35 and 2.5 um.
 
-Each curve is drawn from a few quantities that a spectroscopist would name: chlorophyll absorption around 0.45 and
-0.67 um with the green bump between them, the position of the red edge, the near-infrared plateau, the leaf-water
-bands whose wings lower 1.61 and 2.20 um, a soil's brightness and slope with its moisture and its clay band at 2.2 um,
-the sediment that brightens water, the colour step of a roof. Two numbers in [0, 1] vary a material within its class
-(`vigour` and `moisture`), so that no two parcels need share a spectrum.
+Each curve is drawn from a few quantities that a spectroscopist would name. Leaves have chlorophyll absorption around
+0.45 and 0.67 um with the green bump between them, a red edge at some position, and a near-infrared plateau. The wings
+of the leaf-water bands lower 1.61 and 2.20 um. Soil has brightness and slope, moisture, and a clay band at 2.2 um.
+Sediment brightens water, and roofs have a colour step. Two numbers in [0, 1], `vigour` and `moisture`, vary a material
+within its class, so that no two parcels need share a spectrum.
 
 `PUBLISHED` states, beside the curves, the ranges in which laboratory and field spectra of such surfaces usually lie.
-They are rounded readings of the literature (USGS Spectral Library 7, Kokaly et al. 2017; ECOSTRESS library, Meerdink
-et al. 2019), meant for a plausibility check by eye; no curve here was fitted to a library.
+The ranges are rounded readings of the literature (USGS Spectral Library 7, Kokaly et al. 2017; ECOSTRESS library,
+Meerdink et al. 2019), meant for a plausibility check by eye. No curve here was fitted to a library.
 
-Left out: directional effects, the atmosphere's own absorption bands, and a sensor's spectral response (bands are
-sampled at their central wavelength). The crops coincide in visible light on purpose: they are made to differ only in
-the red edge and in leaf water, so that a task exists which no true-colour image can solve.
+Crops coincide in visible light on purpose. They differ only in the red edge and in leaf water, so that a task exists
+which no true-colour image can solve.
+
+Left out: directional effects, the atmosphere's own absorption bands, and a sensor's spectral response. Bands are
+sampled at their central wavelength.
 """
 
 from collections.abc import Sequence
@@ -46,8 +48,10 @@ class Vegetation:
 
 @dataclass(frozen=True)
 class Soil:
-    """Bare ground. brightness: dry reflectance at 2 um. clay: depth of the 2.2 um band. wetness: what moisture adds to.
-    red: depth of iron's absorption of blue and green light.
+    """Bare ground.
+
+    brightness: dry reflectance at 2 um. clay: depth of the 2.2 um band. wetness: optical depth of soil water, to which
+    moisture adds. red: depth of iron's absorption of blue and green light.
     """
 
     brightness: float

@@ -9,8 +9,8 @@ A scene is a closed formula of the place, not a list of painted objects. Modules
 All products observe that one fine scene. The optical image samples the scene. The multispectral image averages it over
 10 m (or 20 m) and adds a point spread. The radar sees the materials alone. Each image has its own noise.
 
-Scenes are reproducible to the byte. Each draw is keyed by (seed, scene, purpose), and each product's noise by a stream
-of its own, so a further product changes no byte of the others. On a CPU scenes are rendered in blocks of fixed size:
+Scenes are reproducible to the byte. Each draw is keyed by (seed, scene, purpose). Each product's noise has a stream of
+its own, so a further product changes no byte of the others. On a CPU scenes are rendered in blocks of fixed size:
 a scene alone and the same scene in a batch go through the same arithmetic. Images use only operations that IEEE 754
 rounds exactly: no pixel goes through a transcendental function, and small tables are made on the CPU. So devices
 should agree as well, which a test checks if there is a GPU.
@@ -65,7 +65,7 @@ def render(
     roofs          (batch, size * ratio, size * ratio) uint8, `ROOFS` on the first date
     change         (batch, size, size) uint8, `CHANGES` between the dates on over half of the pixel
     scene          (batch,) int64, `SCENES`
-    scene_labels   (batch, len(GROUPS)) uint8, 1 where a group of materials covers at least PRESENT on the first date
+    scene_labels   (batch, len(GROUPS)) uint8, 1 if a group of materials covers at least PRESENT on the first date
 
     Raises BrewError for an unknown product, an impossible size, ratio or number of dates, and ids that are not int64.
     """
