@@ -21,14 +21,15 @@ def fetch_benchmark(name: str) -> None:
     if entry.folder is None:
         print("nothing to fetch: it is generated")
         return
-    if not entry.remotes:
+    remotes = entry.remotes()
+    if not remotes:
         raise BrewError(f"{name} cannot be fetched by a program. To obtain it: {entry.obtain}")
     base = os.environ.get("BREW_DATA")
     if not base:
         raise BrewError("BREW_DATA is not set; expected the folder that data sets lie in. Set it and run again")
     folder = Path(base).expanduser().resolve() / entry.folder
     folder.mkdir(parents=True, exist_ok=True)
-    fetch(entry.remotes, folder, entry.obtain)
+    fetch(remotes, folder, entry.obtain)
     fetch(entry.listed(folder), folder, entry.obtain)
     if entry.manifest.is_file():
         print(

@@ -2,23 +2,29 @@
 
 What was received is kept in `fetched.yaml` beside the files: size, SHA-256, and whether a published checksum confirmed
 it. Where none is stated, the one counts that the host names in its answer (Hugging Face's X-Linked-ETag, Google's
-x-goog-hash).
+x-goog-hash). A page that a network or host sent instead of a file (to log in, to accept terms) is told by its content
+and never recorded.
 Left out: hosts that want an account or a browser; such files are put there by hand, and then checked and unpacked.
 """
 
 import base64
+import errno
 import hashlib
+import lzma
+import re
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Sequence
-from contextlib import closing
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import requests
 import yaml
 
+from brew.data.plain import read_yaml
 from brew.errors import BrewError
 from brew.files import write_bytes
 
@@ -28,6 +34,14 @@ _TRIES = 5
 _CHUNK = 2**16
 #: Seconds without an answer.
 _PATIENCE = 60
+#: How files of a kind begin: by the end of their names.
+_BEGINNINGS = {
+    ".tif": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
+    ".gz": (b"\x1f\x8b",),
+}
+#: How a page begins, after white space and in any case.
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 
 
 @dataclass(frozen=True)
@@ -54,21 +68,22 @@ class Checksum:
 
 
 def fetch(remotes: Sequence[Remote], folder: Path, obtain: str) -> None:
-    """Bring all files into `folder`, each checked and unpacked; those that `fetched.yaml` lists are there already.
+    """Bring all files into `folder`, each checked and unpacked; what `fetched.yaml` lists and lies there is kept.
 
-    obtain: one line for files that only hands can fetch. Raises BrewError where one is absent, broken off, or has
-    another checksum than was published.
+    obtain: one line for files that only hands can fetch. Raises BrewError where one is absent, broken off, of another
+    kind than its name says, or has another checksum than was published.
     """
     record = _read_record(folder)
     for remote in remotes:
-        if remote.file in record:
-            continue
         target = folder / remote.file
+        if remote.file in record and _lies_there(target, record[remote.file]):
+            continue
         told = _published(remote)
         if not target.is_file():
             if not remote.url:
                 raise BrewError(f"{target} does not exist and cannot be fetched by a program. To obtain it: {obtain}")
             told = download(remote.url, target) or told
+        _check_kind(target)
         sha256 = _check(target, _published(remote) or told)
         if zipfile.is_zipfile(target) or tarfile.is_tarfile(target):
             unpack(target)
@@ -76,6 +91,25 @@ def fetch(remotes: Sequence[Remote], folder: Path, obtain: str) -> None:
         _write_record(folder, record)
         confirmed = f"as {told.by} says" if told else "no checksum is published; recorded what came"
         print(f"{target}: {target.stat().st_size} bytes, SHA-256 {sha256} ({confirmed})")
+
+
+def _lies_there(target: Path, recorded: dict[str, object]) -> bool:
+    """Whether a file has the recorded size and, if an archive, is unpacked: whatever is missing is brought again."""
+    if not target.is_file() or target.stat().st_size != recorded.get("bytes"):
+        return False
+    with _unpacking(target):
+        return all((target.parent / name).exists() for name in _members(target))
+
+
+def _members(archive: Path) -> list[str]:
+    """Names in an archive; none of another file."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            return packed.namelist()
+    if tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed_tar:
+            return [member.name.lstrip("/") for member in packed_tar]
+    return []
 
 
 def _published(remote: Remote) -> Checksum | None:
@@ -97,11 +131,18 @@ def download(url: str, target: Path) -> Checksum | None:
     for _ in range(_TRIES):
         try:
             told = _receive(url, partial)
+        except requests.exceptions.SSLError as error:
+            raise BrewError(
+                f"{url}: the host's certificate is not accepted ({error}); expected a valid one. Obtain the file from "
+                f"another host, put it at {target}, and run again"
+            ) from error
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             trouble = error
             continue
         except requests.RequestException as error:
             raise BrewError(f"{url} cannot be fetched ({error}); expected a file. Fetch it by hand") from error
+        except OSError as error:  # of this machine; those of the network came before
+            raise BrewError(f"{partial} cannot be written ({error}). Make room, and run again to go on") from error
         partial.replace(target)
         _tag_file(partial).unlink(missing_ok=True)
         return told
@@ -124,6 +165,7 @@ def _receive(url: str, partial: Path) -> Checksum | None:
             partial.unlink()  # nothing is missing, or the file has become shorter: only from the start is it known
             return _receive(url, partial)
         answer.raise_for_status()
+        _refuse_page(answer, partial)
         if "ETag" in answer.headers:
             tag.write_text(answer.headers["ETag"])
         resumed = answer.status_code == requests.codes.partial_content
@@ -131,6 +173,17 @@ def _receive(url: str, partial: Path) -> Checksum | None:
             for chunk in answer.iter_content(_CHUNK):
                 file.write(chunk)
         return _told(answer)
+
+
+def _refuse_page(answer: requests.Response, partial: Path) -> None:
+    """BrewError if the host declares its answer a page; what has come of the file stays."""
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in ("text/html", "application/xhtml+xml"):
+        name = partial.name.removesuffix(".partial")
+        raise BrewError(
+            f"{answer.url} answers with a page ({kind}); expected {name}. Open the address in a browser: a network may "
+            "ask to log in, a host to accept its terms. Then run again"
+        )
 
 
 def _tag_file(partial: Path) -> Path:
@@ -141,13 +194,33 @@ def _told(answer: requests.Response) -> Checksum | None:
     """The checksum that the host named, in its answer or the one that redirected to it."""
     for each in (*answer.history, answer):
         linked = each.headers.get("X-Linked-ETag", "").strip('"')
-        if len(linked) == 64:
+        if re.fullmatch("[0-9a-f]{64}", linked):
             return Checksum("sha256", linked, "its host")
         for part in each.headers.get("x-goog-hash", "").split(","):
             kind, _, value = part.strip().partition("=")
-            if kind == "md5":
+            if kind == "md5" and re.fullmatch("[A-Za-z0-9+/]{22}==", value):
                 return Checksum("md5", base64.b64decode(value).hex(), "its host")
     return None
+
+
+def _check_kind(file: Path) -> None:
+    """BrewError, and the file away, if it does not begin as files of its name do, or is a page."""
+    with file.open("rb") as stream:
+        start = stream.read(512)
+    page = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_PAGES)
+    expected = _BEGINNINGS.get(file.suffix.lower())
+    if page or (expected and not start.startswith(expected)):
+        found = f"{'a page' if page else 'no such file'} that begins with {start[:40]!r}"
+        raise BrewError(
+            f"{file} is {found}; expected {file.suffix}. Now {_put_away(file)}. If a network asks to log in, or a host "
+            "to accept its terms, do so; then run again to fetch it anew"
+        )
+
+
+def _put_away(file: Path) -> str:
+    wrong = file.with_name(f"{file.name}.wrong")
+    file.replace(wrong)
+    return wrong.name
 
 
 def _check(file: Path, expected: Checksum | None) -> str:
@@ -157,10 +230,8 @@ def _check(file: Path, expected: Checksum | None) -> str:
         stream.seek(0)
         found = hashlib.file_digest(stream, expected.kind).hexdigest() if expected else ""
     if expected and found != expected.value:
-        wrong = file.with_name(f"{file.name}.wrong")
-        file.replace(wrong)
         raise BrewError(
-            f"{file}: {expected.kind} {found}; expected {expected.value} as {expected.by} says. Now {wrong.name}; "
+            f"{file}: {expected.kind} {found}; expected {expected.value} as {expected.by} says. Now {_put_away(file)}; "
             "run again to fetch it anew"
         )
     return sha256
@@ -169,7 +240,7 @@ def _check(file: Path, expected: Checksum | None) -> str:
 def unpack(archive: Path) -> None:
     """Unpack a ZIP or tar archive beside itself; BrewError where it is damaged or a member would lie elsewhere."""
     folder = archive.parent
-    try:
+    with _unpacking(archive):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 _check_room(archive, sum(member.file_size for member in packed.infolist()))
@@ -180,8 +251,20 @@ def unpack(archive: Path) -> None:
             with tarfile.open(archive) as packed_tar:
                 _check_room(archive, sum(member.size for member in packed_tar))
                 packed_tar.extractall(folder, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        raise BrewError(f"{archive} cannot be unpacked ({error}); obtain it again, from its publisher") from error
+
+
+@contextmanager
+def _unpacking(archive: Path) -> Iterator[None]:
+    """Whatever an archive's reader raises becomes a BrewError, and the archive is put away, so that it comes again."""
+    try:
+        yield
+    except BrewError:
+        raise
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OSError,
+            RuntimeError, NotImplementedError) as error:  # fmt: skip
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+        todo = "Make room" if full else f"Now {_put_away(archive)}; obtain it again, from its publisher"
+        raise BrewError(f"{archive} cannot be unpacked ({error}); expected a whole archive. {todo}") from error
 
 
 def _check_inside(archive: Path, name: str) -> None:
@@ -198,7 +281,10 @@ def _check_room(archive: Path, needed: int) -> None:
 
 def _read_record(folder: Path) -> dict[str, dict[str, object]]:
     file = folder / RECORD
-    return (yaml.safe_load(file.read_text()) or {}) if file.is_file() else {}
+    record = read_yaml(file) if file.is_file() else None
+    if not isinstance(record or {}, dict) or not all(isinstance(entry, dict) for entry in (record or {}).values()):
+        raise BrewError(f"{file} is no record of files; expected sizes and checksums by file. Delete it and run again")
+    return record or {}
 
 
 def _write_record(folder: Path, record: dict[str, dict[str, object]]) -> None:

@@ -68,6 +68,18 @@ def read_inert(content: bytes, writers: frozenset[str]) -> Any:
 
 def to_array(value: Any) -> np.ndarray:
     """Numbers, or a record of NumPy's array or scalar of numbers, as an array; BrewError for anything else."""
+    try:
+        return _to_array(value)
+    except BrewError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise BrewError(
+            f"a pickle holds an array whose parts do not fit ({error}); expected type, shape and bytes. Obtain the "
+            "file again"
+        ) from error
+
+
+def _to_array(value: Any) -> np.ndarray:
     if not isinstance(value, Record):
         array = np.asarray(value)
         return _numbers(array, value)

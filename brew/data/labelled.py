@@ -140,11 +140,10 @@ def reading(what: object) -> Iterator[None]:
 def to_native(values: np.ndarray, of: Sensor, what: object, scale: float = 1.0) -> np.ndarray:
     """`values` times `scale`, rounded, in the sensor's unit and type.
 
-    int16 is read as uint16 if the sensor has that: files that were cast so hold bright values as negative ones.
     Raises BrewError for NaN, values outside the sensor's range, and reflectance in place of digital numbers.
     """
-    if values.dtype == np.int16 and of.dtype == "uint16":
-        values = values.view(np.uint16)
+    if values.dtype.kind not in "biuf" or not values.size:
+        raise BrewError(f"{what}: {values.size} values of {values.dtype}; expected numbers. Obtain the file again")
     numbers = np.rint(values.astype(np.float64) * scale)
     if not np.isfinite(numbers).all():
         raise BrewError(f"{what}: NaN or infinite values; expected {of.unit}. Obtain the file again")

@@ -4,12 +4,13 @@ A manifest is small text in git, so that a reader without the data knows exactly
 somebody who obtains them knows that they are the same. Files and keys have a fixed order: equal folders, equal bytes.
 """
 
-import hashlib
 from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 
 import yaml
 
+from brew.data.plain import read_yaml
 from brew.errors import BrewError
 from brew.files import sha256
 
@@ -32,13 +33,12 @@ def check_manifest(path: Path, root: Path) -> str:
 
     Raises BrewError naming the first file that is missing, changed or extra.
     """
-    text = path.read_text() if path.is_file() else ""
+    manifest = read_yaml(path)
     try:
-        manifest = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         listed = {name: entry.split() for name, entry in manifest["files"].items()}
         patterns, obtain = manifest["patterns"], f"To obtain the data: {manifest['obtain']}"
         sizes = {name: int(size) for name, (size, _) in listed.items()}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BrewError(
             f"{path} is no manifest ({type(error).__name__}: {error}); expected patterns, files, licence, obtain. "
             "Restore it from git"
@@ -56,10 +56,10 @@ def check_manifest(path: Path, root: Path) -> str:
         raise BrewError(
             f"{next(iter(found.values()))} is not in {path}; expected the files it lists alone. Move it away"
         )
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(path)
 
 
 def _listing(root: Path, patterns: Sequence[str]) -> dict[str, Path]:
-    """Files below `root` by name, in the order of names."""
-    files = {path.relative_to(root).as_posix(): path for each in patterns for path in root.glob(each) if path.is_file()}
-    return {name: files[name] for name in sorted(files)}
+    """Files below `root` by name, in the order of names, also in linked folders, which `Path.glob` leaves out."""
+    names = {name for each in patterns for name in glob(each, root_dir=root, recursive=True, include_hidden=True)}
+    return {name: root / name for name in sorted(names) if (root / name).is_file()}

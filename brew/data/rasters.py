@@ -2,8 +2,8 @@
 
 Each error names file and band, and says what to do. Nothing is repaired silently.
 
-Left out: an offset of the digital numbers (products of baseline 04.00 and later add 1000) cannot be told from pixels;
-whoever adds a source looks it up.
+Left out: an offset of the digital numbers (products of baseline 04.00 and later add 1000) that a file does not declare
+cannot be told from pixels; whoever adds a source looks it up.
 """
 
 import hashlib
@@ -15,56 +15,68 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 
 from brew.errors import BrewError
-from brew.sensors import SENTINEL2_BANDS
+from brew.sensors import SENSORS, SENTINEL2_BANDS
 
 #: Share of zero pixels above which a whole Sentinel-2 band is taken for nodata.
 _MOSTLY_EMPTY = 0.5
+#: Digital numbers of a reflectance of 1.
+_PER_REFLECTANCE = 10000
 
 
 @dataclass(frozen=True)
 class Raster:
-    """One band of a file. values: (y, x). crs: as WKT, empty where the file has none."""
+    """One band of a file. values: (y, x), as stored. crs: as WKT, empty if the file has none. transform: not turned.
+
+    scale, offset: as the file declares them, to the quantity that is measured; 1 and 0 if it does not.
+    """
 
     path: Path
     index: int
     values: np.ndarray
     crs: str
     transform: Affine
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Image:
+    """All bands of a file. values: (band, y, x) as stored. valid: (band, y, x), False if a pixel has no value."""
+
+    values: np.ndarray
+    valid: np.ndarray
 
 
 def raster_descriptions(path: Path) -> tuple[str | None, ...]:
-    """What the file calls its bands, None where it does not say; BrewError where it is absent or damaged."""
+    """What the file calls its bands, None if it does not say; BrewError if it is absent or damaged.
+
+    A band of opacity is "alpha", whatever else the file says of it.
+    """
     with _opened(path) as file:
-        return tuple(file.descriptions)
+        alpha = _alpha_bands(file)
+        return tuple("alpha" if index in alpha else text or None for index, text in enumerate(file.descriptions, 1))
 
 
 def read_band(path: Path, index: int = 1) -> Raster:
     """Band `index` (from 1) of a file, and where on Earth it lies.
 
-    Raises BrewError where the file is absent, cut off or lacks the band, or holds its declared nodata value.
+    Raises BrewError if the file is absent, cut off or lacks the band, if pixels are invalid (declared nodata, a mask,
+    opacity 0), or if its place needs more than a coordinate system and an upright grid.
     """
     with _opened(path) as file:
         if not 1 <= index <= file.count:
             raise BrewError(f"{path} has {file.count} bands; expected band number {index} there. Check the band table")
-        try:
-            values = file.read(index)
-        except RasterioError as error:
-            raise BrewError(
-                f"{path}, band number {index} cannot be read ({error}); it may be truncated. Obtain the file again"
-            ) from error
-        nodata = file.nodatavals[index - 1]
-        crs, transform = file.crs.to_wkt() if file.crs else "", file.transform
-    holes = 0 if nodata is None or np.isnan(nodata) else int((values == nodata).sum())
-    if holes:
-        raise BrewError(
-            f"{path}, band number {index}: {holes} pixels hold the declared nodata value {nodata:g}; expected none. "
-            "Cut the image to its valid part, or leave it out"
-        )
-    return Raster(path, index, values, crs, transform)
+        _check_upright(file, path)
+        alpha = [other for other in _alpha_bands(file) if other != index]
+        values, valid = _read(file, path, [index], alpha)
+        _refuse_holes(path, valid, file.nodatavals, [index])
+        crs, declared = file.crs.to_wkt() if file.crs else "", (file.scales[index - 1], file.offsets[index - 1])
+        return Raster(path, index, values[0], crs, file.transform, *declared)
 
 
 def read_raster(path: Path, index: int = 1) -> np.ndarray:
@@ -73,14 +85,91 @@ def read_raster(path: Path, index: int = 1) -> np.ndarray:
 
 
 def read_image(path: Path, bands: int) -> np.ndarray:
-    """All bands (band, y, x) as stored, nodata included; BrewError where the file is damaged or has another number."""
+    """All bands (band, y, x) as stored; BrewError if the file is damaged, has another number, or pixels are invalid.
+
+    GDAL marks the last of four 8-bit bands as opacity unless told otherwise; here each of the bands is an image.
+    """
     with _opened(path) as file:
-        if file.count != bands:
-            raise BrewError(f"{path} has {file.count} bands; expected {bands}. Obtain the file again")
-        try:
-            return file.read()
-        except RasterioError as error:
-            raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the file again") from error
+        image = _read_image(file, path, bands)
+        _refuse_holes(path, image.valid, file.nodatavals, range(1, bands + 1))
+        return image.values
+
+
+def read_masked_image(path: Path, bands: int) -> Image:
+    """`read_image` for files that may have pixels without a value, and which those are."""
+    with _opened(path) as file:
+        return _read_image(file, path, bands)
+
+
+def _read_image(file: rasterio.DatasetReader, path: Path, bands: int) -> Image:
+    if file.count != bands:
+        raise BrewError(f"{path} has {file.count} bands; expected {bands}. Obtain the file again")
+    return Image(*_read(file, path, range(1, bands + 1), []))
+
+
+def _read(
+    file: rasterio.DatasetReader, path: Path, indexes: Sequence[int], alpha: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and validity (band, y, x). alpha: bands whose 0 makes a pixel invalid."""
+    index = 0
+    try:
+        layers = []
+        for index in indexes:  # each by itself, so that an error can name the band
+            layers.append(file.read(index))
+        values = np.stack(layers)
+        valid = np.stack([_valid(file, index, layer) for index, layer in zip(indexes, layers, strict=True)])
+        for index in alpha:
+            valid &= file.read(index) != 0
+    except RasterioError as error:
+        raise BrewError(
+            f"{path}, band number {index} cannot be read ({error}); it may be truncated. Obtain the file again"
+        ) from error
+    return values, valid
+
+
+def _valid(file: rasterio.DatasetReader, index: int, values: np.ndarray) -> np.ndarray:
+    """By the declared nodata value and by a mask, of which GDAL itself would take one alone."""
+    nodata = file.nodatavals[index - 1]
+    valid = np.ones(values.shape, bool)
+    if nodata is not None:
+        valid = ~np.isnan(values) if np.isnan(nodata) else values != nodata
+    flags = file.mask_flag_enums[index - 1]
+    if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+        valid &= file.read_masks(index) != 0
+    return valid
+
+
+def _alpha_bands(file: rasterio.DatasetReader) -> list[int]:
+    return [index for index, meaning in enumerate(file.colorinterp, 1) if meaning == ColorInterp.alpha]
+
+
+def _refuse_holes(path: Path, valid: np.ndarray, nodata: Sequence[float | None], indexes: Sequence[int]) -> None:
+    for index, layer in zip(indexes, valid, strict=True):
+        holes = int((~layer).sum())
+        if holes:
+            declared = nodata[index - 1]
+            told = "" if declared is None else f"hold the declared nodata value {declared:g} or "
+            raise BrewError(
+                f"{path}, band number {index}: {holes} pixels {told}are invalid by its mask; expected none. "
+                "Cut the image to its valid part, or leave it out"
+            )
+
+
+def _check_upright(file: rasterio.DatasetReader, path: Path) -> None:
+    """BrewError if the file says where it lies by anything but a coordinate system and a grid without rotation."""
+    transform = file.transform
+    if transform.b or transform.d:
+        found = f"a grid turned against its coordinate system (transform {tuple(transform)[:6]})"
+    elif file.crs is None and file.gcps[0]:
+        found = f"placed by {len(file.gcps[0])} ground control points"
+    elif file.crs is None and file.rpcs:
+        found = "placed by rational polynomial coefficients"
+    else:
+        return
+    raise BrewError(
+        f"{path}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
+        f"gdalwarp {path.name} upright.tif"
+    )
 
 
 @contextmanager
@@ -96,6 +185,25 @@ def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
         raise BrewError(f"{path} cannot be opened ({error}); it may be truncated. Obtain the file again") from error
     with file:
         yield file
+
+
+def digital_numbers(raster: Raster, band: str) -> np.ndarray:
+    """(y, x) uint16 digital numbers of a Sentinel-2 band, without the offset that the file declares.
+
+    A scale and an offset lead to reflectance, of which 0 is the least. Raises BrewError as `check_digital_numbers`, and
+    if they lead beyond what a sound image holds.
+    """
+    stored = check_digital_numbers(raster.values, raster.path, band)
+    if (raster.scale, raster.offset) == (1.0, 0.0):
+        return stored
+    numbers = np.rint((stored * raster.scale + raster.offset) * _PER_REFLECTANCE)
+    declared = f"{raster.path}, band {band}: scale {raster.scale:g} and offset {raster.offset:g}"
+    if not (np.isfinite(numbers).all() and 2 < numbers.max() <= SENSORS["sentinel2"].valid[1]):
+        raise BrewError(
+            f"{declared} lead to digital numbers up to {numbers.max():g}; expected reflectance x {_PER_REFLECTANCE}. "
+            "Correct what the file declares"
+        )
+    return numbers.clip(min=0).astype(np.uint16)
 
 
 def check_digital_numbers(values: np.ndarray, path: Path, band: str) -> np.ndarray:

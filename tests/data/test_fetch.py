@@ -92,62 +92,62 @@ def tarred(members: dict[str, bytes]) -> bytes:
 
 
 def test_a_file_comes_whole_and_is_recorded(site, tmp_path, capsys):
-    site.files["/a.tif"] = CONTENT
-    fetch([Remote("deep/a.tif", f"{site.url}/a.tif")], tmp_path, "")
-    assert (tmp_path / "deep" / "a.tif").read_bytes() == CONTENT
+    site.files["/a.bin"] = CONTENT
+    fetch([Remote("deep/a.bin", f"{site.url}/a.bin")], tmp_path, "")
+    assert (tmp_path / "deep" / "a.bin").read_bytes() == CONTENT
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     record = yaml.safe_load((tmp_path / "fetched.yaml").read_text())
-    assert record == {"deep/a.tif": {"bytes": len(CONTENT), "sha256": sha256, "checked": False}}
+    assert record == {"deep/a.bin": {"bytes": len(CONTENT), "sha256": sha256, "checked": False}}
     assert "no checksum is published" in capsys.readouterr().out
-    fetch([Remote("deep/a.tif", f"{site.url}/a.tif")], tmp_path, "")
+    fetch([Remote("deep/a.bin", f"{site.url}/a.bin")], tmp_path, "")
     assert len(site.requests) == 1 and not list(tmp_path.rglob("*.partial*"))
 
 
 def test_a_broken_transfer_goes_on_where_it_stopped(site, tmp_path):
-    site.files["/a.tif"], site.broken["/a.tif"] = CONTENT, CHUNK
-    remote = Remote("a.tif", f"{site.url}/a.tif", md5=hashlib.md5(CONTENT).hexdigest())
+    site.files["/a.bin"], site.broken["/a.bin"] = CONTENT, CHUNK
+    remote = Remote("a.bin", f"{site.url}/a.bin", md5=hashlib.md5(CONTENT).hexdigest())
     fetch([remote], tmp_path, "")
-    assert (tmp_path / "a.tif").read_bytes() == CONTENT
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
     assert [asked for _, asked, _ in site.requests] == [None, f"bytes={CHUNK}-", f"bytes={2 * CHUNK}-"]
     assert site.requests[1][2] == '"first"'
-    assert yaml.safe_load((tmp_path / "fetched.yaml").read_text())["a.tif"]["checked"]
+    assert yaml.safe_load((tmp_path / "fetched.yaml").read_text())["a.bin"]["checked"]
 
 
 def test_a_transfer_that_never_ends_says_so_and_can_be_continued(site, tmp_path, monkeypatch):
-    site.files["/a.tif"], site.broken["/a.tif"] = CONTENT, CHUNK
+    site.files["/a.bin"], site.broken["/a.bin"] = CONTENT, CHUNK
     monkeypatch.setattr(module, "_TRIES", 2)
     with pytest.raises(BrewError, match=rf"broke off 2 times .*{2 * CHUNK} bytes have come\. Run again"):
-        fetch([Remote("a.tif", f"{site.url}/a.tif")], tmp_path, "")
-    assert not (tmp_path / "a.tif").exists() and not (tmp_path / "fetched.yaml").exists()
+        fetch([Remote("a.bin", f"{site.url}/a.bin")], tmp_path, "")
+    assert not (tmp_path / "a.bin").exists() and not (tmp_path / "fetched.yaml").exists()
     site.broken.clear()
-    fetch([Remote("a.tif", f"{site.url}/a.tif")], tmp_path, "")
-    assert (tmp_path / "a.tif").read_bytes() == CONTENT and site.requests[-1][1] == f"bytes={2 * CHUNK}-"
+    fetch([Remote("a.bin", f"{site.url}/a.bin")], tmp_path, "")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT and site.requests[-1][1] == f"bytes={2 * CHUNK}-"
 
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_file_that_changed_meanwhile_comes_anew(ranges, site, tmp_path):
     """By its tag, or because the host sends no parts at all."""
-    (tmp_path / "a.tif.partial").write_bytes(b"old" * 1000)
-    (tmp_path / "a.tif.partial.etag").write_text('"zeroth"')
-    site.files["/a.tif"], site.ranges = CONTENT, ranges
-    download(f"{site.url}/a.tif", tmp_path / "a.tif")
-    assert (tmp_path / "a.tif").read_bytes() == CONTENT
+    (tmp_path / "a.bin.partial").write_bytes(b"old" * 1000)
+    (tmp_path / "a.bin.partial.etag").write_text('"zeroth"')
+    site.files["/a.bin"], site.ranges = CONTENT, ranges
+    download(f"{site.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
 def test_a_partial_file_that_is_longer_than_the_whole_is_fetched_anew(site, tmp_path):
-    (tmp_path / "a.tif.partial").write_bytes(CONTENT * 2)
-    site.files["/a.tif"] = CONTENT
-    download(f"{site.url}/a.tif", tmp_path / "a.tif")
-    assert (tmp_path / "a.tif").read_bytes() == CONTENT
+    (tmp_path / "a.bin.partial").write_bytes(CONTENT * 2)
+    site.files["/a.bin"] = CONTENT
+    download(f"{site.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha256"])
 def test_a_wrong_checksum_is_an_error(kind, site, tmp_path):
-    site.files["/a.tif"] = CONTENT
-    remote = Remote("a.tif", f"{site.url}/a.tif", **{kind: hashlib.new(kind, b"other").hexdigest()})
-    with pytest.raises(BrewError, match=rf"a\.tif: {kind} \w+; expected \w+ as its publisher says"):
+    site.files["/a.bin"] = CONTENT
+    remote = Remote("a.bin", f"{site.url}/a.bin", **{kind: hashlib.new(kind, b"other").hexdigest()})
+    with pytest.raises(BrewError, match=rf"a\.bin: {kind} \w+; expected \w+ as its publisher says"):
         fetch([remote], tmp_path, "")
-    assert not (tmp_path / "a.tif").exists() and (tmp_path / "a.tif.wrong").exists()
+    assert not (tmp_path / "a.bin").exists() and (tmp_path / "a.bin.wrong").exists()
     assert not (tmp_path / "fetched.yaml").exists()
 
 
@@ -163,12 +163,63 @@ def test_a_wrong_checksum_is_an_error(kind, site, tmp_path):
     ],
 )
 def test_a_checksum_that_the_host_names_is_checked(name, right, wrong, site, tmp_path):
-    site.files["/a.tif"], site.headers = CONTENT, {name: right}
-    fetch([Remote("a.tif", f"{site.url}/a.tif")], tmp_path, "")
-    assert yaml.safe_load((tmp_path / "fetched.yaml").read_text())["a.tif"]["checked"]
+    site.files["/a.bin"], site.headers = CONTENT, {name: right}
+    fetch([Remote("a.bin", f"{site.url}/a.bin")], tmp_path, "")
+    assert yaml.safe_load((tmp_path / "fetched.yaml").read_text())["a.bin"]["checked"]
     site.headers = {name: wrong}
     with pytest.raises(BrewError, match="as its host says"):
-        fetch([Remote("b.tif", f"{site.url}/a.tif")], tmp_path, "")
+        fetch([Remote("b.bin", f"{site.url}/a.bin")], tmp_path, "")
+
+
+def test_what_is_missing_is_brought_again(site, tmp_path):
+    """A file that was deleted or cut after it had been recorded, and members of an archive that were moved away."""
+    site.files = {"/a.bin": CONTENT, "/b.zip": zipped({"A/1.png": b"pixels"})}
+    remotes = [Remote("a.bin", f"{site.url}/a.bin"), Remote("b.zip", f"{site.url}/b.zip")]
+    fetch(remotes, tmp_path, "")
+    (tmp_path / "a.bin").unlink()
+    (tmp_path / "A" / "1.png").unlink()
+    fetch(remotes, tmp_path, "")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT and (tmp_path / "A" / "1.png").read_bytes() == b"pixels"
+    assert len(site.requests) == 3  # the archive is unpacked anew, not fetched
+
+
+PAGE = b"<html>Please accept the terms of this network.</html>"
+
+
+@pytest.mark.parametrize("page", [PAGE, b"\xef\xbb\xbf\n <!DOCTYPE HTML>", b"terms"])
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tif", "a.csv"])
+@pytest.mark.parametrize("kind", ["", "text/html; charset=utf-8"])
+def test_a_page_instead_of_a_file_is_never_recorded(page, name, kind, site, tmp_path):
+    """A proxy, a portal or a log-in answers with status 200; afterwards the same command fetches the file itself."""
+    if page == b"terms" and name == "a.csv" and not kind:
+        return  # nothing tells it from a table
+    right = {
+        "a.zip": zipped({"b": b""}), "a.tar.gz": tarred({"b": b""}), "a.tif": b"II*\0rest", "a.csv": b"chip,label\n",
+    }[name]  # fmt: skip
+    site.files[f"/{name}"], site.headers = page, {"Content-Type": kind} if kind else {}
+    remote = Remote(name, f"{site.url}/{name}")
+    for _ in range(2):
+        with pytest.raises(BrewError, match=r"log in.*run again"):
+            fetch([remote], tmp_path, "")
+        assert not (tmp_path / name).exists() and not (tmp_path / "fetched.yaml").exists()
+    site.files[f"/{name}"], site.headers = right, {}
+    fetch([remote], tmp_path, "")
+    assert (tmp_path / name).read_bytes() == right
+
+
+def test_a_declared_page_leaves_what_has_come(site, tmp_path):
+    (tmp_path / "a.bin.partial").write_bytes(CONTENT[:CHUNK])
+    site.files["/a.bin"], site.headers, site.ranges = PAGE, {"Content-Type": "text/html"}, False
+    with pytest.raises(BrewError, match=r"answers with a page \(text/html\); expected a\.bin"):
+        download(f"{site.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin.partial").read_bytes() == CONTENT[:CHUNK]
+
+
+@pytest.mark.parametrize("record", ["[1, 2]", "a.bin: 3", "a: b: c", "a.bin: {}\na.bin: {}", "\x00"])
+def test_a_damaged_record_is_named(record, tmp_path):
+    (tmp_path / "fetched.yaml").write_text(record)
+    with pytest.raises(BrewError, match=r"fetched\.yaml (is no|has the key)"):
+        fetch([Remote("a.bin", "https://nowhere.invalid/a.bin")], tmp_path, "")
 
 
 def test_what_the_host_refuses_is_an_error(site, tmp_path):

@@ -50,7 +50,7 @@ def test_damaged_manifests_and_empty_folders(folder):
     (folder / "m.yaml").write_text("files: [1, 2]")
     with pytest.raises(BrewError, match=r"m\.yaml is no manifest"):
         check_manifest(folder / "m.yaml", folder / "data")
-    with pytest.raises(BrewError, match=r"absent\.yaml is no manifest"):
+    with pytest.raises(BrewError, match=r"absent\.yaml does not exist"):
         check_manifest(folder / "absent.yaml", folder / "data")
     with pytest.raises(BrewError, match="holds no file like"):
         write_manifest(folder / "m.yaml", folder / "data", ("*.jpg",), "CC0", "ask")

@@ -5,16 +5,16 @@ The files' tags say 60 m; a pixel is 10 m wide.
 Source: Clasen et al. 2024 (arXiv 2407.03653); nineteen classes of Sumbul et al. 2021.
 """
 
-import json
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from brew.data.labelled import Labelled, reading, to_native, write_labelled
+from brew.data.plain import read_json
 from brew.data.rasters import read_image
 from brew.data.sources.forms import FORMS, Form
-from brew.errors import BrewError, nearest
+from brew.errors import BrewError, nearest, unknown
 from brew.sensors import SENTINEL2_BANDS, sensor
 
 LICENCE = "CDLA-Permissive-1.0"
@@ -25,14 +25,26 @@ _BANDS = tuple(band for band in SENTINEL2_BANDS if band != "B10")
 
 def build(root: Path, path: Path, form: Form = FORM) -> None:
     """The store of all patches that `meta.json` lists."""
-    labels: dict[str, list[str]] = {}
-    splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    with reading(root / "meta.json"):
-        for patch in json.loads((root / "meta.json").read_text()):
-            labels[patch["tortilla:id"]] = patch["labels"]
-            splits[patch["tortilla:data_split"]].append(patch["tortilla:id"])
+    labels, splits = _listed(root / "meta.json")
     read = partial(read_patch, root, labels)
     write_labelled(path, form, splits, read, {"source": "BigEarthNet v2", "licence": LICENCE})
+
+
+def _listed(meta: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """{patch: labels} and {split: patches}; BrewError if the list is absent or damaged, or names a patch twice."""
+    labels: dict[str, list[str]] = {}
+    splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    patches = read_json(meta)
+    with reading(meta):
+        for patch in patches:
+            name, split = patch["tortilla:id"], patch["tortilla:data_split"]
+            if name in labels:
+                raise BrewError(f"{name!r} stands there twice; expected it once. Remove one")
+            if split not in splits:
+                raise unknown("split", split, splits)
+            labels[name] = patch["labels"]
+            splits[split].append(name)
+    return labels, splits
 
 
 def read_patch(root: Path, labels: dict[str, list[str]], patch: str) -> Labelled:
@@ -40,7 +52,7 @@ def read_patch(root: Path, labels: dict[str, list[str]], patch: str) -> Labelled
     file, of = root / f"{patch}__s2.tif", sensor(FORM.sensor)
     for name in labels[patch]:
         if name not in FORM.classes:
-            raise BrewError(f"{root / 'meta.json'}: {patch} has the label {name!r}; {nearest(name, FORM.classes)}")
+            raise BrewError(f"{root / 'meta.json'}: {patch} has the label {name!r}; {nearest(str(name), FORM.classes)}")
     stored = read_image(file, len(_BANDS))
     image = to_native(stored[[_BANDS.index(band) for band in of.band_names]], of, file)
     return Labelled(image[None], np.array([name in labels[patch] for name in FORM.classes], dtype=np.uint8))

@@ -84,6 +84,12 @@ def build(path: Path, settings: GeotiffSettings, workers: int | None = None, clu
     if path.exists():
         raise BrewError(f"{path} exists; expected no store there. Remove it to build it again")
     # Wrong settings end here, before a cluster is started.
+    if workers is not None and workers < 1:
+        raise BrewError(f"{workers} workers; expected 1 at least, or none named for one per core. Change `workers`")
+    if cluster is not None and not cluster.strip():
+        raise BrewError(
+            "the cluster's address is empty; expected one such as tcp://host:8786. Name it, or leave it out"
+        )
     tile_corners(settings.tile, settings.tile, settings.tile, settings.stride)
     files = list(bands_of_table(settings)) if settings.table else []
     unread = [] if settings.table else raster_files(settings)

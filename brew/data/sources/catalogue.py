@@ -34,7 +34,7 @@ def _geobench(name: str, entry: geobench.GeobenchSet) -> Source:
         folder=name,
         patterns=("**/*.hdf5", "**/*_partition.json", "**/task_specs.pkl"),
         obtain=f"run `make data BENCHMARK={name}`, or unpack {archive} there",
-        remotes=(Remote(f"{entry.folder}.zip", archive),),
+        remotes=lambda: (Remote(f"{entry.folder}.zip", archive),),
     )
 
 
@@ -54,8 +54,8 @@ SOURCES: dict[str, Source] = {
             from_folder_with_settings(oscd.build),
             folder="oscd",
             patterns=("*Images/*/imgs_*_rect/*.tif", "*Labels/*/cm/cm.png"),
-            obtain="torchgeo.datasets.OSCD(root, download=True) writes this layout",
-            remotes=oscd.REMOTES,
+            obtain="run `make data BENCHMARK=oscd`, then `python -m brew.data.sources.catalogue oscd`",
+            remotes=oscd.remotes,
         ),
         Source(
             "rsscn7",
@@ -101,7 +101,7 @@ SOURCES: dict[str, Source] = {
             folder="spacenet1",
             patterns=("SN1_buildings/train/3band/*.tif", "SN1_buildings/train/geojson/*.geojson"),
             obtain="run `make data BENCHMARK=spacenet1`, or the training archives of s3://spacenet-dataset",
-            remotes=spacenet1.REMOTES,
+            remotes=spacenet1.remotes,
         ),
         Source(
             "sen1floods11",
@@ -111,7 +111,7 @@ SOURCES: dict[str, Source] = {
             folder="sen1floods11",
             patterns=tuple(sen1floods11.LISTS.values()) + sen1floods11.files("*"),
             obtain="run `make data BENCHMARK=sen1floods11`, or gs://sen1floods11/v1.1 with its folders",
-            remotes=sen1floods11.REMOTES,
+            remotes=sen1floods11.remotes,
             listed=sen1floods11.listed,
         ),
         Source(
@@ -122,7 +122,7 @@ SOURCES: dict[str, Source] = {
             folder="pastis",
             patterns=("*/metadata.geojson", "*/DATA_S2/*.npy", "*/ANNOTATIONS/TARGET_*.npy"),
             obtain="run `make data BENCHMARK=pastis`, or PASTIS-R.zip of doi 10.5281/zenodo.5735646",
-            remotes=pastis.REMOTES,
+            remotes=pastis.remotes,
         ),
         Source(
             "levir-cd",
@@ -131,9 +131,9 @@ SOURCES: dict[str, Source] = {
             from_folder(levir_cd.build),
             folder="levir-cd",
             patterns=("A/*.png", "B/*.png", "label/*.png"),
-            obtain="put train.zip, val.zip and test.zip there, from the authors' Google Drive "
-            "(https://justchenhao.github.io/LEVIR); `make data BENCHMARK=levir-cd` then checks and unpacks them",
-            remotes=levir_cd.REMOTES,
+            obtain="run `make data BENCHMARK=levir-cd`; train.zip, val.zip and test.zip of the authors' Google Drive "
+            "(https://justchenhao.github.io/LEVIR), put there by hand, are checked and unpacked by it too",
+            remotes=levir_cd.remotes,
         ),
         *(_geobench(name, entry) for name, entry in geobench.GEOBENCH.items()),
         Source(

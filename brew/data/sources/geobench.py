@@ -8,7 +8,6 @@ Source: Lacoste et al. 2023 (arXiv 2306.03831); ServiceNow/geo-bench, geobench/d
 """
 
 import ast
-import json
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from brew.data.inert import Record, read_inert, to_array
 from brew.data.labelled import Labelled, reading, to_native, write_labelled
+from brew.data.plain import read_json
 from brew.data.sources.forms import FORMS, Form
 from brew.errors import BrewError
 from brew.sensors import sensor
@@ -53,7 +53,8 @@ class GeobenchSet:
 
     part: the archive's folder. folder: its name there. channels: bands of a file. bands: what each name of a file
     really holds. scale: to the sensor's unit. darker: two names of which the first holds the darker band, which shows
-    that names are wrong in the way that `bands` mends.
+    that names are wrong in the way that `bands` mends. wrapped: its uint16 digital numbers were stored as int16, so
+    that those above 32767 became negative.
     """
 
     part: str
@@ -63,18 +64,19 @@ class GeobenchSet:
     bands: dict[str, str] = field(default_factory=lambda: _SENTINEL2)
     scale: float = 1.0
     darker: tuple[str, str] | None = None
+    wrapped: bool = False
 
 
 GEOBENCH: dict[str, GeobenchSet] = {
     "m-nz-cattle": GeobenchSet("segmentation_v1.0", "m-nz-cattle", 3, FORMS["m-nz-cattle"], _RGB),
     "m-pv4ger-seg": GeobenchSet("segmentation_v1.0", "m-pv4ger-seg", 3, FORMS["m-pv4ger-seg"], _RGB),
     "m-chesapeake": GeobenchSet("segmentation_v1.0", "m-chesapeake", 4, FORMS["m-chesapeake"], _RGB),
-    "m-sa-crop-type": GeobenchSet("segmentation_v1.0", "m-SA-crop-type", 13, FORMS["m-sa-crop-type"]),
+    "m-sa-crop-type": GeobenchSet("segmentation_v1.0", "m-SA-crop-type", 13, FORMS["m-sa-crop-type"], wrapped=True),
     "m-cashew-plant": GeobenchSet("segmentation_v1.0", "m-cashew-plant", 13, FORMS["m-cashew-plant"]),
     "m-bigearthnet": GeobenchSet("classification_v1.0", "m-bigearthnet", 12, FORMS["m-bigearthnet"]),
     "m-so2sat": GeobenchSet("classification_v1.0", "m-so2sat", 18, FORMS["m-so2sat"], scale=10000.0),
     "m-eurosat": GeobenchSet(
-        "classification_v1.0", "m-eurosat", 13, FORMS["m-eurosat"], _EUROSAT_BANDS, darker=_CIRRUS
+        "classification_v1.0", "m-eurosat", 13, FORMS["m-eurosat"], _EUROSAT_BANDS, darker=_CIRRUS, wrapped=True
     ),
 }
 
@@ -134,15 +136,21 @@ def _image(file: h5py.File, stored: dict[str, str], entry: GeobenchSet) -> np.nd
     missing = [band for band in of.band_names if band not in named]
     if missing:
         raise BrewError(f"band {', '.join(missing)} missing among {', '.join(bands)}. Obtain the file again")
-    layers = [to_native(file[named[band]][()], of, f"band {band}", entry.scale) for band in of.band_names]
-    return np.stack([np.squeeze(layer) for layer in layers])
+    layers = {band: _layer(file[named[band]][()], entry) for band in of.band_names}
+    native = [to_native(layer, of, f"band {band}", entry.scale) for band, layer in layers.items()]
+    return np.stack([np.squeeze(layer) for layer in native])
+
+
+def _layer(stored: np.ndarray, entry: GeobenchSet) -> np.ndarray:
+    """A band as it was before it was cast to int16, if the data set's were."""
+    return stored.view(np.uint16) if entry.wrapped and stored.dtype == np.int16 else stored
 
 
 def _partition(file: Path) -> dict[str, list[str]]:
     if not file.is_file():
         raise BrewError(f"{file} does not exist; expected GEO-Bench's list of samples. Obtain the archive again")
+    found = read_json(file)
     with reading(file):
-        found = json.loads(file.read_text())
         return {split: [str(name) for name in found[split]] for split in ("train", "valid", "test")}
 
 

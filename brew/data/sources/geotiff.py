@@ -3,6 +3,9 @@
 Which band a file holds is read from the file's own band descriptions ("B04", "B8A"), from a file name that ends in the
 band's name ("T32TNS_20240701_B04.tif"), or from a table (CSV or YAML) that says it; never from the order of files.
 
+Folders that are symbolic links are searched like others. A mask, declared nodata, opacity, ground control points and
+a turned grid are errors (`brew.data.rasters.read_band`): a tile has values everywhere and lies on an upright grid.
+
 Bands of 20 m and 60 m are brought to the scene's 10 m grid bilinearly where their pixels are exact multiples with the
 same corner; edges are extended. Nothing else is resampled or reprojected: a band with another coordinate system, corner
 or extent is an error that names file and band.
@@ -14,24 +17,26 @@ Left out: several dates of one place (a store's second dimension has length one 
 """
 
 import csv
+import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch.nn import functional
 
+from brew.data.plain import read_yaml
 from brew.data.rasters import (
     Raster,
-    check_digital_numbers,
     check_disjoint,
     check_tiles,
     content_hash,
+    digital_numbers,
     raster_descriptions,
     read_band,
 )
@@ -178,7 +183,7 @@ def read_scene(bands: Mapping[str, BandFile]) -> Scene:
     for layer, (band, file) in enumerate(bands.items()):
         with _noted(problems, file.scene, file.path, band):
             raster = read_band(file.path, file.index)
-            check_digital_numbers(raster.values, file.path, band)
+            raster = replace(raster, values=digital_numbers(raster, band))
             if file is first:
                 grid, values = raster, np.empty((len(bands), *raster.values.shape), np.uint16)
             if grid is not None:  # else the first band is at fault, and the others are checked by themselves
@@ -307,14 +312,30 @@ def _bilinear(values: np.ndarray, ratio: int) -> np.ndarray:
 
 def raster_files(settings: GeotiffSettings) -> list[Path]:
     """Every GeoTIFF in the folder and its subfolders, sorted; BrewError where there is none."""
-    _check_split(settings)
+    _check(settings)
     folder = Path(settings.folder)
     if not folder.is_dir():
         raise BrewError(f"{folder} does not exist; expected a folder of GeoTIFFs. Check `folder`")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".tif", ".tiff"))
+    files = sorted(path for path in _walk(folder) if path.suffix.lower() in (".tif", ".tiff"))
     if not files:
         raise BrewError(f"{folder} holds no GeoTIFF (*.tif, *.tiff); expected Sentinel-2 bands there. Check `folder`")
     return files
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files below a folder, also in linked ones; BrewError if a link leads back to a folder around it."""
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_folder):
+        for name in folders:
+            inner = Path(place, name)
+            if inner.is_symlink() and Path(place).resolve().is_relative_to(inner.resolve()):
+                raise BrewError(f"{inner} links to a folder around it; expected no circle. Remove the link")
+        yield from (Path(place, name) for name in files)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise BrewError(
+        f"{error.filename} cannot be read ({error.strerror}); expected a folder. Grant access to it"
+    ) from error
 
 
 def bands_of_file(path: Path, settings: GeotiffSettings) -> list[BandFile]:
@@ -323,10 +344,12 @@ def bands_of_file(path: Path, settings: GeotiffSettings) -> list[BandFile]:
     Reads the header alone. Raises BrewError where it is damaged or a band has no known name.
     """
     folder, names = Path(settings.folder), raster_descriptions(path)
-    alone = len(names) == 1
-    scene = (path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix()
+    alone = sum(name != "alpha" for name in names) == 1
+    scene = _place(path.parent if alone else path.with_suffix(""), folder)
     bands = []
     for index, description in enumerate(names, start=1):
+        if description == "alpha":
+            continue  # validity, which reading another band sees to
         said = description or (path.stem.rsplit("_", 1)[-1] if alone else "")
         band = _band(said)
         if band is None:
@@ -341,7 +364,7 @@ def bands_of_file(path: Path, settings: GeotiffSettings) -> list[BandFile]:
 
 def bands_of_table(settings: GeotiffSettings) -> Iterator[BandFile]:
     """Bands as the table of the settings names them; BrewError where a row is wrong. No image is opened."""
-    _check_split(settings)
+    _check(settings)
     folder = Path(settings.folder)
     table = folder / str(settings.table)
     for number, row in enumerate(_rows(table), start=1):
@@ -356,35 +379,61 @@ def bands_of_table(settings: GeotiffSettings) -> Iterator[BandFile]:
             raise BrewError(
                 f"{table}, row {number}: band {row['band']!r}; {nearest(str(row['band']), tuple(SENTINEL2_BANDS))}"
             )
-        try:
-            index = int(row.get("index") or 1)
-        except ValueError as error:
-            raise BrewError(f"{table}, row {number}: index {row['index']!r}; expected a number from 1") from error
-        scene = str(row.get("scene") or path.parent.relative_to(folder).as_posix())
+        index = _index(row.get("index"), f"{table}, row {number}")
+        scene = str(row.get("scene") or _place(path.parent, folder))
         split = str(row.get("split") or settings.split)
         if split not in _SPLITS:
             raise BrewError(f"{table}, row {number}: split {split!r} is unknown; {nearest(split, _SPLITS)}")
         yield BandFile(path, band, index, folder.name if scene == "." else scene, split)
 
 
-def _check_split(settings: GeotiffSettings) -> None:
+def _index(cell: Any, where: str) -> int:
+    """The number in a table's cell, 1 if the cell is empty or absent."""
+    text = "1" if cell is None or cell == "" else str(cell).strip()
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise BrewError(f"{where}: index {cell!r}; expected a whole number from 1. Correct the table")
+    return int(text)
+
+
+def _place(path: Path, folder: Path) -> str:
+    """A scene's name: its folder, below the given one if it lies there."""
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def _check(settings: GeotiffSettings) -> None:
+    if not settings.licence.strip():
+        raise BrewError("the licence is empty; expected that of the images, which the store keeps. Name it")
     if settings.split not in _SPLITS:
         raise unknown("split", settings.split, _SPLITS)
 
 
 def _rows(table: Path) -> list[dict[str, Any]]:
-    if not table.is_file():
-        raise BrewError(f"{table} does not exist; expected a table of bands there. Check `table`")
-    if table.suffix == ".csv":
-        with table.open(newline="") as stream:
-            rows: Any = list(csv.DictReader(stream))
-    else:
-        rows = yaml.safe_load(table.read_text())
+    rows: Any = _csv_rows(table) if table.suffix.lower() == ".csv" else read_yaml(table)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BrewError(f"{table} holds {type(rows).__name__}; expected a list of rows with {', '.join(_COLUMNS)}")
     if not rows:
         raise BrewError(f"{table} lists no band; expected rows of {', '.join(_COLUMNS)}. Correct the table")
     return rows
+
+
+def _csv_rows(table: Path) -> list[dict[str, Any]]:
+    """Rows by the header's names; a spreadsheet's byte order mark is no part of the first."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            lines = [line for line in csv.reader(stream, strict=True) if any(cell.strip() for cell in line)]
+    except FileNotFoundError as error:
+        raise BrewError(f"{table} does not exist; expected a table of bands there. Check `table`") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BrewError(f"{table} cannot be read ({error}); expected CSV in UTF-8. Save the table again") from error
+    header = lines[0] if lines else []
+    if len(set(header)) != len(header):
+        raise BrewError(f"{table}: columns {', '.join(header)}; expected each once. Correct the table")
+    for number, line in enumerate(lines[1:], start=1):
+        if len(line) > len(header):
+            raise BrewError(
+                f"{table}, row {number}: {len(line)} cells; expected {len(header)} as in its header. Correct the table"
+            )
+    return [dict(zip(header, line, strict=False)) for line in lines[1:]]
 
 
 def _band(name: str) -> str | None:

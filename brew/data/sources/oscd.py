@@ -10,6 +10,7 @@ its tiles, since the data set's own authors standardise every image by its own m
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import yaml
@@ -27,25 +28,27 @@ _IMAGES = "Onera Satellite Change Detection dataset - Images"
 _LABELS = ("Onera Satellite Change Detection dataset - Train Labels",
            "Onera Satellite Change Detection dataset - Test Labels")  # fmt: skip
 _BANDS = SENSORS["sentinel2"].band_names
-#: With the checksums that torchgeo publishes.
-REMOTES = tuple(
-    Remote(f"Onera Satellite Change Detection dataset - {part}.zip", url, md5=md5)
-    for part, url, md5 in (
-        ("Images", "https://partage.imt.fr/index.php/s/gKRaWgRnLMfwMGo/download", "c50d4a2941da64e03a47ac4dec63d915"),
-        (
-            "Train Labels",
-            "https://partage.mines-telecom.fr/index.php/s/2D6n03k58ygBSpu/download",
-            "4d2965af8170c705ebad3d6ee71b6990",
-        ),
-        (
-            "Test Labels",
-            "https://partage.imt.fr/index.php/s/gpStKn4Mpgfnr63/download",
-            "8177d437793c522653c442aa4e66c617",
-        ),
-    )
-)
+#: Where torchgeo has kept copies since a certificate of the authors' host ended (torchgeo issue 3239), at one revision.
+_HOST = "https://hf.co/datasets/hkristen/oscd/resolve/4958d786c1389ede1511d91a6ecf1a75c4074933"
+#: SHA-256 of the archives, as torchgeo 0.10.1 publishes them.
+_ARCHIVES = {
+    "Onera Satellite Change Detection dataset - Images.zip": (
+        "940b87887511058a933e67cd6d0e43e2eb825a55d8e79a50983dee7f23003656"
+    ),
+    "Onera Satellite Change Detection dataset - Train Labels.zip": (
+        "89fb54cd12ad0dbea6c447528139dec305b865294215434bf6dd170fb8fd3ca5"
+    ),
+    "Onera Satellite Change Detection dataset - Test Labels.zip": (
+        "2e195eaa1b788b99fa93ea8073e3780bc0b763000b0c49dbf70548acf1e5d67d"
+    ),
+}
 SPLITS = DATA / "splits" / "oscd.yaml"
 LICENCE = "imagery: Copernicus Sentinel data 2015-2018; labels: CC BY-NC-SA 4.0"
+
+
+def remotes() -> tuple[Remote, ...]:
+    """The three archives; torchgeo 0.8, which Python 3.11 takes, knows none but the addresses that died."""
+    return tuple(Remote(name, f"{_HOST}/{quote(name)}", sha256=sha256) for name, sha256 in _ARCHIVES.items())
 
 
 @dataclass(frozen=True)

@@ -1,66 +1,85 @@
-"""PASTIS: crops of France, from a year of Sentinel-2 images, read through torchgeo's class.
+"""PASTIS: crops of France, from a year of Sentinel-2 images.
 
 A year's images become one, the median over time of every pixel and band; of an even number, the lower of the middle
 two, as in the authors' code. Surface reflectance as MAJA derives it may be slightly negative over water and shadow;
 unsigned digital numbers begin at 0. Folds 1 to 3 train, 4 validates, 5 tests. Bands go by name; the authors of DEO fed
 them in the file's order, which begins with B2.
 
-Source: Garnot and Landrieu 2021 (ICCV), doi 10.1109/ICCV48922.2021.00483; torchgeo's `PASTIS` layout of the files.
+torchgeo's `PASTIS` knows the archive, its checksum and the layout of the files, which are read here: its class selects
+channels and converts types before a reader could look at them.
+Source: Garnot and Landrieu 2021 (ICCV), doi 10.1109/ICCV48922.2021.00483.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from brew.data.fetch import Remote
 from brew.data.labelled import Labelled, reading, to_native, write_labelled
+from brew.data.plain import read_json
 from brew.data.sources.forms import FORMS, Form
 from brew.errors import BrewError
 from brew.sensors import sensor
 
-if TYPE_CHECKING:
-    from torchgeo.datasets import PASTIS
-
 LICENCE = "CC BY 4.0"
-#: With the checksum that torchgeo publishes.
-REMOTES = (
-    Remote(
-        "PASTIS-R.zip",
-        "https://zenodo.org/records/5735646/files/PASTIS-R.zip?download=1",
-        md5="4887513d6c2d2b07fa935d325bd53e09",
-    ),
-)
 FORM = FORMS["pastis"]
+_FOLDER = "PASTIS-R"
 _FOLDS = {"train": (1, 2, 3), "validation": (4,), "test": (5,)}
 #: Of the files' ten channels.
 _BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
 
 
-def build(root: Path, path: Path, form: Form = FORM) -> None:
-    """The store of all patches."""
+def remotes() -> tuple[Remote, ...]:
+    """The archive, at torchgeo's address and with the checksum that it publishes."""
     from torchgeo.datasets import PASTIS  # takes seconds, and nobody else waits for them
 
-    metadata = root / PASTIS.directory / "metadata.geojson"
+    return (Remote(PASTIS.filename, PASTIS.url, md5=PASTIS.md5),)
+
+
+def build(root: Path, path: Path, form: Form = FORM) -> None:
+    """The store of all patches."""
+    folder = root / _FOLDER
+    folds = read_folds(folder / "metadata.geojson")
+    splits = {split: [patch for patch, fold in folds.items() if fold in members] for split, members in _FOLDS.items()}
+    attributes = {"source": "PASTIS", "licence": LICENCE, "image": "median over time"}
+    write_labelled(path, form, splits, lambda patch: read_patch(folder, patch), attributes)
+
+
+def read_folds(metadata: Path) -> dict[str, int]:
+    """{patch: fold} in the file's order; BrewError if it is absent, names a patch twice, or a fold is not 1 to 5."""
     if not metadata.is_file():
-        raise BrewError(f"{metadata} does not exist; expected PASTIS-R. Unpack {PASTIS.filename} in {root}")
+        raise BrewError(
+            f"{metadata} does not exist; expected {_FOLDER}. Unpack {_FOLDER}.zip in {metadata.parent.parent}"
+        )
+    content = read_json(metadata)
     with reading(metadata):
-        folds = {split: PASTIS(root, folds) for split, folds in _FOLDS.items()}
-    patches = {str(patch): (fold, place) for fold in folds.values() for place, patch in enumerate(fold.idxs)}
-    splits = {split: [str(patch) for patch in fold.idxs] for split, fold in folds.items()}
+        facts = [feature["properties"] for feature in content["features"]]
+        listed = [(str(each["ID_PATCH"]), int(each["Fold"])) for each in facts]
+        folds = dict(listed)
+        if len(folds) != len(listed):
+            raise BrewError("a patch stands there twice; expected each once. Obtain the file again")
+        strange = sorted({str(fold) for fold in folds.values()} - {"1", "2", "3", "4", "5"})
+        if strange:
+            raise BrewError(f"fold {strange[0]}; expected 1 to 5. Obtain the file again")
+    return folds
 
-    def read(patch: str) -> Labelled:
-        return read_patch(*patches[patch])
 
-    write_labelled(path, form, splits, read, {"source": "PASTIS", "licence": LICENCE, "image": "median over time"})
-
-
-def read_patch(fold: "PASTIS", place: int) -> Labelled:
-    """One patch; BrewError naming the file where it is damaged or has another number of bands."""
-    file, of = fold.files[place]["s2"], sensor(FORM.sensor)
+def read_patch(folder: Path, patch: str) -> Labelled:
+    """One patch; BrewError naming the file if it is damaged, has no date, another number of bands or another size."""
+    file, labels = folder / "DATA_S2" / f"S2_{patch}.npy", folder / "ANNOTATIONS" / f"TARGET_{patch}.npy"
+    of = sensor(FORM.sensor)
     with reading(file):
-        sample = fold[place]
-    series = sample["image"]
-    if series.ndim != 4 or series.shape[1] != len(_BANDS):
-        raise BrewError(f"{file}: {tuple(series.shape)}; expected (date, {len(_BANDS)}, y, x). Obtain the file again")
-    median = series.median(dim=0).values.clamp(min=0)
-    image = median.numpy()[[_BANDS.index(band) for band in of.band_names]]
-    return Labelled(to_native(image, of, file)[None], sample["mask"].numpy())
+        series = np.load(file, allow_pickle=False)
+        if series.ndim != 4 or series.shape[1] != len(_BANDS) or not len(series) or series.dtype.kind not in "iuf":
+            raise BrewError(
+                f"{series.shape} of {series.dtype}; expected numbers of (date, {len(_BANDS)}, y, x), one date at "
+                "least. Obtain the file again"
+            )
+        middle = (len(series) - 1) // 2
+        median = np.partition(series, middle, axis=0)[middle].clip(min=0)
+        image = to_native(median[[_BANDS.index(band) for band in of.band_names]], of, "the median")
+    with reading(labels):
+        target = np.load(labels, allow_pickle=False)
+        if target.ndim != 3 or not len(target) or target.shape[1:] != image.shape[1:]:
+            raise BrewError(f"{target.shape}; expected maps of {image.shape[1:]} pixels. Obtain the file again")
+    return Labelled(image[None], target[0])

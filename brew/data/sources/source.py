@@ -26,7 +26,7 @@ class Source:
     folder: str | None = None
     patterns: tuple[str, ...] = ()
     obtain: str = ""
-    remotes: tuple[Remote, ...] = ()
+    remotes: Callable[[], tuple[Remote, ...]] = lambda: ()
     listed: Callable[[Path], tuple[Remote, ...]] = lambda _: ()
 
     @property

@@ -25,15 +25,8 @@ if TYPE_CHECKING:
     from torchgeo.datasets import SpaceNet1
 
 LICENCE = "CC BY-SA 4.0"
-_ARCHIVES = "https://spacenet-dataset.s3.amazonaws.com/spacenet/SN1_buildings/tarballs"
-#: Of the training chips, with the checksums that torchgeo publishes.
-REMOTES = tuple(
-    Remote(f"SN1_buildings/train/{name}", f"{_ARCHIVES}/{name}", md5=md5)
-    for name, md5 in (
-        ("SN1_buildings_train_AOI_1_Rio_3band.tar.gz", "279e334a2120ecac70439ea246174516"),
-        ("SN1_buildings_train_AOI_1_Rio_geojson_buildings.tar.gz", "b6e02fbd727f252ea038abe4f77a77b3"),
-    )
-)
+#: The three-band images and the labels, by what torchgeo's names of archives contain.
+_PARTS = ("_3band", "_geojson")
 FORM = FORMS["spacenet1"]
 
 
@@ -44,6 +37,25 @@ class Counts:
     train: int = 4999
     validation: int = 1000
     low_data: int = 499
+
+
+def remotes() -> tuple[Remote, ...]:
+    """The archives of the training chips, at torchgeo's addresses and with the checksums that it publishes."""
+    from torchgeo.datasets import SpaceNet1  # takes seconds, and nobody else waits for them
+
+    (area,) = SpaceNet1.tarballs["train"]
+    archives = zip(SpaceNet1.tarballs["train"][area], SpaceNet1.md5s["train"][area], strict=True)
+    return tuple(
+        Remote(f"{SpaceNet1.dataset_id}/train/{name}", _address(SpaceNet1.url, SpaceNet1.dataset_id, name), md5=md5)
+        for name, md5 in archives
+        if any(part in name for part in _PARTS)
+    )
+
+
+def _address(pattern: str, dataset: str, archive: str) -> str:
+    """The address over the web of an object that torchgeo names as s3://bucket/key."""
+    bucket, _, key = pattern.format(dataset_id=dataset, tarball=archive).removeprefix("s3://").partition("/")
+    return f"https://{bucket}.s3.amazonaws.com/{key}"
 
 
 def build(root: Path, path: Path, form: Form = FORM, counts: Counts | None = None) -> None:

@@ -5,22 +5,23 @@ image has 304 x 304 pixels. The Sentinel-2 cut is 6 x 6 true pixels repeated to 
 the aerial image is cut to its central 300 x 300, 50 pixels for each. Both keep native units.
 
 Order of the aerial bands: near infrared, green, blue, red, as the data set's own document says, and the pixels agree:
-crowns are brightest in green and bare soil in red only under this order (`tests/data/test_paired.py`).
+crowns are brightest in green and bare soil in red only under this order (`tests/data/sources/test_treesatai.py`).
 
 Left out: Sentinel-1, the tree species. The aerial image may be years older than the Sentinel-2 one.
 Source: Ahlswede et al. 2023, doi 10.5194/essd-15-681-2023.
 """
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from brew.data.rasters import check_digital_numbers, content_hash, raster_descriptions, read_band
+from brew.data.labelled import reading
+from brew.data.plain import read_json
+from brew.data.rasters import check_digital_numbers, content_hash, read_image
 from brew.data.store import Variable, write_store
-from brew.errors import BrewError
+from brew.errors import BrewError, nearest
 from brew.sensors import SENSORS
 
 AERIAL_BANDS = ("near infrared", "green", "blue", "red")
@@ -28,6 +29,7 @@ SENTINEL2_ORDER = ("B2", "B3", "B4", "B8", "B5", "B6", "B7", "B8A", "B11", "B12"
 LICENCE = "CC BY 4.0"
 _SIZE, _PIXELS, _RATIO = 304, 6, 50
 _BANDS = SENSORS["sentinel2"].band_names
+_SPLITS = ("pretrain", "train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,15 @@ def build(root: Path, path: Path) -> None:
 def read_pairs(root: Path) -> list[Pair]:
     """Every place that `meta.json` lists, in its order; BrewError where a file is missing or not what it should be."""
     meta = root / "meta.json"
-    if not meta.is_file():
-        raise BrewError(f"{meta} does not exist; expected the list of places there. Restore the file")
-    places = {entry["tortilla:id"]: entry["tortilla:data_split"] for entry in json.loads(meta.read_text())}
+    entries = read_json(meta)
+    with reading(meta):
+        listed = [(str(entry["tortilla:id"]), str(entry["tortilla:data_split"])) for entry in entries]
+    places = dict(listed)
+    if len(places) != len(listed):
+        raise BrewError(f"{meta} names a place twice; expected each once. Remove one")
+    for split in places.values():
+        if split not in _SPLITS:
+            raise BrewError(f"{meta}: split {split!r} is unknown; {nearest(split, _SPLITS)}")
     if not places:
         raise BrewError(f"{meta} lists no place; expected at least one. Restore the file")
     return [
@@ -78,13 +86,13 @@ def read_pairs(root: Path) -> list[Pair]:
 
 def read_multispectral(path: Path) -> np.ndarray:
     """(10, 6, 6) uint16: the true pixels of a Sentinel-2 cut, in the order of ``SENSORS["sentinel2"]``."""
-    _check_count(path, len(SENTINEL2_ORDER))
+    stored = read_image(path, len(SENTINEL2_ORDER))
     # Borders of the repeated pixels, and one place inside each: 304 is no multiple of 6.
     places = np.floor((np.arange(_PIXELS) + 0.5) * _SIZE / _PIXELS).astype(int)
     edges = np.floor(np.arange(_PIXELS + 1) * _SIZE / _PIXELS).astype(int)
     pixels = []
     for band in _BANDS:
-        values = check_digital_numbers(read_band(path, SENTINEL2_ORDER.index(band) + 1).values, path, band)
+        values = check_digital_numbers(stored[SENTINEL2_ORDER.index(band)], path, band)
         if values.shape != (_SIZE, _SIZE):
             raise BrewError(f"{path}, band {band}: {values.shape} pixels; expected ({_SIZE}, {_SIZE}). Obtain it again")
         true = values[np.ix_(places, places)]
@@ -105,11 +113,11 @@ def read_multispectral(path: Path) -> np.ndarray:
 
 def read_optical(path: Path) -> np.ndarray:
     """(3, 300, 300) uint8, red green blue: the part of an aerial image that six Sentinel-2 pixels cover."""
-    _check_count(path, len(AERIAL_BANDS))
+    stored = read_image(path, len(AERIAL_BANDS))
     margin = (_SIZE - _PIXELS * _RATIO) // 2
     colours = []
     for name in ("red", "green", "blue"):
-        values = read_band(path, AERIAL_BANDS.index(name) + 1).values
+        values = stored[AERIAL_BANDS.index(name)]
         if values.shape != (_SIZE, _SIZE) or values.dtype != np.uint8:
             raise BrewError(
                 f"{path}, band {name}: {values.shape} of {values.dtype}; expected ({_SIZE}, {_SIZE}) of uint8. "
@@ -119,9 +127,3 @@ def read_optical(path: Path) -> np.ndarray:
             raise BrewError(f"{path}, band {name}: all black; expected an image. Leave the place out of meta.json")
         colours.append(values[margin : _SIZE - margin, margin : _SIZE - margin])
     return np.stack(colours)
-
-
-def _check_count(path: Path, expected: int) -> None:
-    found = len(raster_descriptions(path))
-    if found != expected:
-        raise BrewError(f"{path} has {found} bands; expected {expected} as TreeSatAI publishes. Obtain the file again")

@@ -141,7 +141,7 @@ def _torchgeo(
     """A network of torchgeo. network: its builder, from one of torchgeo's weights or None."""
 
     def build(random: bool) -> nn.Module:
-        return network(None if random else weights.weights())
+        return network(None if random else weights.inert())
 
     return tapped(name, build, architecture, contract, weights, network.__module__)
 

@@ -65,9 +65,26 @@ class TorchgeoFile:
 
         return get_weight(self.name)
 
+    def inert(self) -> "_Inert":
+        """For torchgeo's builders."""
+        return _Inert(self.weights())
+
     def file(self) -> Path:
         url = self.weights().url
         return _in_hub(url.rsplit("/", 1)[1], url)
+
+
+@dataclass(frozen=True)
+class _Inert:
+    """One of torchgeo's weights, of whose file tensors alone are read; torchgeo 0.8 would unpickle all it holds."""
+
+    weights: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.weights, name)
+
+    def get_state_dict(self, **options: Any) -> Any:
+        return self.weights.get_state_dict(**(options | {"weights_only": True}))
 
 
 def _in_hub(name: str, origin: str) -> Path:

@@ -241,13 +241,26 @@ def test_workers_have_to_see_the_folders(tmp_path, cluster):
 
 @pytest.mark.parametrize(
     ("changes", "match"),
-    [({}, "holds no GeoTIFF"), ({"stride": 17}, "stride of 17"), ({"table": "bands.csv"}, "bands.csv does not exist")],
+    [
+        ({}, "holds no GeoTIFF"),
+        ({"licence": " "}, "licence is empty"),
+        ({"stride": 17}, "stride of 17"),
+        ({"table": "bands.csv"}, "bands.csv does not exist"),
+    ],
 )
 def test_wrong_settings_end_before_anything_is_started(tmp_path, changes, match):
     (tmp_path / "in").mkdir()
     with pytest.raises(BrewError, match=match):
         building.build(tmp_path / "store.zarr", settings(tmp_path / "in", **changes), cluster="nowhere")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("workers", ["0", "-1"])
+def test_less_than_one_worker_is_refused_at_once(folder, workers, capsys):
+    options = ["--licence", "own", "--workers", workers]
+    assert building.main([str(folder), str(folder.parent / "store.zarr"), *options]) == 1
+    assert f"{workers} workers; expected 1 at least" in capsys.readouterr().err
+    assert [path.name for path in folder.parent.iterdir()] == ["in"]
 
 
 def test_the_scheduler_is_lost(monkeypatch):

@@ -167,6 +167,18 @@ def test_a_corrected_eurosat_is_not_mended_again(write):
     refused(root, "m-eurosat", "'09 - Water vapour' is brighter .* If the publisher has corrected them")
 
 
+@pytest.mark.parametrize("name", ["m-eurosat", "m-cashew-plant"])
+def test_bright_values_that_were_cast_to_int16_come_back_only_where_they_were(name, write, package):
+    root = write(name) / name
+    bands = {key: np.full((SIZE, SIZE), 40000, np.uint16).view(np.int16) for key in FILES[name]}
+    write_sample(package, root / "id_0000.hdf5", bands, label_of(name, 0))
+    if GEOBENCH[name].wrapped:
+        assert (geobench.read_sample(root, small(name), "id_0000").image == 40000).all()
+    else:
+        with pytest.raises(BrewError, match=r"id_0000\.hdf5: band B4: values from -25536"):
+            geobench.read_sample(root, small(name), "id_0000")
+
+
 def test_so2sats_radar_bands_are_not_mistaken(write, tmp_path):
     """`02 - VH.Imaginary` and `02 - Blue` share a number."""
     sample = geobench.read_sample(write("m-so2sat") / "m-so2sat", small("m-so2sat"), "id_0000")
@@ -220,7 +232,7 @@ def test_bad_lists_are_named(write, package):
     default.write_text(json.dumps(NAMES | {"test": ["id_0000"]}))
     refused(root, "m-cashew-plant", "'id_0000' stands in splits 'train' and 'test'")
     default.write_text("{")
-    refused(root, "m-cashew-plant", r"default_partition\.json cannot be read")
+    refused(root, "m-cashew-plant", r"default_partition\.json is no JSON")
     default.write_text(json.dumps(NAMES))
     (folder / "0.01x_train_partition.json").write_text(json.dumps(NAMES | {"train": ["id_0004"]}))
     refused(root, "m-cashew-plant", r"partition_0\.01 holds 'id_0004', which does not train")

@@ -9,6 +9,8 @@ import rasterio
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
 from brew.data.sources import geotiff
@@ -188,6 +190,109 @@ def test_declared_nodata(tmp_path):
     refused(folder, r"B03\.tif, band number 1: 48 pixels hold the declared nodata value 7")
 
 
+def test_nodata_that_no_band_holds_is_no_fault(tmp_path):
+    whole = read_scene(list_bands(settings(stacked(tmp_path / "a")))["stack"])
+    declared = read_scene(list_bands(settings(stacked(tmp_path / "b", nodata=0)))["stack"])
+    assert (whole.values == declared.values).all()
+
+
+def masked(file: Path, kind: str) -> None:
+    """Half of the pixels of an image become invalid."""
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=kind == "internal"), rasterio.open(file, "r+") as opened:
+        valid = np.full(opened.shape, 255, np.uint8)
+        valid[:, : SIZE // 2] = 0
+        opened.write_mask(valid)
+
+
+@pytest.mark.parametrize("kind", ["internal", "beside"])
+@pytest.mark.parametrize("nodata", [None, 1])
+def test_a_mask(tmp_path, kind, nodata):
+    """GDAL's own mask would be that of the nodata value alone."""
+    folder = stacked(tmp_path, nodata=nodata)
+    masked(folder / "stack.tif", kind)
+    assert (folder / "stack.tif.msk").exists() == (kind == "beside")
+    told = "" if nodata is None else "hold the declared nodata value 1 or "
+    refused(folder, rf"stack\.tif, band number 1: {SIZE * SIZE // 2} pixels {told}are invalid by its mask")
+
+
+def opaque(tmp_path, opacity: np.ndarray) -> Path:
+    """A scene of ten bands and an eleventh of opacity."""
+    folder = stacked(tmp_path)
+    with rasterio.open(folder / "stack.tif") as file:
+        values, profile, names = file.read(), file.profile, file.descriptions
+    with rasterio.open(folder / "stack.tif", "w", **(profile | {"count": 11})) as file:
+        file.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * 9 + [ColorInterp.alpha]
+        file.write(np.concatenate([values, opacity[None]]))
+        file.descriptions = (*names, None)
+    return folder
+
+
+def test_opacity(tmp_path):
+    opacity = np.full((SIZE, SIZE), 65535, np.uint16)
+    whole = read_scene(list_bands(settings(stacked(tmp_path / "a")))["stack"])
+    clear = read_scene(list_bands(settings(opaque(tmp_path / "b", opacity)))["stack"])
+    assert (whole.values == clear.values).all()
+    opacity[0, :5] = 0
+    refused(opaque(tmp_path / "c", opacity), r"stack\.tif, band number 1: 5 pixels are invalid by its mask")
+
+
+def test_a_turned_grid(tmp_path):
+    folder = stacked(tmp_path)
+    with rasterio.open(folder / "stack.tif", "r+") as file:
+        file.transform = file.transform @ Affine.rotation(30)
+    refused(folder, r"stack\.tif: a grid turned against its coordinate system .*gdalwarp stack\.tif")
+
+
+def test_ground_control_points(tmp_path):
+    folder = stacked(tmp_path, crs=None)
+    with rasterio.open(folder / "stack.tif", "r+") as file:
+        points = [GroundControlPoint(row, column, 500_000 + 10 * column, 5_000_000 - 10 * row)
+                  for row, column in ((0, 0), (0, SIZE), (SIZE, 0))]  # fmt: skip
+        file.gcps = points, rasterio.CRS.from_epsg(32632)
+    refused(folder, r"stack\.tif: placed by 3 ground control points; .*gdalwarp")
+
+
+@pytest.mark.parametrize(("scale", "offset", "added"), [(0.0001, 0.0, 0), (0.0001, -0.1, 1000), (1.0, 0.0, 0)])
+def test_a_declared_offset_is_taken_off(tmp_path, scale, offset, added):
+    whole = read_scene(list_bands(settings(stacked(tmp_path / "a")))["stack"])
+    folder = stacked(tmp_path / "b")
+    with rasterio.open(folder / "stack.tif", "r+") as file:
+        file.write(file.read() + np.uint16(added))
+        file.scales, file.offsets = (scale,) * 10, (offset,) * 10
+    assert (read_scene(list_bands(settings(folder))["stack"]).values == whole.values).all()
+
+
+def test_an_odd_scale(tmp_path):
+    folder = stacked(tmp_path)
+    with rasterio.open(folder / "stack.tif", "r+") as file:
+        file.scales = (0.1,) * 10
+    refused(folder, r"stack\.tif, band B4: scale 0\.1 and offset 0 lead to digital numbers up to \d")
+
+
+def test_linked_folders_hold_scenes_too(tmp_path):
+    folder = scene(tmp_path / "in", "here")
+    scene(tmp_path / "elsewhere", "there")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert set(list_bands(settings(folder))) == {"here", "linked/there"}
+    (folder / "here" / "circle").symlink_to(folder, target_is_directory=True)
+    refused(folder, r"here/circle links to a folder around it; .*Remove the link")
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_spreadsheets_table_of_files_anywhere(tmp_path, absolute, encoding):
+    """With a byte order mark, a path from the root or through the folder above, and an empty last line."""
+    far = stacked(tmp_path / "far", names=["?"] * 10) / "stack.tif"
+    folder = tmp_path / "in"
+    folder.mkdir()
+    name = far.resolve() if absolute else Path("..") / far.relative_to(tmp_path)
+    rows = [f"{name},{band},{index}\r\n" for index, band in enumerate(BANDS, 1)]
+    (folder / "bands.csv").write_bytes(("file,band,index\r\n" + "".join(rows) + ",,\r\n").encode(encoding))
+    ((place, bands),) = list_bands(settings(folder, table="bands.csv")).items()
+    assert place == far.parent.as_posix() if absolute else place == "../far/in"
+    assert (read_scene(bands).values[0] == image("B4")).all()
+
+
 def test_an_all_black_band(tmp_path):
     folder = scene(tmp_path / "in")
     write(broken(folder, "B6"), np.zeros_like(image("B6")), RESOLUTION["B6"])
@@ -256,10 +361,13 @@ def test_a_scene_in_two_splits(tmp_path):
         ({"band": "B88"}, "row 1: band 'B88'; did you mean 'B8'"),
         ({"split": "tset"}, "row 1: split 'tset' is unknown; did you mean 'test'"),
         ({"index": 11}, r"stack\.tif has 10 bands; expected band number 11"),
-        ({"index": "x"}, "row 1: index 'x'; expected a number"),
+        ({"index": "x"}, "row 1: index 'x'; expected a whole number"),
         ({"file": "other.tif"}, r"other\.tif does not exist"),
         ({"bnad": "B4"}, "row 1: column 'bnad'; expected columns file, band"),
         ({"file": ""}, "row 1: a row without file or band"),
+        ({"index": 0}, "row 1: index 0; expected a whole number from 1"),
+        ({"index": 1.7}, r"row 1: index 1\.7; expected a whole number"),
+        ({"index": True}, "row 1: index True; expected a whole number"),
     ],
 )
 def test_a_wrong_table(tmp_path, change, match):
@@ -268,6 +376,32 @@ def test_a_wrong_table(tmp_path, change, match):
     rows[0] |= change
     (folder / "bands.yaml").write_text(yaml.safe_dump(rows))
     refused(folder, match, table="bands.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"file,band,band\na.tif,B4,B4\n", "columns file, band, band; expected each once"),
+        (b"file,band\na.tif,B4,7\n", "row 1: 3 cells; expected 2"),
+        (b"file;band\na.tif;B4\n", "row 1: column 'file;band'"),
+        (b'file,band\n"a.tif,B4\n', "cannot be read"),
+        ("file,band\nä.tif,B4\n".encode("latin-1"), "cannot be read .*UTF-8"),
+        (b"file\0,band\n", "lists no band|cannot be read"),
+    ],
+)
+def test_a_table_that_is_no_sound_csv(tmp_path, content, match):
+    folder = stacked(tmp_path)
+    (folder / "bands.csv").write_bytes(content)
+    refused(folder, rf"bands\.csv.*{match}", table="bands.csv")
+
+
+@pytest.mark.parametrize(
+    "content", ["a: b: c", "- {file: a.tif, file: b.tif}", "!!python/object/apply:os.getcwd []", "7", "- 7", "{[]: 1}"]
+)
+def test_a_table_that_is_no_sound_yaml(tmp_path, content):
+    folder = stacked(tmp_path)
+    (folder / "bands.yaml").write_text(content)
+    refused(folder, r"bands\.yaml", table="bands.yaml")
 
 
 def test_a_table_without_rows(tmp_path):

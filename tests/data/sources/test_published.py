@@ -107,6 +107,36 @@ def test_pixels_without_a_value_become_zero(floods):
     assert (found[0, :, 0, 0] == 0).all() and (found[0, :, 1:, 1:] > 0).all()
 
 
+@pytest.mark.parametrize("declared", [None, -9999, -1])
+def test_floods_have_no_value_and_no_label_beside_the_swath(floods, declared):
+    """Chips of int16 hold -9999 there, declared or not; bands of one pixel share its fate."""
+    image, label = (floods / file for file in sen1floods11.files("Spain_1"))
+    pixels = random(13, SIZE, SIZE).astype(np.int16)
+    pixels[:, :2] = -9999
+    pixels[4, 3, 3] = -9999
+    tif(image, pixels, nodata=declared if declared != -1 else None)
+    tif(label, np.ones((1, SIZE, SIZE), np.int16), nodata=declared)
+    found = sen1floods11.read_chip(floods, "Spain_1")
+    hole = np.zeros((SIZE, SIZE), bool)
+    hole[:2], hole[3, 3] = True, True
+    assert (found.image[0][:, hole] == 0).all() and (found.image[0][:, ~hole] > 0).all()
+    assert (found.label == np.where(hole, 0, 2)).all()
+
+
+@pytest.mark.parametrize("value", [-5, -32768])
+def test_negative_digital_numbers_are_no_bright_ones(value, floods, covers):
+    """65531 and 32768 if int16 were read as uint16."""
+    image, _ = (floods / file for file in sen1floods11.files("Spain_1"))
+    pixels = random(13, SIZE, SIZE).astype(np.int16)
+    pixels[3, 0, 0] = value
+    tif(image, pixels)
+    with pytest.raises(BrewError, match=rf"Spain_1_S2Hand\.tif: all bands: values from {value} to"):
+        sen1floods11.read_chip(floods, "Spain_1")
+    tif(covers / "sample_0__s2.tif", pixels[:12])
+    with pytest.raises(BrewError, match=rf"sample_0__s2\.tif: values from {value} to"):
+        bigearthnet_v2.read_patch(covers, {"sample_0": []}, "sample_0")
+
+
 def test_bad_floods_are_named(floods, refused):
     image, label = (floods / file for file in sen1floods11.files("India_1"))
     flood(floods, "India_1", 1, bands=12)
@@ -117,7 +147,7 @@ def test_bad_floods_are_named(floods, refused):
     flood(floods, "India_1", sum(b"Ghana_2"))
     refused(sen1floods11.build, floods, r"Ghana_2 \(train\) and India_1 \(validation\) hold the same image", FLOODS)
     cut(image)
-    refused(sen1floods11.build, floods, r"India_1_S2Hand\.tif cannot be (read|opened)", FLOODS)
+    refused(sen1floods11.build, floods, r"India_1_S2Hand\.tif.* cannot be (read|opened)", FLOODS)
     image.unlink()
     refused(sen1floods11.build, floods, r"India_1_S2Hand\.tif does not exist", FLOODS)
     file = floods / sen1floods11.LISTS["validation"]
@@ -173,12 +203,29 @@ def test_pastis_is_the_years_median_with_its_bands_by_name(patches, tmp_path):
 def test_bad_pastis_is_named(patches, refused):
     folder = patches / "PASTIS-R"
     np.save(folder / "DATA_S2" / "S2_10004.npy", random(3, 9, SIZE, SIZE).astype(np.int16))
-    refused(pastis.build, patches, r"S2_10004\.npy: \(3, 9, 8, 8\); expected \(date, 10, y, x\)", PATCHES)
+    refused(pastis.build, patches, r"S2_10004\.npy: \(3, 9, 8, 8\) of int16; expected .*\(date, 10, y, x\)", PATCHES)
+    np.save(folder / "DATA_S2" / "S2_10004.npy", random(3, 11, SIZE, SIZE).astype(np.int16))
+    refused(pastis.build, patches, r"S2_10004\.npy: \(3, 11, 8, 8\)", PATCHES)
+    np.save(folder / "DATA_S2" / "S2_10004.npy", np.zeros((0, 10, SIZE, SIZE), np.int16))
+    refused(pastis.build, patches, r"S2_10004\.npy: \(0, 10, 8, 8\) .*one date at least", PATCHES)
+    np.save(folder / "DATA_S2" / "S2_10004.npy", np.array([{}]))
+    refused(pastis.build, patches, r"S2_10004\.npy cannot be read .*allow_pickle", PATCHES)
     cut(folder / "DATA_S2" / "S2_10004.npy")
     refused(pastis.build, patches, r"S2_10004\.npy cannot be read", PATCHES)
     np.save(folder / "DATA_S2" / "S2_10004.npy", random(3, 10, SIZE, SIZE).astype(np.int16))
     np.save(folder / "ANNOTATIONS" / "TARGET_10004.npy", np.full((3, SIZE, SIZE), 20))
     refused(pastis.build, patches, r"10004: labels \[20\] to 20.*from 0 to 19", PATCHES)
+    np.save(folder / "ANNOTATIONS" / "TARGET_10004.npy", np.full((3, SIZE, SIZE), 256))  # 0 if cast to uint8
+    refused(pastis.build, patches, r"10004: labels \[256\] to 256", PATCHES)
+    np.save(folder / "ANNOTATIONS" / "TARGET_10004.npy", np.zeros((SIZE, SIZE), int))
+    refused(pastis.build, patches, r"TARGET_10004\.npy: \(8, 8\); expected maps of \(8, 8\)", PATCHES)
+    content = json.loads((folder / "metadata.geojson").read_text())
+    content["features"][0]["properties"]["Fold"] = 6
+    (folder / "metadata.geojson").write_text(json.dumps(content))
+    refused(pastis.build, patches, r"metadata\.geojson: fold 6; expected 1 to 5", PATCHES)
+    content["features"][0]["properties"] = content["features"][1]["properties"]
+    (folder / "metadata.geojson").write_text(json.dumps(content))
+    refused(pastis.build, patches, r"metadata\.geojson: a patch stands there twice", PATCHES)
     (folder / "metadata.geojson").unlink()
     refused(pastis.build, patches, r"metadata\.geojson does not exist; expected PASTIS-R", PATCHES)
 
@@ -306,6 +353,10 @@ def test_bigearthnet_v2_has_its_bands_by_name_and_many_labels(covers, tmp_path):
 
 def test_bad_bigearthnet_v2_is_named(covers, refused):
     patches = json.loads((covers / "meta.json").read_text())
+    (covers / "meta.json").write_text(json.dumps([*patches, patches[0]]))
+    refused(bigearthnet_v2.build, covers, r"meta\.json: 'sample_0' stands there twice", COVERS)
+    (covers / "meta.json").write_text(json.dumps(patches).replace("validation", "val"))
+    refused(bigearthnet_v2.build, covers, r"meta\.json: split 'val' is unknown; known: test", COVERS)
     patches[0]["labels"] = ["Pasture"]
     (covers / "meta.json").write_text(json.dumps(patches))
     refused(bigearthnet_v2.build, covers, "label 'Pasture'; did you mean 'Pastures'", COVERS)
