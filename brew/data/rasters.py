@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -170,6 +171,23 @@ def _check_upright(file: rasterio.DatasetReader, path: Path) -> None:
         f"{path}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
         f"gdalwarp {path.name} upright.tif"
     )
+
+
+def read_picture(path: Path, modes: Sequence[str]) -> np.ndarray:
+    """A picture (PNG, JPEG) as (y, x) or (y, x, channel); BrewError if it is absent, damaged or of another mode."""
+    if not path.is_file():
+        raise BrewError(f"{path} does not exist; expected an image there. Restore the file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(path) as picture:
+                if picture.mode not in modes:
+                    raise BrewError(f"{path}: mode {picture.mode}; expected {' or '.join(modes)}. Convert the file")
+                return np.array(picture)
+    except BrewError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and others
+        raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the file again") from error
 
 
 @contextmanager

@@ -54,7 +54,7 @@ SOURCES: dict[str, Source] = {
             from_folder_with_settings(oscd.build),
             folder="oscd",
             patterns=("*Images/*/imgs_*_rect/*.tif", "*Labels/*/cm/cm.png"),
-            obtain="run `make data BENCHMARK=oscd`, then `python -m brew.data.sources.catalogue oscd`",
+            obtain="run `make data BENCHMARK=oscd`",
             remotes=oscd.remotes,
         ),
         Source(

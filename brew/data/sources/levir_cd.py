@@ -1,24 +1,23 @@
-"""LEVIR-CD: new and lost buildings in Texas, pairs of 0.5 m images, read through torchgeo's class.
+"""LEVIR-CD: new and lost buildings in Texas, pairs of 0.5 m images.
 
 The pairs of 1024 x 1024 pixels are cut into tiles of 256 that do not overlap. The published splits are kept.
 
-Source: Chen and Shi 2020 (Remote Sensing), doi 10.3390/rs12101662; torchgeo's `LEVIRCD` layout of the files.
+torchgeo's `LEVIRCD` knows the archives, their checksums and the layout of the files, which are read here: its class
+makes any picture one of three channels. A mask's values are 0 and 255; like torchgeo's, any but 0 is a change.
+Source: Chen and Shi 2020 (Remote Sensing), doi 10.3390/rs12101662.
 """
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brew.data.fetch import Remote
-from brew.data.labelled import Labelled, reading, to_native, write_labelled
+from brew.data.labelled import Labelled, to_native, write_labelled
+from brew.data.rasters import read_picture
 from brew.data.sources.forms import FORMS, Form
 from brew.errors import BrewError
 from brew.sensors import sensor
-
-if TYPE_CHECKING:
-    from torchgeo.datasets import LEVIRCD
 
 LICENCE = "not stated"
 #: A copy of the authors' archives that needs no browser; torchgeo 0.8, which Python 3.11 takes, has pages alone.
@@ -27,6 +26,8 @@ _HOST = (
     "6a6bb0a5b389403d81c05e33bf08bc0b9e5f13a6"
 )
 FORM = FORMS["levir-cd"]
+_DATES, _LABEL = ("A", "B"), "label"
+_FOLDERS = (*_DATES, _LABEL)
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}
 #: Pixels per side of a published pair.
 _SIDE = 1024
@@ -42,19 +43,13 @@ def remotes() -> tuple[Remote, ...]:
 
 def build(root: Path, path: Path, form: Form = FORM, side: int = _SIDE) -> None:
     """The store of all tiles; a tile is named after its pair and its first row and column."""
-    pairs = {split: _pairs(root, name) for split, name in _SPLITS.items()}
+    pairs = {split: pair_names(root, name) for split, name in _SPLITS.items()}
     corners = [f"{y}-{x}" for y in range(0, side, form.size) for x in range(0, side, form.size)]
-    splits = {
-        split: [f"{Path(each['image1']).name}/{corner}" for each in data.files for corner in corners]
-        for split, data in pairs.items()
-    }
-    places = {
-        Path(each["image1"]).name: (data, place) for data in pairs.values() for place, each in enumerate(data.files)
-    }
+    splits = {split: [f"{name}/{corner}" for name in names for corner in corners] for split, names in pairs.items()}
 
     @lru_cache(maxsize=1)  # the tiles of a pair follow each other
     def pair(name: str) -> Labelled:
-        return read_pair(*places[name], side)
+        return read_pair(root, name, side)
 
     def read(tile: str) -> Labelled:
         name, _, corner = tile.partition("/")
@@ -65,11 +60,9 @@ def build(root: Path, path: Path, form: Form = FORM, side: int = _SIDE) -> None:
     write_labelled(path, form, splits, read, {"source": "LEVIR-CD", "licence": LICENCE})
 
 
-def _pairs(root: Path, split: str) -> "LEVIRCD":
-    """The pairs of a split; BrewError where a date or a mask is missing, which torchgeo would not notice."""
-    from torchgeo.datasets import LEVIRCD  # takes seconds, and nobody else waits for them
-
-    names = {folder: {file.name for file in (root / folder).glob(f"{split}*.png")} for folder in LEVIRCD.directories}
+def pair_names(root: Path, split: str) -> list[str]:
+    """Names of a split's pairs, sorted; BrewError if a date or a mask is missing."""
+    names = {folder: {file.name for file in (root / folder).glob(f"{split}*.png")} for folder in _FOLDERS}
     every = set.union(*names.values())
     for folder, found in names.items():
         if not every or found != every:
@@ -77,15 +70,16 @@ def _pairs(root: Path, split: str) -> "LEVIRCD":
             raise BrewError(
                 f"{root / folder / missing} does not exist; expected it. Unpack {split}.zip in {root} again"
             )
-    return LEVIRCD(root, split)
+    return sorted(every)
 
 
-def read_pair(data: "LEVIRCD", place: int, side: int) -> Labelled:
-    """One whole pair; BrewError naming the file where it is damaged or of another size."""
-    file = data.files[place]["image1"]
-    with reading(file):
-        sample = data[place]
-    image, label = sample["image"].numpy(), sample["mask"].numpy()[0]
-    if image.shape[-2:] != (side, side):
-        raise BrewError(f"{file}: {image.shape[-2:]} pixels; expected {(side, side)}. Obtain the file again")
-    return Labelled(to_native(image, sensor(FORM.sensor), file), np.asarray(label))
+def read_pair(root: Path, name: str, side: int) -> Labelled:
+    """One whole pair; BrewError naming the file if it is damaged, of another size, or of other channels."""
+    dates = [read_picture(root / date / name, ("RGB",)) for date in _DATES]
+    mask = read_picture(root / _LABEL / name, ("L", "1"))
+    for folder, values in zip(_FOLDERS, (*dates, mask), strict=True):
+        if values.shape[:2] != (side, side):
+            file = root / folder / name
+            raise BrewError(f"{file}: {values.shape[:2]} pixels; expected {(side, side)}. Obtain the file again")
+    image = np.stack([date.transpose(2, 0, 1) for date in dates])
+    return Labelled(to_native(image, sensor(FORM.sensor), root / _DATES[0] / name), (mask > 0).astype(np.uint8))

@@ -13,11 +13,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-import yaml
-from PIL import Image
 
 from brew.data.fetch import Remote
-from brew.data.rasters import check_digital_numbers, check_disjoint, check_tiles, content_hash, read_raster, stack_bands
+from brew.data.plain import read_yaml
+from brew.data.rasters import (
+    check_digital_numbers,
+    check_disjoint,
+    check_tiles,
+    content_hash,
+    read_picture,
+    read_raster,
+    stack_bands,
+)
 from brew.data.store import Variable, write_store
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError
@@ -71,7 +78,9 @@ class City:
 
 def read_splits(path: Path = SPLITS) -> dict[str, list[str]]:
     """City names by split, each in one split alone."""
-    splits = yaml.safe_load(path.read_text())
+    splits = read_yaml(path)
+    if not isinstance(splits, dict) or not all(isinstance(members, list) for members in splits.values()):
+        raise BrewError(f"{path} holds {type(splits).__name__}; expected lists of cities by split. Restore it from git")
     check_disjoint(splits, "city")
     return splits
 
@@ -84,7 +93,7 @@ def read_city(root: Path, name: str, split: str) -> City:
     files = [file for folder in _LABELS for file in (root / folder / name / "cm").glob("cm.png")]
     if len(files) != 1:
         raise BrewError(f"{root}: {len(files)} change masks for {name}; expected one cm/cm.png. Restore the labels")
-    mask = np.asarray(Image.open(files[0]))
+    mask = read_picture(files[0], ("L", "1", "RGB", "RGBA", "P"))
     mask = mask if mask.ndim == 2 else mask[..., 0]
     if mask.shape != dates[0].shape[1:] or not np.isin(mask, (0, 255)).all():
         raise BrewError(

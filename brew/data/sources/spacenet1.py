@@ -84,9 +84,20 @@ def _chips(root: Path) -> dict[str, tuple["SpaceNet1", int]]:
             f"{folder}: {len(images)} chips in 3band and {len(labels)} labels in geojson; expected one label per chip. "
             "Unpack the archives there again"
         )
+    unpaired = {_number(file) for file in images} ^ {_number(file) for file in labels}
+    if unpaired:
+        raise BrewError(
+            f"{folder}: chip {min(unpaired)!r} has an image or a label alone; expected both. Unpack the archives there "
+            "again"
+        )
     with reading(folder):
         data = SpaceNet1(root, split="train", image="3band")
     return {Path(file).name: (data, place) for place, file in enumerate(data.images)}
+
+
+def _number(file: Path) -> str:
+    """What an image's and its label's names share ("3band_AOI_1_RIO_img12.tif", "Geo_AOI_1_RIO_img12.geojson")."""
+    return file.stem.partition("_")[2]
 
 
 def read_chip(data: "SpaceNet1", place: int, size: int) -> Labelled:

@@ -280,6 +280,8 @@ def test_bad_spacenet_is_named(roofs, refused):
     refused(spacenet1.build, roofs, r"img3\.tif: 4 bands; expected red, green and blue", ROOFS, FEW)
     (folder / "3band" / "3band_AOI_1_RIO_img3.tif").unlink()
     refused(spacenet1.build, roofs, "4 chips in 3band and 5 labels in geojson", ROOFS, FEW)
+    (folder / "geojson" / "Geo_AOI_1_RIO_img1.geojson").unlink()
+    refused(spacenet1.build, roofs, r"chip 'AOI_1_RIO_img1' has an image or a label alone", ROOFS, FEW)
 
 
 # --- LEVIR-CD ---
@@ -316,7 +318,13 @@ def test_levir_is_cut_into_tiles_that_make_up_its_pairs(sites, tmp_path):
 
 def test_bad_levir_is_named(sites, refused):
     Image.new("RGB", (SIDE, SIZE)).save(sites / "A" / "val_1.png")
-    refused(levir_cd.build, sites, r"val_1\.png cannot be read", SITES, SIDE)
+    refused(levir_cd.build, sites, r"A/val_1\.png: \(8, 16\) pixels; expected \(16, 16\)", SITES, SIDE)
+    (sites / "A" / "val_1.png").write_bytes((sites / "B" / "val_1.png").read_bytes()[:200])
+    refused(levir_cd.build, sites, r"A/val_1\.png cannot be read", SITES, SIDE)
+    for mode in ("L", "RGBA", "I;16"):
+        Image.new(mode, (SIDE, SIDE)).save(sites / "A" / "val_1.png")
+        refused(levir_cd.build, sites, rf"A/val_1\.png: mode {mode}; expected RGB", SITES, SIDE)
+    Image.new("RGB", (SIDE, SIDE)).save(sites / "A" / "val_1.png")
     for folder in ("A", "B", "label"):
         Image.new("RGB" if folder != "label" else "L", (SIDE, SIZE)).save(sites / folder / "val_1.png")
     refused(levir_cd.build, sites, r"A/val_1\.png: \(8, 16\) pixels; expected \(16, 16\)", SITES, SIDE)
