@@ -38,6 +38,8 @@ def check_manifest(path: Path, root: Path) -> str:
         listed = {name: entry.split() for name, entry in manifest["files"].items()}
         patterns, obtain = manifest["patterns"], f"To obtain the data: {manifest['obtain']}"
         sizes = {name: int(size) for name, (size, _) in listed.items()}
+        if not isinstance(patterns, list) or not all(isinstance(each, str) for each in [*patterns, *listed]):
+            raise TypeError("patterns and files are no texts")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BrewError(
             f"{path} is no manifest ({type(error).__name__}: {error}); expected patterns, files, licence, obtain. "

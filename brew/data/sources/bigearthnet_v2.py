@@ -25,12 +25,12 @@ _BANDS = tuple(band for band in SENTINEL2_BANDS if band != "B10")
 
 def build(root: Path, path: Path, form: Form = FORM) -> None:
     """The store of all patches that `meta.json` lists."""
-    labels, splits = _listed(root / "meta.json")
+    labels, splits = read_list(root / "meta.json")
     read = partial(read_patch, root, labels)
     write_labelled(path, form, splits, read, {"source": "BigEarthNet v2", "licence": LICENCE})
 
 
-def _listed(meta: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def read_list(meta: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """{patch: labels} and {split: patches}; BrewError if the list is absent or damaged, or names a patch twice."""
     labels: dict[str, list[str]] = {}
     splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
