@@ -6,7 +6,7 @@ scene's own statistics); the backbone then skips its own normalisation.
 Left out: training a backbone. All run without gradients and in evaluation mode.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -29,7 +29,8 @@ Images = Shaped[Tensor, "batch band y x"]
 class Backbone(Protocol):
     """What features are extracted from.
 
-    pyramid: four maps (batch, channel, y / stride, x / stride) at `STRIDES`. pooled: (batch, width).
+    pyramid: four maps (batch, channel, y / stride, x / stride) at `STRIDES`; if a side is no multiple, its last cell
+    may be missing. pooled: (batch, width).
     """
 
     @property
@@ -38,6 +39,11 @@ class Backbone(Protocol):
     def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]: ...
 
     def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor: ...
+
+
+def cells(sides: Sequence[int], stride: int) -> list[int]:
+    """Whole cells of that stride along each side of an image, and one if the side is shorter."""
+    return [max(1, side // stride) for side in sides]
 
 
 def check_bands(images: Images, name: str) -> Sensor:
@@ -112,7 +118,7 @@ class TeacherBackbone:
     @torch.no_grad()
     def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
         display = self._display(images, sensor, standardised)
-        sizes = [(images.shape[2] // stride, images.shape[3] // stride) for stride in STRIDES]
+        sizes = [cells(images.shape[2:], stride) for stride in STRIDES]
         own = getattr(self.teacher, "pyramid", None)
         layers = own(display) if own else None
         if layers is None:
@@ -163,14 +169,18 @@ class BandStatistics:
     """No network: the bands themselves.
 
     pooled: per band mean, standard deviation and the 5, 25, 50, 75 and 95 % points.
-    Maps: at stride 4 the 4 x 4 pixels of every cell as channels (nothing is lost), above it the bands' means.
+    Maps: at stride 4 the 4 x 4 pixels of every cell as channels (nothing is lost), above it the bands' means. Rows and
+    columns beyond the last whole cell are not seen, as in a student's stem.
     """
 
     name: str = "band-statistics"
 
     def pyramid(self, images: Images, sensor: str, standardised: bool = False) -> list[Tensor]:
         values = self._normalised(images, sensor, standardised)
-        return [F.pixel_unshuffle(values, STRIDES[0]), *(F.avg_pool2d(values, stride) for stride in STRIDES[1:])]
+        sides, first = values.shape[2:], STRIDES[0]
+        whole = values[..., : sides[0] // first * first, : sides[1] // first * first]
+        means = [F.avg_pool2d(values, [min(stride, side) for side in sides]) for stride in STRIDES[1:]]
+        return [F.pixel_unshuffle(whole, first), *means]
 
     def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor:
         values = self._normalised(images, sensor, standardised).flatten(2)

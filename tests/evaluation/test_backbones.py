@@ -45,6 +45,14 @@ def _images(sensor: str, size: int = 64) -> Tensor:
     return torch.from_numpy(values.clip(*found.valid)).round().to(getattr(torch, found.dtype))
 
 
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+@pytest.mark.parametrize(("size", "coarsest"), [(90, {2, 3}), (20, {1})])
+def test_sides_that_are_no_multiples_of_a_stride_give_maps_too(name, size, coarsest):
+    maps = BACKBONES[name]().pyramid(_images("sentinel2", size), "sentinel2")
+    assert maps[0].shape[2:] == (size // 4, size // 4)
+    assert maps[3].shape[2] in coarsest
+
+
 @pytest.mark.parametrize(
     ("name", "sensor"),
     [pair for pair in product(sorted(BACKBONES), sorted(SENSORS)) if pair != ("teacher", "sentinel1")],

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from brew.evaluation.backbones import STRIDES, Images
+from brew.evaluation.backbones import STRIDES, Images, cells
 from brew.evaluation.zoo.contract import Contract
 from brew.sensors import Band
 
@@ -90,7 +90,7 @@ class TappedBackbone:
         return [
             F.interpolate(
                 _map(layer, patches),
-                size=[side // stride for side in images.shape[2:]],
+                size=cells(images.shape[2:], stride),
                 mode="bilinear",
                 antialias=True,
             )
