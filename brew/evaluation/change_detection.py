@@ -7,7 +7,7 @@ scene's, their mean, and any subset (OSCD's saclay_w shares an edge with the tra
 
     maps = freeze(backbone, task, orientations=8)
     result = evaluate_decoder(maps, task, ChangeSettings(), seed=0)
-    f1_binary(without(result, {"saclay_w"}).counts.sum(0))
+    f1_binary(result.counts.sum(0))
     finetune(backbone, task, settings, seed=0)             # the student and its decoder, trained together
     evaluate_siamese(task, ChangeSettings(), seed=0)       # FC-Siam-diff, supervised, on all bands
     change_vectors(task)                                   # no training: change vector analysis with Otsu's threshold
@@ -16,30 +16,33 @@ An image that is no part of a scene is a scene of its own (`ChangeTask.of_images
 Left out: changes among more than two dates.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Float32, Int64, Integer
 from torch import Tensor, nn
 
 from brew.data.tiles import Scene, lay, stitch
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone
+from brew.evaluation.dense_harness import (
+    DenseInputs,
+    Training,
+    choose,
+    decoder_on,
+    from_scratch,
+    student_with_decoder,
+)
 from brew.evaluation.fcsiam import FCSiamDiff
-from brew.evaluation.fine_tuning import finetuned
-from brew.evaluation.fit import Fit, FitSettings, Inputs, build_decoder, fit, passes_over, predict, seeded
-from brew.evaluation.frozen_features import FrozenMaps, Images, Reader, extract_maps, read_images
-from brew.evaluation.metrics import check_labels, confusion, f1_binary
+from brew.evaluation.fit import FitSettings, Inputs, predict
+from brew.evaluation.frozen_features import Reader, read_images
+from brew.evaluation.metrics import check_labels, confusion
 from brew.evaluation.splits import NAMES, Split
+from brew.evaluation.thresholds import Threshold, best_threshold, otsu
 from brew.sensors import sensor
-
-#: Thresholds tried on validation are k / 1000.
-_LEVELS = 1000
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,23 @@ class ChangeTask:
     def standardised(self) -> bool:
         return self.mean is not None
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return "no change", "change"
+
+    @property
+    def ignore(self) -> int | None:
+        return None
+
+    @property
+    def dates(self) -> int:
+        return 2
+
+    def maps(self, backbone: Backbone, images: Float32[Tensor, "sample 2 band y x"]) -> list[Tensor]:
+        """The absolute differences of the two dates' maps."""
+        levels = backbone.pyramid(images.flatten(0, 1), self.sensor, standardised=self.standardised)
+        return [(level[0::2] - level[1::2]).abs() for level in levels]
+
     def read(self, samples: Int64[np.ndarray, " sample"], device: str = "cpu") -> Tensor:
         """(sample, 2, band, y, x) float32: standardised by scene where statistics are given, else in native units."""
         images = read_images(self.images, samples, device)
@@ -142,12 +162,18 @@ class ChangeSettings:
     width: int = 64
     fit: FitSettings = field(default_factory=lambda: FitSettings(class_weights="balanced"))
 
+    def __post_init__(self) -> None:
+        if not self.learning_rates:
+            raise BrewError("no learning rate is given; expected at least one in learning_rates")
+
 
 @dataclass(frozen=True)
 class ChangeResult:
     """counts: confusion of each test scene, in the order of `scenes`. probabilities: each scene's, for figures.
 
-    What validation chose: learning_rate (0 where nothing is trained), epoch, threshold, and its F1 there.
+    What validation chose: learning_rate (0 if nothing is trained), epoch, threshold, and its F1 there.
+    undecided: of "learning rate", "epoch" and "threshold", those that validation could not choose. They are then the
+    first, the last and one half.
     """
 
     scenes: tuple[str, ...]
@@ -157,89 +183,14 @@ class ChangeResult:
     epoch: int = 0
     threshold: float = 0.0
     validation_f1: float = 0.0
-
-
-def without(result: ChangeResult, scenes: set[str]) -> ChangeResult:
-    """The same result on the other scenes; BrewError for a scene that was not tested."""
-    missing = scenes - set(result.scenes)
-    if missing:
-        raise BrewError(f"scenes {sorted(missing)} were not tested; tested: {', '.join(result.scenes)}")
-    kept = [index for index, name in enumerate(result.scenes) if name not in scenes]
-    names = tuple(result.scenes[index] for index in kept)
-    return replace(
-        result,
-        scenes=names,
-        counts=result.counts[kept],
-        probabilities={name: result.probabilities[name] for name in names},
-    )
-
-
-@dataclass(frozen=True)
-class ChangeInputs:
-    """What a network is fed with, per split."""
-
-    train: Inputs
-    validation: Inputs
-    test: Inputs
-
-
-def freeze(
-    backbone: Backbone,
-    task: ChangeTask,
-    *,
-    orientations: int = 8,
-    batch: int = 16,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float16,
-    folder: Path | None = None,
-) -> ChangeInputs:
-    """The absolute differences of the two dates' maps, one cached map per tile and orientation (see `extract_maps`)."""
-
-    def maps(samples: Int64[np.ndarray, " sample"], orientations: int) -> FrozenMaps:
-        return extract_maps(
-            lambda pairs: _differences(task, backbone, pairs),
-            lambda chunk: task.read(chunk, device),
-            samples,
-            orientations=orientations,
-            batch=batch,
-            dtype=dtype,
-            folder=folder,
-        )
-
-    split = task.split
-    return ChangeInputs(maps(split.train, orientations), maps(split.validation, 1), maps(split.test, 1))
-
-
-def _differences(task: ChangeTask, backbone: Backbone, pairs: Tensor) -> list[Tensor]:
-    maps = backbone.pyramid(pairs.flatten(0, 1), task.sensor, standardised=task.standardised)
-    return [(level[0::2] - level[1::2]).abs() for level in maps]
-
-
-def _images(task: ChangeTask, orientations: int, device: str) -> ChangeInputs:
-    """The images of both dates themselves: inputs of a network that is trained whole."""
-    read, split = partial(task.read, device=device), task.split
-    return ChangeInputs(
-        Images(read, split.train, orientations), Images(read, split.validation, 1), Images(read, split.test, 1)
-    )
+    undecided: tuple[str, ...] = ()
 
 
 def evaluate_decoder(
-    maps: ChangeInputs, task: ChangeTask, settings: ChangeSettings, seed: int, device: str = "cpu"
+    maps: DenseInputs, task: ChangeTask, settings: ChangeSettings, seed: int, device: str = "cpu"
 ) -> ChangeResult:
-    """The frozen trunk's result: a decoder trained on the differences that `freeze` returned.
-
-    The task may train on a part of their samples (low data), with about as many steps as on all of them.
-    """
-    if not isinstance(maps.train, FrozenMaps):
-        raise BrewError(f"inputs of type {type(maps.train).__name__}; expected what `freeze` returns")
-    train = maps.train.of(task.split.train)
-    passes = passes_over(len(train.samples), len(maps.train.samples))
-    inputs = replace(maps, train=train)
-
-    def build() -> nn.Module:
-        return build_decoder(train, 2, settings.width, seed, device)
-
-    return _evaluate(build, inputs, task, settings, seed, device, passes)
+    """The frozen trunk's result: a decoder on the differences that `freeze` returned (see `decoder_on`)."""
+    return _trained_and_tested(decoder_on(maps, task, settings.width, seed, device), task, settings, seed, device)
 
 
 def finetune(
@@ -248,7 +199,7 @@ def finetune(
     settings: ChangeSettings,
     seed: int,
     *,
-    orientations: int = 8,
+    orientations: int = 4,
     passes: int = 1,
     device: str = "cpu",
 ) -> ChangeResult:
@@ -256,60 +207,40 @@ def finetune(
 
     passes: over the training samples in an epoch. Raises BrewError for a backbone that is no student.
     """
-    train = Images(partial(task.read, device=device), task.split.train, orientations)
-
-    def build() -> nn.Module:
-        return finetuned(backbone, partial(_differences, task), train, 2, settings.width, seed, device)
-
-    return _evaluate(build, _images(task, orientations, device), task, settings, seed, device, passes)
+    training = student_with_decoder(backbone, task, settings.width, seed, orientations, passes, device)
+    return _trained_and_tested(training, task, settings, seed, device)
 
 
 def evaluate_siamese(
-    task: ChangeTask, settings: ChangeSettings, seed: int, orientations: int = 8, device: str = "cpu"
+    task: ChangeTask, settings: ChangeSettings, seed: int, orientations: int = 4, device: str = "cpu"
 ) -> ChangeResult:
     """FC-Siam-diff trained from scratch on the task's bands (which should be standardised by scene)."""
-    inputs, bands = _images(task, orientations, device), len(sensor(task.sensor))
-    return _evaluate(lambda: seeded(lambda: FCSiamDiff(bands), seed).to(device), inputs, task, settings, seed, device)
+    build, read = partial(FCSiamDiff, len(sensor(task.sensor))), partial(task.read, device=device)
+    training = from_scratch(build, read, task.split, seed, orientations, device)
+    return _trained_and_tested(training, task, settings, seed, device)
 
 
-def _evaluate(
-    build: Callable[[], nn.Module],
-    inputs: ChangeInputs,
-    task: ChangeTask,
-    settings: ChangeSettings,
-    seed: int,
-    device: str,
-    passes: int = 1,
+def _trained_and_tested(
+    training: Training, task: ChangeTask, settings: ChangeSettings, seed: int, device: str
 ) -> ChangeResult:
-    labels = torch.from_numpy(task.labels[task.split.train].astype(np.int64))
-    chosen: tuple[Fit, float] | None = None
-    for rate in settings.learning_rates:
-        tried = fit(
-            build(),
-            inputs.train,
-            labels,
-            2,
-            None,
-            replace(settings.fit, learning_rate=rate),
-            seed,
-            lambda network: best_threshold(*_validated(network, inputs.validation, task, device)).f1,
-            device,
-            passes,
-        )
-        if chosen is None or tried.validation[tried.epoch] > chosen[0].validation[chosen[0].epoch]:
-            chosen = tried, rate
-    if chosen is None:
-        raise BrewError("no learning rate is given; expected at least one")
-    best, rate = chosen
-    choice = best_threshold(*_validated(best.network, inputs.validation, task, device))
-    probabilities = predict_scenes(best.network, inputs.test, task, device)
+    """Fit a network at each rate, choose rate, epoch and threshold on validation, test those."""
+
+    def best(network: nn.Module, inputs: Inputs) -> Threshold:
+        return best_threshold(*_validated(network, inputs, task, device))
+
+    candidates = [replace(settings.fit, learning_rate=rate) for rate in settings.learning_rates]
+    choice = choose(training, task, candidates, seed, lambda network, inputs: best(network, inputs).f1, device)
+    chosen = best(choice.fit.network, training.inputs.validation)
+    probabilities = predict_scenes(choice.fit.network, training.inputs.test, task, device)
     scenes = task.scenes(task.split.test)
     counts = [
-        confusion(_target(task, scene)[None], probabilities[scene.name][None] >= choice.threshold, 2)
+        confusion(_target(task, scene)[None], probabilities[scene.name][None] >= chosen.threshold, 2)
         for scene in scenes
     ]
-    names = tuple(scene.name for scene in scenes)
-    return ChangeResult(names, np.concatenate(counts), probabilities, rate, best.epoch, choice.threshold, choice.f1)
+    return ChangeResult(
+        tuple(scene.name for scene in scenes), np.concatenate(counts), probabilities, choice.settings.learning_rate,
+        choice.fit.epoch, chosen.threshold, chosen.f1, (*choice.undecided, *["threshold"] * chosen.undecided),
+    )  # fmt: skip
 
 
 def _target(task: ChangeTask, scene: Scene) -> Integer[np.ndarray, "height width"]:
@@ -339,45 +270,6 @@ def predict_scenes(
         scene.name: stitch(tiles[[row_of[int(sample)] for sample in scene.samples]], scene).astype(np.float32)
         for scene in task.scenes(inputs.samples)
     }
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A probability at and above which a pixel is change, and the F1 that it reaches."""
-
-    threshold: float
-    f1: float
-
-
-def best_threshold(probabilities: Float[np.ndarray, " pixel"], labels: Integer[np.ndarray, " pixel"]) -> Threshold:
-    """The threshold k / 1000 of highest F1 (the lowest of equals), from two histograms in one pass."""
-    level = np.clip(np.floor(np.asarray(probabilities, dtype=np.float64) * _LEVELS), 0, _LEVELS).astype(np.int64)
-    histogram = np.bincount(labels.astype(np.int64) * (_LEVELS + 1) + level, minlength=2 * (_LEVELS + 1))
-    stay, change = histogram.reshape(2, -1)
-    false_positive, true_positive = (part[::-1].cumsum()[::-1] for part in (stay, change))
-    counts = np.empty((_LEVELS + 1, 2, 2), dtype=np.int64)
-    counts[:, 0, 0], counts[:, 0, 1] = stay.sum() - false_positive, false_positive
-    counts[:, 1, 0], counts[:, 1, 1] = change.sum() - true_positive, true_positive
-    scores = f1_binary(counts)
-    best = int(scores.argmax())
-    return Threshold(best / _LEVELS, float(scores[best]))
-
-
-def otsu(values: Float[np.ndarray, "*any"], bins: int = 256) -> float:
-    """Otsu's threshold (1979): values above it differ most from those below, in between-class variance.
-
-    The upper edge of the last histogram bin of the lower class. Raises BrewError where all values are equal.
-    """
-    counts, edges = np.histogram(values, bins)
-    if edges[0] == edges[-1] or np.ptp(values) == 0:
-        raise BrewError(f"all values equal {edges[0]}; Otsu's threshold needs values that differ")
-    centres = (edges[:-1] + edges[1:]) / 2
-    below, above = counts.cumsum()[:-1], counts[::-1].cumsum()[::-1][1:]
-    weighted = counts * centres
-    mean_below = weighted.cumsum()[:-1] / np.maximum(below, 1)
-    mean_above = weighted[::-1].cumsum()[::-1][1:] / np.maximum(above, 1)
-    between = below.astype(np.float64) * above * (mean_below - mean_above) ** 2
-    return float(edges[1 + between.argmax()])
 
 
 def change_vectors(task: ChangeTask) -> ChangeResult:

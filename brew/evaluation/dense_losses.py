@@ -47,6 +47,7 @@ LOSSES: dict[str, PixelLoss] = {
     "one-hot-cross-entropy": one_hot_cross_entropy,
     "dice": dice,
 }
+_WEIGHTINGS = ("equal", "balanced")
 
 
 def pixel_loss(name: str) -> PixelLoss:
@@ -59,15 +60,20 @@ def pixel_loss(name: str) -> PixelLoss:
     return LOSSES[name]
 
 
+def check_class_weights(kind: str) -> None:
+    """BrewError with the nearest known kind of class weights if there is none of that name."""
+    if kind not in _WEIGHTINGS:
+        raise BrewError(f"class weights {kind!r} are unknown; {nearest(kind, _WEIGHTINGS)}")
+
+
 def class_weights(kind: str, labels: Int64[Tensor, "*any"], classes: int, ignore: int | None) -> Weights:
     """Weights per class from the training labels: "equal" (ones) or "balanced" (inverse frequency).
 
     Balanced weights average one over pixels. A class without a training pixel weighs zero when balanced.
     """
+    check_class_weights(kind)
     if kind == "equal":
         return torch.ones(classes)
-    if kind != "balanced":
-        raise BrewError(f"class weights {kind!r} are unknown; {nearest(kind, ('equal', 'balanced'))}")
     values = labels.flatten()
     values = values if ignore is None else values[values != ignore]
     counts = torch.bincount(values, minlength=classes).float()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from brew import randomness
 from brew.errors import BrewError
 from brew.evaluation.decoders import Decoder, at_size
-from brew.evaluation.dense_losses import class_weights, pixel_loss
+from brew.evaluation.dense_losses import check_class_weights, class_weights, pixel_loss
 from brew.evaluation.frozen_features import FrozenMaps, orient_each
 
 
@@ -38,7 +38,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Numbers of one fit. class_weights: "equal" or "balanced".
+    """Numbers of one fit. loss: of `LOSSES`. class_weights: "equal" or "balanced".
 
     crop: side of training crops as a fraction of the image (1 = whole images); frozen maps are cut in whole cells of
     the coarsest map, and have seen the context around the crop.
@@ -54,14 +54,29 @@ class FitSettings:
     crop: float = 1.0
     finetune: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise BrewError(f"epochs is {self.epochs}; expected at least 1")
+        if self.batch < 2:
+            raise BrewError(f"batch is {self.batch}; batch normalisation needs at least 2 samples in each batch")
+        if not 0 < self.crop <= 1:
+            raise BrewError(f"crop is {self.crop:g}; expected a share of the image above 0 and up to 1 (whole images)")
+        pixel_loss(self.loss)
+        check_class_weights(self.class_weights)
+
 
 @dataclass(frozen=True)
 class Fit:
-    """The network with the best validation score. validation: the score after each epoch; epoch: the best, from 0."""
+    """The network of the chosen epoch. validation: the score after each epoch; epoch: the chosen one, from 0."""
 
     network: nn.Module
     epoch: int
     validation: tuple[float, ...]
+
+
+def all_alike(scores: Sequence[float]) -> bool:
+    """Whether there are several scores, all equal: nothing can then be chosen by them."""
+    return len(scores) > 1 and all(score == scores[0] for score in scores)
 
 
 class FineTuned(nn.Module):
@@ -104,7 +119,8 @@ def fit(
     """Train `network` (list of inputs -> logits) and keep the epoch that `validate` scores highest.
 
     labels: one per row of `inputs`, on their own grid. ignore: a label value that does not count, or None. passes: over
-    the training samples in an epoch. Of epochs that score the same, the first is kept.
+    the training samples in an epoch. Of epochs that score highest, the first is kept; if all score the same, the last,
+    which is trained most.
     """
     if len(labels) != len(inputs.samples):
         raise BrewError(f"{len(labels)} labels for {len(inputs.samples)} training samples; expected one each")
@@ -139,6 +155,8 @@ def fit(
                 best, best_state = history[-1], copy.deepcopy(network.state_dict())
     if not best_state:
         raise BrewError(f"validation scores {history} hold no number; lower the learning rate")
+    if all_alike(history):
+        return Fit(network, settings.epochs - 1, tuple(history))
     network.load_state_dict(best_state)
     return Fit(network, history.index(best), tuple(history))
 
@@ -183,28 +201,29 @@ def crop_aligned(
 ) -> tuple[list[Tensor], Int64[Tensor, "batch y2 x2"]]:
     """The same square part of every map and of the labels, in whole cells of the coarsest grid among them.
 
-    places: (batch, 2) in [0, 1), where each part starts. Raises BrewError where a finer grid is no multiple of the
-    coarsest.
+    places: (batch, 2) in [0, 1), where each part starts. A grid that is no whole multiple of the coarsest one is cut at
+    its nearest cells, at most half a cell of its own beside.
     """
-    grid = min(tuple(part.shape[-2:]) for part in (*maps, labels))
-    size = tuple(max(1, round(crop * side)) for side in grid)
-    for part in (*maps, labels):
-        if any(fine % coarse for fine, coarse in zip(part.shape[-2:], grid, strict=True)):
-            raise BrewError(
-                f"a grid of {tuple(part.shape[-2:])} over a coarsest one of {grid}; expected whole multiples: "
-                "use crop 1"
-            )
+    grid = tuple(min(part.shape[axis] for part in (*maps, labels)) for axis in (-2, -1))
+    size = [max(1, round(crop * side)) for side in grid]
     starts = (places * torch.tensor([side - cut + 1 for side, cut in zip(grid, size, strict=True)])).long().tolist()
 
     def cut(part: Tensor) -> Tensor:
-        ratio = [fine // coarse for fine, coarse in zip(part.shape[-2:], grid, strict=True)]
-        windows = [
-            image[..., y * ratio[0] : (y + size[0]) * ratio[0], x * ratio[1] : (x + size[1]) * ratio[1]]
-            for image, (y, x) in zip(part.split(1), starts, strict=True)
-        ]
+        sides = tuple(part.shape[-2:])
+        height, width = (_nearest(size[axis], sides[axis], grid[axis]) for axis in (0, 1))
+        windows = []
+        for image, (y, x) in zip(part.split(1), starts, strict=True):
+            top = min(_nearest(y, sides[0], grid[0]), sides[0] - height)
+            left = min(_nearest(x, sides[1], grid[1]), sides[1] - width)
+            windows.append(image[..., top : top + height, left : left + width])
         return torch.cat(windows)
 
     return [cut(part) for part in maps], cut(labels)
+
+
+def _nearest(cells: int, fine: int, coarse: int) -> int:
+    """So many cells of a coarse grid, in cells of a fine one over the same ground, to the nearest whole one."""
+    return (2 * cells * fine + coarse) // (2 * coarse)
 
 
 def passes_over(part: int, whole: int) -> int:

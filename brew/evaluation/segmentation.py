@@ -1,7 +1,7 @@
-"""Segmentation on a frozen trunk: train the decoder, test its best validation epoch once, keep counts per test sample.
+"""Segmentation: train on one part, test the best validation epoch once, keep counts per test sample.
 
     task = SegmentationTask(AtTime(ArrayReader(store, "multispectral")), "sentinel2", labels, classes, split)
-    maps = freeze(backbone, task, orientations=4)            # once per backbone, whatever the seeds
+    maps = freeze(backbone, task, orientations=4)
     result = evaluate(maps, task, SegmentationSettings(), seed=0)
     iou_macro(result.counts.sum(0))
     finetune(backbone, task, SegmentationSettings(fit=FitSettings(finetune=1e-4)), seed=0)   # trunk and decoder
@@ -10,8 +10,6 @@ Left out: test-time augmentation.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,9 +18,9 @@ from torch import Tensor, nn
 
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone
-from brew.evaluation.fine_tuning import finetuned
-from brew.evaluation.fit import FitSettings, Inputs, build_decoder, fit, passes_over, predict
-from brew.evaluation.frozen_features import FrozenMaps, Images, Reader, extract_maps, read_images
+from brew.evaluation.dense_harness import DenseInputs, Training, choose, decoder_on, student_with_decoder
+from brew.evaluation.fit import FitSettings, Inputs, predict
+from brew.evaluation.frozen_features import Reader, read_images
 from brew.evaluation.metrics import check_labels, confusion, metric
 from brew.evaluation.splits import Split
 
@@ -58,6 +56,14 @@ class SegmentationTask:
         return read_images(self.images, samples, device)
 
     @property
+    def dates(self) -> int:
+        return 1
+
+    def maps(self, backbone: Backbone, images: Float32[Tensor, "sample band y x"]) -> list[Tensor]:
+        """The backbone's own maps."""
+        return backbone.pyramid(images, self.sensor)
+
+    @property
     def uncounted(self) -> int | None:
         """The ignored label where it is no class. An ignored class is counted, and left out by metrics that ignore."""
         return self.ignore if self.ignore is not None and self.ignore >= len(self.classes) else None
@@ -78,62 +84,25 @@ class SegmentationSettings:
 
 
 @dataclass(frozen=True)
-class TaskMaps:
-    """One backbone's frozen maps of a task's three splits (orientations for training only)."""
-
-    train: FrozenMaps
-    validation: FrozenMaps
-    test: FrozenMaps
-
-
-@dataclass(frozen=True)
 class SegmentationResult:
-    """counts: confusion of each test sample, in the order of `samples`. predictions: of the first of them."""
+    """counts: confusion of each test sample, in the order of `samples`. predictions: of the first of them.
+
+    undecided: "epoch" if validation scored all epochs alike; the last one was then kept.
+    """
 
     samples: Int64[np.ndarray, " test"]
     counts: Integer[np.ndarray, "test classes classes"]
     predictions: UInt8[np.ndarray, "kept y x"]
     epoch: int
     validation: tuple[float, ...]
-
-
-def freeze(
-    backbone: Backbone,
-    task: SegmentationTask,
-    *,
-    orientations: int = 4,
-    batch: int = 32,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float16,
-    folder: Path | None = None,
-) -> TaskMaps:
-    """The backbone's maps of all three splits (see `features.extract_maps`)."""
-
-    def maps(samples: Int64[np.ndarray, " sample"], orientations: int) -> FrozenMaps:
-        return extract_maps(
-            lambda images: backbone.pyramid(images, task.sensor),
-            lambda chunk: task.read(chunk, device),
-            samples,
-            orientations=orientations,
-            batch=batch,
-            dtype=dtype,
-            folder=folder,
-        )
-
-    return TaskMaps(maps(task.split.train, orientations), maps(task.split.validation, 1), maps(task.split.test, 1))
+    undecided: tuple[str, ...] = ()
 
 
 def evaluate(
-    maps: TaskMaps, task: SegmentationTask, settings: SegmentationSettings, seed: int, device: str = "cpu"
+    maps: DenseInputs, task: SegmentationTask, settings: SegmentationSettings, seed: int, device: str = "cpu"
 ) -> SegmentationResult:
-    """Train a decoder on the training maps, choose its epoch on validation, test that one.
-
-    The task may train on a part of the maps' samples (low data), with about as many steps as on all of them.
-    """
-    train = maps.train.of(task.split.train)
-    network = build_decoder(train, len(task.classes), settings.width, seed, device)
-    passes = passes_over(len(train.samples), len(maps.train.samples))
-    return _evaluate(network, train, maps.validation, maps.test, task, settings, seed, device, passes)
+    """The frozen trunk's result: a decoder on the maps that `freeze` returned (see `decoder_on`)."""
+    return trained_and_tested(decoder_on(maps, task, settings.width, seed, device), task, settings, seed, device)
 
 
 def finetune(
@@ -150,41 +119,22 @@ def finetune(
 
     passes: over the training samples in an epoch. Raises BrewError for a backbone that is no student.
     """
-    read, split = partial(task.read, device=device), task.split
-    train = Images(read, split.train, orientations)
-    network = finetuned(
-        backbone, lambda own, images: own.pyramid(images, task.sensor), train, len(task.classes), settings.width, seed,
-        device,
-    )  # fmt: skip
-    rest = Images(read, split.validation, 1), Images(read, split.test, 1)
-    return _evaluate(network, train, *rest, task, settings, seed, device, passes)
+    training = student_with_decoder(backbone, task, settings.width, seed, orientations, passes, device)
+    return trained_and_tested(training, task, settings, seed, device)
 
 
-def _evaluate(
-    network: nn.Module,
-    train: Inputs,
-    validation: Inputs,
-    test: Inputs,
-    task: SegmentationTask,
-    settings: SegmentationSettings,
-    seed: int,
-    device: str,
-    passes: int,
+def trained_and_tested(
+    training: Training, task: SegmentationTask, settings: SegmentationSettings, seed: int, device: str = "cpu"
 ) -> SegmentationResult:
-    best = fit(
-        network,
-        train,
-        torch.from_numpy(task.labels[task.split.train].astype(np.int64)),
-        len(task.classes),
-        task.ignore,
-        settings.fit,
-        seed,
-        lambda trained: task.score(_test(trained, validation, task, 0, device)[0]),
-        device,
-        passes,
-    )
-    counts, predictions = _test(best.network, test, task, settings.keep, device)
-    return SegmentationResult(task.split.test, counts, predictions, best.epoch, best.validation)
+    """Fit a network, choose its epoch on validation, test that one."""
+
+    def score(network: nn.Module, inputs: Inputs) -> float:
+        return task.score(_test(network, inputs, task, 0, device)[0])
+
+    choice = choose(training, task, [settings.fit], seed, score, device)
+    best = choice.fit
+    counts, predictions = _test(best.network, training.inputs.test, task, settings.keep, device)
+    return SegmentationResult(task.split.test, counts, predictions, best.epoch, best.validation, choice.undecided)
 
 
 def _test(

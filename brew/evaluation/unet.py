@@ -15,10 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from brew.evaluation.fit import fit, predict, seeded
-from brew.evaluation.frozen_features import Images
-from brew.evaluation.metrics import confusion
-from brew.evaluation.segmentation import SegmentationResult, SegmentationSettings, SegmentationTask
+from brew.evaluation.dense_harness import from_scratch
+from brew.evaluation.segmentation import (
+    SegmentationResult,
+    SegmentationSettings,
+    SegmentationTask,
+    trained_and_tested,
+)
 from brew.sensors import sensor
 
 NAME = "unet-resnet50"
@@ -49,31 +52,10 @@ def standardised(
 
 
 def evaluate_unet(
-    task: SegmentationTask, settings: SegmentationSettings, seed: int, orientations: int = 8, device: str = "cpu"
+    task: SegmentationTask, settings: SegmentationSettings, seed: int, orientations: int = 4, device: str = "cpu"
 ) -> SegmentationResult:
     """Train on the training images, choose the epoch on validation, test that one."""
-    bands, classes = len(sensor(task.sensor)), len(task.classes)
-    read = partial(standardised, task, device=device)
-    best = fit(
-        seeded(lambda: UNet(bands, classes), seed).to(device),
-        Images(read, task.split.train, orientations),
-        torch.from_numpy(task.labels[task.split.train].astype(np.int64)),
-        classes,
-        task.ignore,
-        replace(settings.fit, finetune=0.0),  # it has no trunk of its own: all of it learns at one rate
-        seed,
-        lambda trained: task.score(_test(trained, Images(read, task.split.validation, 1), task, device)[0]),
-        device,
-    )
-    counts, predictions = _test(best.network, Images(read, task.split.test, 1), task, device)
-    return SegmentationResult(task.split.test, counts, predictions[: settings.keep], best.epoch, best.validation)
-
-
-def _test(network: nn.Module, images: Images, task: SegmentationTask, device: str) -> tuple[np.ndarray, np.ndarray]:
-    """Confusion counts and predictions of every row of `images`."""
-    parts = [
-        logits.argmax(1).to(torch.uint8).cpu().numpy()
-        for _, logits in predict(network, images, task.labels.shape[1:], device=device)
-    ]
-    predicted = np.concatenate(parts)
-    return confusion(task.labels[images.samples], predicted, len(task.classes), task.uncounted), predicted
+    build, read = partial(UNet, len(sensor(task.sensor)), len(task.classes)), partial(standardised, task, device=device)
+    training = from_scratch(build, read, task.split, seed, orientations, device)
+    whole = replace(settings, fit=replace(settings.fit, finetune=0.0))  # no trunk of its own: it learns at one rate
+    return trained_and_tested(training, task, whole, seed, device)

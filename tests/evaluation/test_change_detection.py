@@ -5,21 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from brew.errors import BrewError
 from brew.evaluation.change_detection import (
     ChangeSettings,
     ChangeTask,
-    best_threshold,
     change_vectors,
     evaluate_decoder,
     evaluate_siamese,
-    freeze,
-    otsu,
-    without,
 )
+from brew.evaluation.dense_harness import freeze
 from brew.evaluation.fcsiam import FCSiamDiff
 from brew.evaluation.fit import FitSettings
 from brew.evaluation.frozen_features import InMemory
@@ -70,11 +65,7 @@ def test_change_is_found_and_counted_per_scene(backbone: AveragedBands):
     assert result.probabilities["city7"].shape == (64, 96)
     predicted = result.probabilities["city7"] >= result.threshold
     assert predicted.sum() == result.counts[1][:, 1].sum()
-    part = without(result, {"city7"})
-    assert part.scenes == ("city6", "city8")
-    assert (part.counts == result.counts[[0, 2]]).all()
-    with pytest.raises(BrewError, match="city6"):
-        without(result, {"saclay"})
+    assert result.undecided == ()
 
 
 def test_frozen_maps_are_symmetric_in_the_two_dates(backbone: AveragedBands):
@@ -142,6 +133,18 @@ def test_labels_may_be_coarser_than_the_images(backbone: AveragedBands):
     assert f1_binary(vectors.counts.sum(0)) > 0.8
 
 
+def test_validation_without_change_leaves_half_and_the_last_epoch(backbone: AveragedBands):
+    task = _scenes(9)
+    labels = task.labels.copy()
+    labels[task.split.validation] = 0
+    settings = replace(SETTINGS, learning_rates=(1e-2, 1e-4), fit=replace(SETTINGS.fit, epochs=8))
+    result = evaluate_decoder(freeze(backbone, task, orientations=4), replace(task, labels=labels), settings, seed=0)
+    assert result.undecided == ("learning rate", "epoch", "threshold")
+    assert (result.learning_rate, result.epoch, result.threshold, result.validation_f1) == (1e-2, 7, 0.5, 0)
+    everything = np.array([[0, (task.labels[task.split.test] == 0).sum()], [0, (task.labels[task.split.test]).sum()]])
+    assert f1_binary(result.counts.sum(0)) > 0.5 > f1_binary(everything)
+
+
 def test_low_data_trains_on_a_part_of_the_maps(backbone: AveragedBands):
     task = _scenes(9)
     maps = freeze(backbone, task, orientations=1)
@@ -150,43 +153,6 @@ def test_low_data_trains_on_a_part_of_the_maps(backbone: AveragedBands):
     alone = evaluate_decoder(replace(maps, train=maps.train.of(part.split.train)), part, SETTINGS, seed=0)
     assert (result.counts.sum((1, 2)) == 64 * 96).all()
     assert result.validation_f1 != alone.validation_f1, "a part makes as many steps as the whole, so more than alone"
-
-
-def test_otsu_separates_two_modes_and_is_best_by_exhaustion():
-    generator = np.random.default_rng(0)
-    values = np.concatenate([generator.normal(1, 0.1, 900), generator.normal(3, 0.2, 100)])
-    cut = otsu(values)
-    assert 1.25 < cut < 2.4
-
-    def within(threshold: float) -> float:
-        low, high = values[values <= threshold], values[values > threshold]
-        return len(low) * low.var() + len(high) * high.var()
-
-    candidates = np.linspace(values.min(), values.max(), 400)[1:-1]
-    assert within(cut) <= min(within(one) for one in candidates) * 1.01
-    with pytest.raises(BrewError, match="differ"):
-        otsu(np.ones(5))
-
-
-def test_otsu_known_case():
-    # A common textbook example: six grey levels of 8 7 2 6 9 4 pixels, best cut after level 2.
-    values = np.repeat(np.arange(6), [8, 7, 2, 6, 9, 4]).astype(float)
-    low, high = values[values <= otsu(values, bins=6)], values[values > otsu(values, bins=6)]
-    assert (len(low), len(high)) == (17, 19)
-
-
-@given(st.integers(0, 2**16))
-def test_best_threshold_equals_exhaustion(seed):
-    generator = np.random.default_rng(seed)
-    probabilities, labels = generator.random(60).astype(np.float32), generator.integers(0, 2, 60)
-    found = best_threshold(probabilities, labels)
-
-    thresholds = np.array([found.threshold, *np.arange(1001) / 1000])
-    predicted = probabilities.astype(np.float64) >= thresholds[:, None]
-    counts = np.array([[((labels == t) & (predicted == p)).sum(1) for p in (0, 1)] for t in (0, 1)]).transpose(2, 0, 1)
-    scores = f1_binary(counts)
-    assert found.f1 == pytest.approx(scores[0])
-    assert found.f1 == pytest.approx(scores.max())
 
 
 def test_bad_input_is_refused_before_training():

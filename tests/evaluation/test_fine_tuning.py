@@ -13,6 +13,7 @@ from brew.errors import BrewError
 from brew.evaluation import change_detection, segmentation
 from brew.evaluation.backbones import BandStatistics, StudentBackbone, random_backbone
 from brew.evaluation.change_detection import ChangeSettings, ChangeTask
+from brew.evaluation.dense_harness import freeze
 from brew.evaluation.fine_tuning import finetuned
 from brew.evaluation.fit import FineTuned, FitSettings, fit
 from brew.evaluation.frozen_features import Images, InMemory
@@ -129,7 +130,7 @@ def test_only_students_can_be_fine_tuned(tune: Callable[..., object]) -> None:
 
 def test_what_has_no_trunk_is_not_fine_tuned(student: StudentBackbone) -> None:
     task = _segmentation()
-    maps = segmentation.freeze(student, task, orientations=1)
+    maps = freeze(student, task, orientations=1)
     with pytest.raises(BrewError, match=r"finetune is 0.001, but a Decoder has no trunk; expected 0"):
         segmentation.evaluate(maps, task, SegmentationSettings(width=8, fit=FIT), 0)
     with pytest.raises(BrewError, match="FCSiamDiff has no trunk"):

@@ -12,7 +12,7 @@ from torch import nn
 from brew.errors import BrewError
 from brew.evaluation.decoders import Decoder, Standardise, at_size
 from brew.evaluation.dense_losses import LOSSES, class_weights, pixel_loss
-from brew.evaluation.fit import FitSettings, build_decoder, crop_aligned, fit, predict
+from brew.evaluation.fit import FitSettings, all_alike, build_decoder, crop_aligned, fit, predict
 from brew.evaluation.frozen_features import FrozenMaps
 
 CHANNELS = (6, 8, 10, 12)
@@ -72,9 +72,17 @@ def test_crops_of_maps_and_labels_cover_the_same_ground(crop, seed):
         assert torch.equal(level[:, 0].long(), target[:, ::stride, ::stride])
 
 
-def test_crops_need_whole_cells():
-    with pytest.raises(BrewError, match="crop 1"):
-        crop_aligned([torch.zeros(1, 1, 3, 3)], torch.zeros(1, 64, 64, dtype=torch.long), torch.zeros(1, 2), 0.5)
+@given(st.sampled_from([(500, (125, 63, 32, 16)), (90, (22, 11, 6, 3)), (100, (25, 12, 6, 3))]), st.integers(0, 2**16))
+def test_crops_of_grids_that_are_no_multiples_lie_at_most_a_cell_apart(grids, seed):
+    side, levels = grids
+    places = torch.rand(2, 2, generator=torch.Generator().manual_seed(seed))
+    ground = [(torch.arange(each) / each).expand(2, 1, each, each) for each in levels]
+    rows = torch.arange(side)[None, :, None].expand(2, side, side)
+    cut, target = crop_aligned([level.mT for level in ground], rows, places, 0.5)
+    starts = target[:, 0, 0] / side
+    for level, sides in zip(cut, levels, strict=True):
+        assert (level[:, 0, 0, 0] - starts).abs().max() <= 0.5 / sides + 0.5 / side + 1e-6
+        assert abs(level.shape[-1] / sides - target.shape[-1] / side) <= 0.5 / sides + 0.5 / side + 1e-6
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
@@ -138,6 +146,27 @@ def test_fit_learns_repeats_and_leaves_global_state():
     assert one.validation != third.validation
     assert max(one.validation) > 0.65
     assert one.validation[one.epoch] == max(one.validation)
+
+
+def test_of_epochs_that_all_score_the_same_the_last_is_kept():
+    alike, rising = _fit(scores=[0.0] * 3), _fit(scores=[0.0, 0.1, 0.2])
+    assert (alike.epoch, all_alike(alike.validation)) == (2, True)
+    assert (rising.epoch, all_alike(rising.validation)) == (2, False)
+    one, other = (torch.cat([value.flatten() for value in each.network.parameters()]) for each in (alike, rising))
+    assert torch.equal(one, other), "not the weights of the last epoch"
+    assert not all_alike([0.5]) and not all_alike([math.nan, math.nan])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch": 1}, "batch is 1; .*at least 2"), ({"epochs": 0}, "epochs is 0"), ({"crop": 0.0}, "crop is 0"),
+        ({"crop": 1.5}, "crop is 1.5"), ({"loss": "dyce"}, "dice"), ({"class_weights": "ballanced"}, "balanced"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_fitted_are_refused_when_they_are_read(settings, message):
+    with pytest.raises(BrewError, match=message):
+        FitSettings(**settings)
 
 
 def test_the_best_epoch_is_kept_and_the_first_of_equals():

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from brew.errors import BrewError
+from brew.evaluation.backbones import BandStatistics, random_backbone
+from brew.evaluation.dense_harness import freeze
 from brew.evaluation.fit import FitSettings
 from brew.evaluation.frozen_features import InMemory
 from brew.evaluation.metrics import iou_macro
-from brew.evaluation.segmentation import SegmentationSettings, SegmentationTask, evaluate, freeze
+from brew.evaluation.segmentation import SegmentationSettings, SegmentationTask, evaluate
 from brew.evaluation.splits import Split
+from brew.models.student import build_student
 
 from .conftest import AveragedBands, halves, thirds
 
@@ -33,7 +36,7 @@ def test_a_task_that_the_bands_solve_is_solved_and_repeats(backbone: AveragedBan
     assert result.counts.shape == (8, 2, 2)
     assert (result.counts.sum((1, 2)) == 64 * 64).all()
     assert (result.counts == again.counts).all()
-    assert result.validation == again.validation
+    assert result.validation == again.validation and result.undecided == ()
     assert result.samples.tolist() == list(range(16, 24))
     assert result.predictions.shape == (3, 64, 64)
     first = np.array([[(task.labels[16] == t) & (result.predictions[0] == p) for p in (0, 1)] for t in (0, 1)])
@@ -71,7 +74,27 @@ def test_other_bad_input_is_refused_before_training(backbone: AveragedBands):
         replace(task, split=Split(np.array([0]), np.array([1]), np.array([40])))
     with pytest.raises(BrewError, match="iou_macro"):
         replace(task, metric="iou_makro")
-    from brew.evaluation.backbones import BandStatistics
-
     with pytest.raises(BrewError, match="10"):
         freeze(BandStatistics(), replace(task, images=InMemory(task.images.read(np.arange(24))[:, :9])))
+
+
+@pytest.mark.parametrize("of", ["student", "bands"])
+def test_images_whose_sides_are_no_multiples_are_cropped_and_scored(of):
+    images, labels = halves(6, size=100)
+    task = SegmentationTask(
+        InMemory(images[..., :90, :90]), "sentinel2", labels[:, :90, :90], ("below", "above"), thirds(6)
+    )
+    backbone = BandStatistics() if of == "bands" else random_backbone(of, lambda: build_student("swin-nano"), seed=0)
+    settings = replace(SETTINGS, fit=replace(SETTINGS.fit, epochs=1, batch=2, crop=0.5))
+    result = evaluate(freeze(backbone, task, orientations=1), task, settings, seed=0)
+    assert (result.counts.sum((1, 2)) == 90 * 90).all()
+
+
+def test_validation_that_holds_nothing_to_choose_by_keeps_the_last_epoch_and_says_so(backbone: AveragedBands):
+    task = _task(12, metric="iou", split=Split(np.arange(4), np.arange(4, 8), np.arange(8, 12)))
+    labels = task.labels.copy()
+    labels[task.split.validation] = 0
+    settings = replace(SETTINGS, fit=replace(SETTINGS.fit, epochs=3))
+    blank = replace(task, labels=labels)
+    result = evaluate(freeze(backbone, task, orientations=1), blank, settings, seed=0)
+    assert (result.epoch, result.validation, result.undecided) == (2, (0.0, 0.0, 0.0), ("epoch",))

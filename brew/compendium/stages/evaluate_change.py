@@ -41,7 +41,8 @@ from brew.compendium.stages.task_stage import (
 from brew.data.tiles import lay
 from brew.evaluation import change_detection as task
 from brew.evaluation.benchmarks import Benchmark
-from brew.evaluation.change_detection import ChangeInputs, ChangeResult, ChangeTask
+from brew.evaluation.change_detection import ChangeResult, ChangeTask
+from brew.evaluation.dense_harness import DenseInputs, freeze
 from brew.evaluation.fit import passes_over
 from brew.evaluation.metrics import f1_binary
 from brew.evaluation.result_cache import CachedResult
@@ -104,8 +105,8 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
             )
         models = compared_models(stage, benchmark.sensor)
         for compared in students(models) if tuned else models:
-            freeze = partial(_freeze, ready, compared, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, compared.identity), freeze)
+            compute_maps = partial(_freeze, ready, compared, settings.orientations)
+            frozen = partial(maps.get, (benchmark.name, compared.identity), compute_maps)
             numbers = (settings.orientations, most, settings.change)
             for seed, share in product(compared.seeds(settings.seeds), settings.label_fractions):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
@@ -126,12 +127,12 @@ def _siamese(ready: ChangeTask, settings: EvaluationSettings, seed: int) -> Cach
     return _kept(task.evaluate_siamese(ready, settings.siamese, seed, orientations=settings.orientations))
 
 
-def _freeze(ready: ChangeTask, compared: ComparedModel, orientations: int) -> ChangeInputs:
-    return task.freeze(compared.load(), ready, orientations=orientations)
+def _freeze(ready: ChangeTask, compared: ComparedModel, orientations: int) -> DenseInputs:
+    return freeze(compared.load(), ready, orientations=orientations)
 
 
 def _cell(
-    frozen: Callable[[], ChangeInputs], ready: ChangeTask, settings: EvaluationSettings, seed: int
+    frozen: Callable[[], DenseInputs], ready: ChangeTask, settings: EvaluationSettings, seed: int
 ) -> CachedResult:
     return _kept(task.evaluate_decoder(frozen(), ready, settings.change, seed))
 

@@ -39,11 +39,12 @@ from brew.compendium.stages.task_stage import (
 from brew.evaluation import segmentation as task
 from brew.evaluation import unet
 from brew.evaluation.benchmarks import Benchmark
+from brew.evaluation.dense_harness import DenseInputs, freeze
 from brew.evaluation.fit import passes_over
 from brew.evaluation.frozen_features import AtTime
 from brew.evaluation.result_cache import CachedResult, sources_digest
 from brew.evaluation.scores import Score, scores_of, write_arrays
-from brew.evaluation.segmentation import SegmentationResult, SegmentationTask, TaskMaps
+from brew.evaluation.segmentation import SegmentationResult, SegmentationTask
 
 _SHOWN = 4
 
@@ -82,8 +83,8 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
         ready = open_task(opened, most)
         models = compared_models(stage, benchmark.sensor)
         for compared in students(models) if tuned else models:
-            freeze = partial(_freeze, ready, compared, settings.orientations)
-            frozen = partial(maps.get, (benchmark.name, compared.identity), freeze)
+            compute_maps = partial(_freeze, ready, compared, settings.orientations)
+            frozen = partial(maps.get, (benchmark.name, compared.identity), compute_maps)
             for seed, share in product(compared.seeds(settings.seeds), settings.label_fractions):
                 part = replace(ready, split=with_labels(opened, ready.split, share, seed))
                 if tuned:
@@ -95,12 +96,12 @@ def _planned(stage: Stage) -> Iterator[Evaluation]:
                 yield Evaluation(benchmark, compared.name, compared.identity, seed, numbers, compute, share, labelled)
 
 
-def _freeze(ready: SegmentationTask, compared: ComparedModel, orientations: int) -> TaskMaps:
-    return task.freeze(compared.load(), ready, orientations=orientations)
+def _freeze(ready: SegmentationTask, compared: ComparedModel, orientations: int) -> DenseInputs:
+    return freeze(compared.load(), ready, orientations=orientations)
 
 
 def _cell(
-    frozen: Callable[[], TaskMaps], ready: SegmentationTask, settings: EvaluationSettings, seed: int
+    frozen: Callable[[], DenseInputs], ready: SegmentationTask, settings: EvaluationSettings, seed: int
 ) -> CachedResult:
     return _kept(task.evaluate(frozen(), ready, settings.segmentation, seed))
 
