@@ -27,7 +27,7 @@ from benchmarks.harness import Comparison, Measurement, arguments, compare, mach
 from brew.evaluation.backbones import Backbone, random_backbone
 from brew.evaluation.classification import NEIGHBOURS, STRENGTHS, linear_probe_multilabel, neighbours
 from brew.evaluation.frozen_features import InMemory, extract_pooled
-from brew.evaluation.result_cache import CachedResult, cell
+from brew.evaluation.result_cache import CachedResult, cached
 from brew.evaluation.splits import Split
 from brew.models.student import build_student
 
@@ -91,7 +91,7 @@ def reuse(backbone: Backbone, sizes: Sizes, rounds: int) -> Comparison:
         for turn in range(rounds):
 
             def call(key: int = turn) -> CachedResult:
-                return cell("features", {"part": key}, compute, Path(folder))
+                return cached("features", {"part": key}, compute, Path(folder))
 
             first.append(seconds_of(call))
             later.append(seconds_of(call))

@@ -1,16 +1,14 @@
 """The benchmarks as tables of docs/benchmarks.md, written by `python -m brew.evaluation.benchmark_tables`."""
 
-import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from brew.data.sources.catalogue import source
-from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Protocol
+from brew.evaluation.page_tables import TablePlace, table
 from brew.files import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-_START, _END = "<!-- tables: python -m brew.evaluation.benchmark_tables -->", "<!-- end of tables -->"
+PLACE = TablePlace(PAGE, "<!-- tables: python -m brew.evaluation.benchmark_tables -->", "<!-- end of tables -->")
 
 
 def tables() -> str:
@@ -19,13 +17,13 @@ def tables() -> str:
     protocols = [(entry.name, entry.protocol) for entry in entries if entry.protocol]
     sources = dict.fromkeys(entry.source for entry in entries)
     return "\n\n".join((
-        _table(("benchmark", "task", "images", "classes", "primary metric", "what it asks for"),
+        table(("benchmark", "task", "images", "classes", "primary metric", "what it asks for"),
                map(_declared, entries)),
         "How the authors ran the paper's thirteen:",
-        _table(("benchmark", "input", "loss", "optimiser", "learning rate", "epochs", "batch", "low-data part",
+        table(("benchmark", "input", "loss", "optimiser", "learning rate", "epochs", "batch", "low-data part",
                 "read from"), (_run(name, protocol) for name, protocol in protocols)),
         "Where they come from:",
-        _table(("source", "licence", "to obtain it"), map(_origin, sources)),
+        table(("source", "licence", "to obtain it"), map(_origin, sources)),
         "Known errors that readers mend:",
         "\n".join(f"- `{entry.name}`: {entry.errata}." for entry in entries if entry.errata),
     ))  # fmt: skip
@@ -48,24 +46,5 @@ def _origin(name: str) -> Sequence[object]:
     return f"`{name}`", entry.licence, entry.obtain or "generated"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def renewed(text: str) -> str:
-    """The page with its tables as they are now; BrewError where the page does not say where they stand."""
-    before, start, rest = text.partition(_START)
-    _, end, after = rest.partition(_END)
-    if not start or not end:
-        raise BrewError(f"no place for the tables between {_START!r} and {_END!r}; expected both lines. Restore them")
-    return f"{before}{start}\n\n{tables()}\n\n{end}{after}"
-
-
-def main(page: Path = PAGE) -> int:
-    page.write_text(renewed(page.read_text()))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    PLACE.page.write_text(PLACE.renewed(tables()))

@@ -4,8 +4,8 @@ An entry names its task, where images and labels lie in which store, the sensor 
 Adding a benchmark whose source exists is one entry here; the contract test picks it up.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from brew.data.miniature.legends import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS, SCENES
 from brew.data.sources import rsscn7
@@ -18,6 +18,8 @@ LivesOn = Literal[
     "fine texture", "red edge and short-wave infrared", "short-wave infrared", "the whole spectrum", "backscatter"
 ]
 Modality = Literal["optical", "multispectral", "radar"]
+#: Fields that say something about a benchmark, or are for its tables alone; they decide no result of a computation.
+_REMARKS = ("summary", "errata", "lives_on", "protocol", "left_out")
 _MODALITIES: dict[str, Modality] = {"rgb": "optical", "sentinel1": "radar"}
 
 
@@ -69,6 +71,10 @@ class Benchmark:
     protocol: Protocol | None = None
     errata: str = ""
     lives_on: LivesOn = "the whole spectrum"
+
+    def decisive(self) -> dict[str, Any]:
+        """The fields that decide a result: what a key of the result cache holds of a benchmark."""
+        return {name: value for name, value in asdict(self).items() if name not in _REMARKS}
 
     @property
     def modality(self) -> Modality:

@@ -136,14 +136,6 @@ class FrozenMaps:
     def orientations(self) -> int:
         return self.levels[0].shape[0]
 
-    @property
-    def channels(self) -> tuple[int, ...]:
-        return tuple(level.shape[-1] for level in self.levels)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(level.numel() * level.element_size() for level in self.levels)
-
     def of(self, samples: Int64[np.ndarray, " part"]) -> "FrozenMaps":
         """The maps of some of the samples."""
         if np.array_equal(samples, self.samples):

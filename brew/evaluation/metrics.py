@@ -4,10 +4,14 @@ Counts are kept per test sample (image, tile or whole city) and summed before a 
 array gives every metric, every subset and every bootstrap interval. Rows are the true class, columns the predicted one.
 All metrics reduce the last two axes and keep the axes before them: a whole bootstrap is one call.
 
-Conventions are those of torchmetrics' multiclass Jaccard index and F1 score, which the paper's evaluation code uses:
-a class that occurs neither in the labels nor in the predictions is left out of a macro mean; 0 / 0 is 0; an ignored
-class drops its pixels and its own term, while other classes' pixels predicted as it still count as misses. An ignored
-label outside the classes, such as 255, has no term to drop.
+A class that occurs neither in the labels nor in the predictions is left out of a macro mean, and 0 / 0 is 0. An ignored
+class drops its pixels and its own term. Other classes' pixels that are predicted as it still count as misses. An
+ignored label outside the classes, such as 255, has no term to drop.
+
+What agrees with what: intersection over union and accuracy equal torchmetrics' multiclass Jaccard index and its micro
+accuracy, with an ignored class or without. The paper's evaluation code uses that index. Macro and micro F1 equal
+scikit-learn's over the labels that remain. They equal torchmetrics' only if no class is ignored: torchmetrics keeps an
+ignored class that is predicted in its macro mean, and counts those predictions as false positives in its micro score.
 Left out: threshold-free scores (`brew.evaluation.average_precision`), which need more than counts.
 """
 
@@ -89,12 +93,6 @@ def _parts(counts: Counts, ignore: int | None) -> tuple[np.ndarray, np.ndarray, 
 
 def _mean(values: np.ndarray, taking_part: np.ndarray) -> Values:
     return _ratio((values * taking_part).sum(-1), taking_part.sum(-1).astype(np.float64))
-
-
-def iou_per_class(counts: Counts, ignore: int | None = None) -> Float[np.ndarray, "*samples classes"]:
-    """Intersection over union of every class; NaN for a class that is ignored or occurs nowhere."""
-    hits, labelled, predicted, taking_part = _parts(counts, ignore)
-    return np.where(taking_part, _ratio(hits, labelled + predicted - hits), np.nan)
 
 
 def iou_macro(counts: Counts, ignore: int | None = None) -> Values:

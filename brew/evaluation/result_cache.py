@@ -1,21 +1,15 @@
-"""Cells of a table: each result is kept by a hash of everything that it depends on.
+"""The result cache: each result is kept under the hash of all that it depends on (`brew.evaluation.cache_keys`).
 
-A cell's key names its settings, the hashes of its model and data, and of the brew sources it runs (`sources_digest`). A
-changed or failed cell runs again, all others are read back. A cell that crashes leaves no trace of itself and does not
-stop its neighbours (`run_cells`).
+A changed or failed computation runs again, all others are read back. One that crashes leaves no trace of itself and
+does not stop the others (`cached_results`).
 
-    sources = sources_digest("brew.evaluation.change_detection")
-    key = {"model": sha256(model), "settings": asdict(settings), "sources": sources}
-    result = cell("change@deo", key, lambda: CellResult({"epoch": 3}, {"counts": counts}))
+    result = cached("change@deo", key, lambda: CachedResult({"epoch": 3}, {"counts": counts}))
 
-Left out: removal of old cells (the folder is scratch), and locks: two processes that compute one cell both may, and
+Left out: removal of old results (the folder is scratch), and locks. Two processes may compute the same result, and then
 store the same.
 """
 
-import ast
-import hashlib
 import json
-import math
 import multiprocessing
 import shutil
 import tempfile
@@ -34,6 +28,7 @@ from tqdm.auto import tqdm
 
 from brew import files
 from brew.errors import BrewError
+from brew.evaluation.cache_keys import canonical, digest
 from brew.evaluation.scores import write_arrays
 from brew.files import write_bytes
 
@@ -50,9 +45,9 @@ class CachedResult:
 
 @dataclass(frozen=True)
 class Computation:
-    """One cell of a table: a name to read, a key that decides, and how to compute it.
+    """What is computed once: a name to read, a key that decides, and how to compute it.
 
-    group: cells of one group are computed by one process, after each other: they share something costly.
+    group: computations of one group run in one process, after each other, since they share something costly.
     """
 
     name: str
@@ -61,63 +56,12 @@ class Computation:
     group: Hashable = None
 
 
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; BrewError for what JSON cannot hold (paths, arrays, NaN)."""
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise BrewError(
-            f"{value!r} cannot be written as JSON ({error}); expected numbers, strings, lists and dictionaries"
-        ) from error
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def sources_digest(*modules: str) -> str:
-    """Hash of these brew modules and of every brew module that they import, comments and layout aside."""
-    seen: dict[str, str] = {}
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
-        if module in seen:
-            continue
-        tree = ast.parse(_source(module).read_text())
-        seen[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-        waiting += [name for name in _imported(tree) if name.split(".")[0] == "brew" and _source_or_none(name)]
-    return digest(seen)
-
-
-def _imported(tree: ast.Module) -> list[str]:
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
-
-
-def _source_or_none(module: str) -> Path | None:
-    base = files.ROOT.joinpath(*module.split("."))
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
-
-
-def _source(module: str) -> Path:
-    path = _source_or_none(module)
-    if path is None:
-        raise BrewError(f"module {module!r} has no source below {files.ROOT}; expected a module of brew")
-    return path
-
-
-def cell(
+def cached(
     name: str, key: Mapping[str, Any], compute: Callable[[], CachedResult], folder: Path | None = None
 ) -> CachedResult:
     """The kept result of this key, else `compute()`, which is then kept whole or not at all.
 
-    folder: where cells are kept, ``scratch/cells`` where it is None.
+    folder: where results are kept; ``scratch/results`` if it is None.
     """
     place = _place(name, key, folder)
     if place.is_dir():
@@ -133,7 +77,7 @@ def cell(
         try:
             partial.rename(place)
         except OSError:
-            # Another process has kept the same cell meanwhile.
+            # Another process has kept the same result meanwhile.
             if not place.is_dir():
                 raise
     finally:
@@ -143,7 +87,7 @@ def cell(
 
 
 def _place(name: str, key: Mapping[str, Any], folder: Path | None) -> Path:
-    return (folder or files.SCRATCH / "cells") / name / digest(key)[:_SHOWN]
+    return (folder or files.SCRATCH / "results") / name / digest(key)[:_SHOWN]
 
 
 def _read(place: Path, key: Mapping[str, Any]) -> CachedResult:
@@ -155,16 +99,16 @@ def _read(place: Path, key: Mapping[str, Any]) -> CachedResult:
 
 
 def cached_results(
-    cells: Iterable[Computation], folder: Path | None = None, processes: int = 1
+    computations: Iterable[Computation], folder: Path | None = None, processes: int = 1
 ) -> dict[str, CachedResult]:
-    """All cells' results by name. A crashed cell does not stop the others; BrewError at the end names every crash.
+    """All results by name. A crash does not stop the other computations; BrewError at the end names every crash.
 
-    processes: that share the cells, a group at a time. Which one computes a cell does not show in it.
+    processes: that share the computations, a group at a time. A result does not show which one computed it.
     """
-    listed = list(cells)
+    listed = list(computations)
     for name, count in Counter(one.name for one in listed).items():
         if count > 1:
-            raise BrewError(f"two cells are named {name!r}; expected a name each")
+            raise BrewError(f"two computations are named {name!r}; expected a name each")
     groups: dict[Hashable, list[Computation]] = {}
     for one in listed:
         if not _place(one.name, one.key, folder).is_dir():
@@ -174,15 +118,15 @@ def cached_results(
     if crashes:
         told = "; ".join(f"{crash.name}: {crash.error}" for crash in crashes)
         raise BrewError(
-            f"{len(crashes)} of {len(listed)} cells failed ({told}); the others are kept: "
-            "run again after the cause is removed"
+            f"{len(crashes)} of {len(listed)} computations failed ({told}); the results of the others "
+            "are kept: run again after the cause is removed"
         ) from RuntimeError(crashes[0].trace)
     return {one.name: _read(_place(one.name, one.key, folder), one.key) for one in listed}
 
 
 @dataclass(frozen=True)
 class _Crash:
-    """A cell that failed, in words that one process can send to another."""
+    """A computation that failed, in words that one process can send to another."""
 
     name: str
     error: str
@@ -197,8 +141,8 @@ def _compute(group: Sequence[Computation], folder: Path | None) -> list[_Crash]:
     crashes = []
     for one in group:
         try:
-            cell(one.name, one.key, one.compute, folder)
-        except Exception as error:  # any crash belongs to its own cell
+            cached(one.name, one.key, one.compute, folder)
+        except Exception as error:  # any crash belongs to its own computation
             crashes.append(_Crash(one.name, f"{type(error).__name__}: {error}", traceback.format_exc()))
     return crashes
 
@@ -216,7 +160,7 @@ def _forked(groups: Sequence[Sequence[Computation]], folder: Path | None, proces
             min(processes, len(groups)), multiprocessing.get_context("fork"), torch.set_num_threads, (1,)
         ) as pool:
             begun = {pool.submit(_compute_inherited, index, folder): group for index, group in enumerate(groups)}
-            for future in tqdm(as_completed(begun), desc="cells", unit="group", total=len(groups)):
+            for future in tqdm(as_completed(begun), desc="results", unit="group", total=len(groups)):
                 try:
                     crashes += future.result()
                 except BrokenProcessPool as broken:
@@ -232,8 +176,3 @@ def _forked(groups: Sequence[Sequence[Computation]], folder: Path | None, proces
 
 def _compute_inherited(index: int, folder: Path | None) -> list[_Crash]:
     return _compute(_inherited[index], folder)
-
-
-def number(value: float) -> float | None:
-    """A number for JSON: ten significant digits, None for NaN and infinity."""
-    return float(f"{value:.10g}") if math.isfinite(value) else None

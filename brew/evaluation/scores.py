@@ -28,8 +28,8 @@ class Score:
 
     subset: which test samples ("all", or what is left out); unit: what was resampled for [low, high]; n: how many of
     them. low and high are NaN without one.
-    settings, model, data, environment: hashes of the numbers of its evaluation (`cells.digest`), of the backbone, of
-    the store and of the lock of all packages.
+    settings, model, data, environment: hashes of the numbers of its evaluation (`cache_keys.digest`), of the backbone,
+    of the store and of the lock of all packages.
     """
 
     benchmark: str
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its cell and files."""
+        """Of its cached result and its files."""
         share = "" if self.label_fraction == 1 else f"-{self.label_fraction:g}"
         return f"{self.benchmark}-{self.arm}-{self.seed}{share}"
 

@@ -169,13 +169,6 @@ def exact_swap_test(
     return _share_as_extreme(differences)
 
 
-def exact_sign_flip_test(differences: Float[np.ndarray, " unit"]) -> float:
-    """Two-sided p value of the mean of paired differences, over all 2**n sign flips (n <= 20)."""
-    differences = np.asarray(differences, dtype=np.float64)
-    signs = 1.0 - 2.0 * _arrangements(len(differences))
-    return _share_as_extreme(signs @ differences / len(differences))
-
-
 def _arrangements(units: int) -> Integer[np.ndarray, "arrangement unit"]:
     """All subsets of the units as 0/1 rows; the first is empty (what was observed)."""
     if not 0 < units <= _MOST_UNITS:

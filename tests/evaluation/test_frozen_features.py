@@ -51,7 +51,7 @@ def test_cached_maps_are_those_of_the_turned_images_and_labels_turn_alike(backbo
         orientations=8,
         batch=1,
     )
-    assert maps.channels == (10, 10, 10, 10)
+    assert [level.shape[-1] for level in maps.levels] == [10, 10, 10, 10]
     assert maps.levels[0].dtype == torch.float16
     rows, orientations = torch.tensor([1, 0, 1]), torch.tensor([5, 3, 0])
     found = maps.batch(rows, orientations, "cpu")

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.metrics import f1_score
 from torchmetrics.functional.classification import (
     binary_f1_score,
     multiclass_accuracy,
@@ -29,7 +30,6 @@ from brew.evaluation.metrics import (
     iou_macro_foreground,
     iou_micro,
     iou_micro_foreground,
-    iou_per_class,
     metric,
     precision,
     recall,
@@ -40,7 +40,7 @@ labels = arrays(np.int64, (3, 20), elements=st.integers(0, CLASSES - 1))
 
 
 @given(labels, labels, st.sampled_from([None, 0, 2, 255]))
-def test_iou_and_f1_equal_torchmetrics(target, predicted, ignore):
+def test_iou_and_accuracy_equal_torchmetrics_and_so_does_f1_without_an_ignored_class(target, predicted, ignore):
     counts = confusion(target, predicted, CLASSES, ignore).sum(0)
     if counts.sum() == 0:
         return
@@ -48,13 +48,54 @@ def test_iou_and_f1_equal_torchmetrics(target, predicted, ignore):
     for average, ours in (("macro", iou_macro), ("micro", iou_micro)):
         theirs = multiclass_jaccard_index(one, other, CLASSES, average=average, ignore_index=ignore)
         assert ours(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+    theirs = multiclass_accuracy(one, other, CLASSES, average="micro", ignore_index=ignore)
+    assert accuracy(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
     if ignore not in (0, 2):
         theirs = multiclass_f1_score(one, other, CLASSES, average="macro", ignore_index=ignore)
         assert f1_macro(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
-        theirs = multiclass_accuracy(one, other, CLASSES, average="micro", ignore_index=ignore)
-        assert accuracy(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
         theirs = multiclass_f1_score(one, other, CLASSES, average="micro", ignore_index=ignore)
         assert f1_micro(counts, ignore) == pytest.approx(float(theirs), abs=1e-6)
+
+
+@given(labels, labels, st.permutations(range(3)), st.sampled_from(sorted(METRICS)), st.sampled_from([None, 0, 255]))
+def test_no_metric_knows_the_order_of_samples_or_of_their_pixels(target, predicted, order, name, ignore):
+    target, predicted, chosen = target % 2, predicted % 2, metric(name)
+    if chosen.axes == 3:  # twenty labels of three samples
+        each = confusion(target.reshape(-1, 1), predicted.reshape(-1, 1), 2).reshape(3, 20, 2, 2)
+        assert chosen(each.sum(0)) == pytest.approx(chosen(each[order][:, ::-1].sum(0)), abs=1e-12)
+        return
+    left_out = ignore if chosen.ignores else None
+    each = confusion(target, predicted, 2, left_out)
+    turned = confusion(target[order, ::-1], predicted[order, ::-1], 2, left_out)
+    assert (turned == each[order]).all()
+    assert chosen(each.sum(0), left_out) == chosen(turned.sum(0), left_out)
+
+
+@given(labels, labels, st.sampled_from([0, 2]))
+def test_f1_with_an_ignored_class_equals_scikit_learn_over_the_remaining_labels(target, predicted, ignore):
+    kept = target != ignore
+    remaining = [
+        value
+        for value in range(CLASSES)
+        if value != ignore and (target == value).any() | (predicted[kept] == value).any()
+    ]
+    if not remaining:
+        return
+    counts = confusion(target, predicted, CLASSES, ignore).sum(0)
+    for average, ours in (("macro", f1_macro), ("micro", f1_micro)):
+        theirs = f1_score(target[kept], predicted[kept], labels=remaining, average=average, zero_division=0)
+        assert ours(counts, ignore) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_torchmetrics_f1_with_an_ignored_class_is_another_number():
+    """It keeps the ignored class in the mean, with an F1 of 0, if a counted pixel is predicted as that class."""
+    target, predicted = np.array([0, 1, 1, 1, 2, 2]), np.array([1, 1, 0, 1, 2, 1])
+    counts = confusion(target[None], predicted[None], 3, 0)[0]
+    theirs = multiclass_f1_score(torch.from_numpy(predicted), torch.from_numpy(target), 3, "macro", ignore_index=0)
+    assert f1_macro(counts, 0) == pytest.approx(2 / 3)
+    assert float(theirs) == pytest.approx(4 / 9)
+    theirs = multiclass_f1_score(torch.from_numpy(predicted), torch.from_numpy(target), 3, "micro", ignore_index=0)
+    assert (f1_micro(counts, 0), float(theirs)) == (pytest.approx(2 / 3), pytest.approx(3 / 5))
 
 
 @given(labels, labels)
@@ -122,7 +163,6 @@ def test_every_metric_keeps_leading_axes(name):
 def test_a_class_that_occurs_nowhere_is_left_out_of_the_mean():
     counts = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
     assert iou_macro(counts) == pytest.approx((3 / 4 + 4 / 5) / 2)
-    assert np.isnan(iou_per_class(counts)[2])
 
 
 def test_ignored_class_still_counts_as_a_miss_of_others():

@@ -71,8 +71,9 @@ def test_every_entry_has_its_label_and_its_sources():
 
 
 def test_the_documents_tables_are_current():
-    page = backbone_tables.PAGE.read_text()
-    assert backbone_tables.renewed(page) == page, "run `python -m brew.evaluation.zoo`"
+    place = backbone_tables.PLACE
+    page = place.page.read_text()
+    assert place.renewed(backbone_tables.tables()) == page, "run `python -m brew.evaluation.zoo`"
     assert all(f"`{name}`" in page for name in BACKBONES)
 
 

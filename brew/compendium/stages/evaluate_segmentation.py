@@ -39,10 +39,11 @@ from brew.compendium.stages.task_stage import (
 from brew.evaluation import segmentation as task
 from brew.evaluation import unet
 from brew.evaluation.benchmarks import Benchmark
+from brew.evaluation.cache_keys import sources_digest
 from brew.evaluation.dense_harness import DenseInputs, freeze
 from brew.evaluation.fit import passes_over
 from brew.evaluation.frozen_features import AtTime
-from brew.evaluation.result_cache import CachedResult, sources_digest
+from brew.evaluation.result_cache import CachedResult
 from brew.evaluation.scores import Score, scores_of, write_arrays
 from brew.evaluation.segmentation import SegmentationResult, SegmentationTask
 

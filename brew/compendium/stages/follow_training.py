@@ -25,7 +25,7 @@ from brew.compendium.scales import arm_and_seed
 from brew.compendium.stages import Stage
 from brew.compendium.stages.prepare_teachers import spread
 from brew.compendium.stages.task_stage import Evaluation, Opened, compared_models, open_benchmark, reads, run
-from brew.evaluation import linear_probe
+from brew.evaluation import ridge_probe
 from brew.evaluation.backbones import Backbone, StudentBackbone
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
 from brew.evaluation.metrics import metric
@@ -83,7 +83,7 @@ def _counts(stage: Stage) -> _Counts:
             compute = partial(_read, opened, kept.load)
             planned.append(Evaluation(benchmark, kept.name, kept.identity, kept.seed, numbers, compute))
             places.append((benchmark.name, kept.arm, kept.seed, kept.step))
-    found = run(stage, "brew.evaluation.linear_probe", planned)
+    found = run(stage, "brew.evaluation.ridge_probe", planned)
     return {place: each.result.arrays["counts"] for place, each in zip(places, found, strict=True)}
 
 
@@ -114,13 +114,13 @@ def _read(opened: Opened, load: Callable[[], Backbone]) -> CachedResult:
         x, y = (np.concatenate([backbone.pooled(each, b.sensor) for each in _images(opened, part)]) for part in parts)
         fitted, truth = (opened.labels[part] for part in parts)
         if b.multilabel:
-            counts = linear_probe.read_out_multilabel(x, fitted, y, truth)
+            counts = ridge_probe.ridge_probe_multilabel(x, fitted, y, truth)
         else:
             columns = x[:, None], fitted[:, None], y[:, None], truth[:, None]
-            counts = linear_probe.read_out(*columns, len(b.classes))
+            counts = ridge_probe.ridge_probe(*columns, len(b.classes))
     else:
         (x, fitted), (y, truth) = (_cells(opened, backbone, part, _CELLS // images) for part in parts)
-        counts = linear_probe.read_out(x, fitted, y, truth, len(b.classes), b.ignore)
+        counts = ridge_probe.ridge_probe(x, fitted, y, truth, len(b.classes), b.ignore)
     return CachedResult({}, {"counts": counts, "samples": parts[1]})
 
 
@@ -142,8 +142,8 @@ def _cells(opened: Opened, backbone: Backbone, samples: np.ndarray, count: int) 
         maps = dates[0] if len(dates) == 1 else [(one - other).abs() for one, other in zip(*dates, strict=True)]
         grid = (maps[0].shape[2], maps[0].shape[3])
         most = min(count, grid[0] * grid[1])
-        cells, own = linear_probe.choose_cells(labels[start : start + _BATCH], grid, most, b.ignore, seed=start)
-        features.append(linear_probe.cell_features(maps, grid, cells))
+        cells, own = ridge_probe.choose_cells(labels[start : start + _BATCH], grid, most, b.ignore, seed=start)
+        features.append(ridge_probe.cell_features(maps, grid, cells))
         told.append(own)
     return np.concatenate(features), np.concatenate(told)
 

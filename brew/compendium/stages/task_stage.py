@@ -26,7 +26,8 @@ from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
 from brew.evaluation.benchmark_checks import check_benchmark
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Task
-from brew.evaluation.result_cache import CachedResult, Computation, cached_results, digest, sources_digest
+from brew.evaluation.cache_keys import digest, sources_digest
+from brew.evaluation.result_cache import CachedResult, Computation, cached_results
 from brew.evaluation.scores import Run, Score, read_scores, write_counts, write_scores
 from brew.evaluation.splits import NAMES, Split, low_data, named_part
 from brew.evaluation.zoo import backbone
@@ -264,7 +265,7 @@ def run(stage: Stage, module: str, evaluations: Iterable[Evaluation]) -> list[Ev
             each.label_fraction, each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT],
         )  # fmt: skip
         key = {
-            "benchmark": _plain(asdict(each.benchmark)), "model": each.identity, "store": store, "seed": each.seed,
+            "benchmark": _plain(each.benchmark.decisive()), "model": each.identity, "store": store, "seed": each.seed,
             "label_fraction": each.label_fraction, "settings": settings, "code": code, "environment": environment,
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{shared.name}"

@@ -1,5 +1,5 @@
 """`python -m brew.evaluation.zoo`: write the tables of docs/backbones.md anew."""
 
-from brew.evaluation.zoo.backbone_tables import PAGE, renewed
+from brew.evaluation.zoo.backbone_tables import PLACE, tables
 
-PAGE.write_text(renewed(PAGE.read_text()))
+PLACE.page.write_text(PLACE.renewed(tables()))

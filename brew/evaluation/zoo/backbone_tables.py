@@ -2,31 +2,21 @@
 
 from collections.abc import Iterator
 
-from brew.errors import BrewError
+from brew.evaluation.page_tables import TablePlace, table
 from brew.evaluation.zoo.contract import Inputs
 from brew.evaluation.zoo.entry import BackboneEntry
 from brew.evaluation.zoo.table import BACKBONES
 from brew.files import ROOT
 
-PAGE = ROOT / "docs" / "backbones.md"
-_BEGIN, _END = "<!-- from BACKBONES -->\n", "<!-- end -->\n"
-
-
-def renewed(page: str) -> str:
-    """The page with its tables written anew; BrewError where it does not say where they stand."""
-    if page.count(_BEGIN) != 1 or page.count(_END) != 1:
-        raise BrewError(f"{PAGE} lacks the lines {_BEGIN!r} and {_END!r}; expected each once, around the tables")
-    before, rest = page.split(_BEGIN)
-    return before + _BEGIN + tables() + _END + rest.split(_END)[1]
+PLACE = TablePlace(ROOT / "docs" / "backbones.md", "<!-- from BACKBONES -->", "<!-- end -->")
 
 
 def tables() -> str:
     """Two tables in Markdown: the backbones, and the numbers of their contracts."""
-    backbones = _table(("name", "images are resized to", "weights", "licence"), map(_row, BACKBONES.values()))
-    numbers = _table(
-        ("name", "unit", "a band that is absent", "bands, in order: mean and deviation", "source"), _numbers()
-    )
-    return f"\n{backbones}\n{numbers}\n"
+    return "\n\n".join((
+        table(("name", "images are resized to", "weights", "licence"), map(_row, BACKBONES.values())),
+        table(("name", "unit", "a band that is absent", "bands, in order: mean and deviation", "source"), _numbers()),
+    ))  # fmt: skip
 
 
 def _row(entry: BackboneEntry) -> tuple[str, ...]:
@@ -64,8 +54,3 @@ def _bands(inputs: Inputs) -> str:
         return f"{', '.join(inputs.bands)}: {statistics}"
     numbers = zip(inputs.bands, inputs.mean, inputs.std, strict=True)
     return ", ".join(f"{band} {mean:.5g} / {std:.5g}" for band, mean, std in numbers)
-
-
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-    lines = (head, tuple("---" for _ in head), *rows)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

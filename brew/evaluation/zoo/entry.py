@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from torch import nn
 
 from brew.evaluation.backbones import Backbone
-from brew.evaluation.result_cache import digest, sources_digest
+from brew.evaluation.cache_keys import digest, sources_digest
 from brew.evaluation.zoo.contract import Contract
 from brew.evaluation.zoo.tapped import Architecture, TappedBackbone
 from brew.evaluation.zoo.weights import BackboneUnavailable, Weights

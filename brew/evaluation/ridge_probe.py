@@ -1,9 +1,8 @@
-"""A linear reading of frozen features: what they hold in plain sight, in seconds.
+"""A linear probe that takes seconds, so that it can follow a training: ridge regression onto the classes.
 
-Least squares with a ridge on one vector per image, or on those of a few cells of every image, classes weighing alike;
-the penalty is chosen on the training cells (leave-one-out). No decoder adds what the features lack, and it is fast
-enough to be taken all along a training.
-Left out: scores that stand in tables (`segmentation`, `change`, `classification`).
+It takes one vector per image, or those of a few cells of every image; classes weigh alike. Leave-one-out on the
+training cells chooses the penalty. No decoder adds what the features lack.
+Left out: the logistic probe, whose scores stand in tables (`brew.evaluation.classification`).
 """
 
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ def choose_cells(
     """`count` cells of each image's grid, drawn without replacement, and their labels: a cell's commonest one.
 
     A label on a grid coarser than `grid`, or on the same, is a cell's own. Cells that are mostly `ignore` have it as
-    their label. Raises BrewError where one grid does not divide the other.
+    their label. Raises BrewError if neither grid divides the other.
     """
     images, height, width = labels.shape
     rows, columns = grid
@@ -66,7 +65,7 @@ def cell_features(
     return torch.cat(parts, 2).float().numpy()
 
 
-def read_out(
+def ridge_probe(
     fitted: Float[np.ndarray, "image cell width"],
     labels: Integer[np.ndarray, "image cell"],
     tested: Float[np.ndarray, "other cell width"],
@@ -76,25 +75,28 @@ def read_out(
 ) -> Integer[np.ndarray, "other classes classes"]:
     """Confusion counts per image of `tested`; an image that is one vector is one cell.
 
-    Raises BrewError where the fitted cells are of one class.
+    Raises BrewError if the fitted cells are of one class.
     """
     counted = labels != ignore if ignore is not None else np.ones(labels.shape, bool)
     check_labels(labels[counted], classes, "labels")
     if len(np.unique(labels[counted])) < 2:
-        raise BrewError("cells of one class; a linear reading needs at least two: take more images or cells")
+        raise BrewError("cells of one class; a linear probe needs at least two: take more images or cells")
     x, (mean, deviation) = _standardised(fitted[counted])
     model = RidgeClassifierCV(_PENALTIES, class_weight="balanced").fit(x, labels[counted])
     predicted = model.predict(((tested - mean) / deviation).reshape(-1, tested.shape[-1])).reshape(truth.shape)
     return confusion(truth, predicted, classes, ignore)
 
 
-def read_out_multilabel(
+def ridge_probe_multilabel(
     fitted: Float[np.ndarray, "image width"],
     present: Integer[np.ndarray, "image label"],
     tested: Float[np.ndarray, "other width"],
     truth: Integer[np.ndarray, "other label"],
 ) -> Integer[np.ndarray, "other label 2 2"]:
-    """Confusion counts per image and label, each label read by itself; one that never varies is as in training."""
+    """Confusion counts per image and label, each label fitted by itself.
+
+    A label that never varies in training is predicted as it is there.
+    """
     x, (mean, deviation) = _standardised(fitted)
     varies = present.min(0) != present.max(0)
     predicted = np.broadcast_to(present[:1], truth.shape).copy()

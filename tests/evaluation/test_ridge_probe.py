@@ -1,4 +1,4 @@
-"""A linear reading: what it finds, what it leaves out, and how cells and labels meet."""
+"""The ridge probe: what it finds, what it leaves out, and how cells and labels meet."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brew.errors import BrewError
-from brew.evaluation.linear_probe import cell_features, choose_cells, read_out, read_out_multilabel
 from brew.evaluation.metrics import accuracy, f1_multilabel_micro
+from brew.evaluation.ridge_probe import cell_features, choose_cells, ridge_probe, ridge_probe_multilabel
 
 RNG = np.random.default_rng(0)
 
@@ -21,14 +21,14 @@ def blobs(images: int, cells: int, noise: float, seed: int = 1) -> tuple[np.ndar
     return means[labels] + noise * generator.standard_normal((images, cells, 4)), labels
 
 
-def test_what_lies_in_plain_sight_is_read_and_noise_is_not():
+def test_what_lies_in_plain_sight_is_found_and_noise_is_not():
     fitted, labels = blobs(20, 30, 0.3)
     tested, truth = blobs(8, 30, 0.3, seed=2)
-    counts = read_out(fitted, labels, tested, truth, 3)
+    counts = ridge_probe(fitted, labels, tested, truth, 3)
     assert counts.shape == (8, 3, 3) and counts.sum() == 240
     assert accuracy(counts.sum(0)) > 0.97
     noise = RNG.standard_normal(tested.shape)
-    recall = np.diag(read_out(RNG.standard_normal(fitted.shape), labels, noise, truth, 3).sum(0)) / np.bincount(
+    recall = np.diag(ridge_probe(RNG.standard_normal(fitted.shape), labels, noise, truth, 3).sum(0)) / np.bincount(
         truth.flat
     )
     assert recall.mean() < 0.55, "of noise each class is recalled as by chance, a third"
@@ -38,8 +38,8 @@ def test_scale_and_offset_of_a_feature_change_nothing():
     fitted, labels = blobs(20, 30, 1.0)
     tested, truth = blobs(8, 30, 1.0, seed=2)
     scale, offset = np.array([1e-3, 5.0, 1.0, 200.0]), np.array([7.0, 0.0, -3.0, 1e3])
-    moved = read_out(fitted * scale + offset, labels, tested * scale + offset, truth, 3)
-    assert (moved == read_out(fitted, labels, tested, truth, 3)).all()
+    moved = ridge_probe(fitted * scale + offset, labels, tested * scale + offset, truth, 3)
+    assert (moved == ridge_probe(fitted, labels, tested, truth, 3)).all()
 
 
 def test_ignored_cells_neither_train_nor_count():
@@ -49,23 +49,23 @@ def test_ignored_cells_neither_train_nor_count():
     marked[:, :5], unknown[:, :7] = 255, 255
     spoiled = fitted.copy()
     spoiled[:, :5] = 1e6
-    counts = read_out(spoiled, marked, tested, unknown, 3, ignore=255)
+    counts = ridge_probe(spoiled, marked, tested, unknown, 3, ignore=255)
     assert counts.sum() == 8 * 23
-    assert (counts == read_out(fitted, marked, tested, unknown, 3, ignore=255)).all()
+    assert (counts == ridge_probe(fitted, marked, tested, unknown, 3, ignore=255)).all()
 
 
 def test_one_class_is_refused():
     fitted, labels = blobs(4, 5, 0.3)
     with pytest.raises(BrewError, match="one class"):
-        read_out(fitted, np.zeros_like(labels), fitted, labels, 3)
+        ridge_probe(fitted, np.zeros_like(labels), fitted, labels, 3)
     with pytest.raises(BrewError, match="NaN"):
-        read_out(fitted * np.nan, labels, fitted, labels, 3)
+        ridge_probe(fitted * np.nan, labels, fitted, labels, 3)
 
 
-def test_labels_are_read_one_by_one_and_constant_ones_stay():
+def test_labels_are_fitted_one_by_one_and_constant_ones_stay():
     features = RNG.standard_normal((60, 5))
     present = np.stack([features[:, 0] > 0, features[:, 1] > 1, np.ones(60, bool)], 1).astype(np.int64)
-    counts = read_out_multilabel(features[:40], present[:40], features[40:], present[40:])
+    counts = ridge_probe_multilabel(features[:40], present[:40], features[40:], present[40:])
     assert counts.shape == (20, 3, 2, 2) and (counts.sum((2, 3)) == 1).all()
     assert f1_multilabel_micro(counts.sum(0)) > 0.85
     assert counts[:, 2, 1, 1].all(), "a label that all training images have is there"
