@@ -13,9 +13,9 @@ from sklearn.metrics import average_precision_score
 def average_precision_macro(
     present: Integer[np.ndarray, "sample label"], scores: Float[np.ndarray, "sample label"]
 ) -> float:
-    """Mean of the labels' average precision (mAP); labels that no sample has are left out, NaN where none has any.
+    """Mean of the labels' average precision (mAP); labels that no sample has are left out, NaN if none has any.
 
-    present: 0 or 1. scores: higher where a label is more likely, infinite where it is certain.
+    present: 0 or 1. scores: higher where a label is more likely, infinite if it is certain.
     """
     occurring = present.any(axis=0)
     if not occurring.any():

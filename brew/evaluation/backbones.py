@@ -47,7 +47,7 @@ def cells(sides: Sequence[int], stride: int) -> list[int]:
 
 
 def check_bands(images: Images, name: str) -> Sensor:
-    """The sensor of that name; BrewError where the images do not have its bands."""
+    """The sensor of that name; BrewError if the images do not have its bands."""
     found = sensor(name)
     if images.ndim != 4 or images.shape[1] != len(found):
         raise BrewError(
@@ -94,7 +94,7 @@ def random_backbone(name: str, build: Callable[[], nn.Module], seed: int) -> Stu
 class TeacherBackbone:
     """An optical teacher: sees the three true-colour bands and nothing else.
 
-    teacher: display image (batch, 3, y, x) in [0, 1] -> an object with class_token, late and middle; where it has
+    teacher: display image (batch, 3, y, x) in [0, 1] -> an object with class_token, late and middle; if it has
     `pyramid`, that gives four maps of its own, or None.
     mean, std: how standardised images are displayed: mean + std * image, cut at 0 and 1; the mean and deviation of the
     photographs that the teacher knows (by default ImageNet's), so that about two deviations of a scene lie between
@@ -102,7 +102,7 @@ class TeacherBackbone:
     of 16 pixels of 10 m spans more than most objects.
     Maps: the network's own four, else the middle layer's patches at strides 4 and 8, the last layer's at 16 and 32;
     resized bilinearly.
-    Raises BrewError where mean and std would display a standardised image mostly black.
+    Raises BrewError if mean and std would display a standardised image mostly black.
     """
 
     name: str

@@ -18,7 +18,7 @@ from brew.sensors import sensor
 
 
 def check_benchmark(benchmark: Benchmark, dataset: xr.Dataset, images: Reader) -> None:
-    """BrewError where the store does not hold what the benchmark declares.
+    """BrewError if the store does not hold what the benchmark declares.
 
     That is: its variables; as many dates as its task compares; its sensor's bands in their order; samples in each of
     the three splits, and no image in two of them; labels within the classes.

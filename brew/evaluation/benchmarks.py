@@ -27,7 +27,7 @@ _MODALITIES: dict[str, Modality] = {"rgb": "optical", "sentinel1": "radar"}
 class Protocol:
     """How the authors ran a benchmark. size: pixels of the input. loss: by its usual name. batch: effective.
 
-    low_data: the store's variable that marks the training samples of the low-data table; None where it is not part of
+    low_data: the store's variable that marks the training samples of the low-data table; None if it is not part of
     it. read_from: where these numbers stand.
     """
 

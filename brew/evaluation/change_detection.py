@@ -55,7 +55,7 @@ class ChangeTask:
     the scene's size.
     mean, std: per tile, date and band, the statistics of the tile's scene at that date, which standardise it; None
     leaves normalisation to the backbone, by the sensor's statistics.
-    Raises BrewError where a label is neither 0 nor 1, a scene lies in two splits, or a deviation is zero.
+    Raises BrewError if a label is neither 0 nor 1, a scene lies in two splits, or a deviation is zero.
     """
 
     images: Reader
@@ -128,7 +128,7 @@ class ChangeTask:
         return [(level[0::2] - level[1::2]).abs() for level in levels]
 
     def read(self, samples: Int64[np.ndarray, " sample"], device: str = "cpu") -> Tensor:
-        """(sample, 2, band, y, x) float32: standardised by scene where statistics are given, else in native units."""
+        """(sample, 2, band, y, x) float32: standardised by scene if statistics are given, else in native units."""
         images = read_images(self.images, samples, device)
         bands = len(sensor(self.sensor))
         if images.ndim != 5 or tuple(images.shape[1:3]) != (2, bands):

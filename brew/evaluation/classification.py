@@ -1,9 +1,9 @@
-"""Scene classification on frozen pooled features: nearest neighbours and a linear probe.
+"""Scene classification on frozen pooled features: nearest neighbours and a linear probe (logistic regression).
 
 Features are standardised with the training set's mean and deviation. Both classifiers choose their one number on the
 validation set, train on the training set alone, and are tested once. Counts per test sample are one-hot confusions, so
 that scores and intervals come from the same functions as for dense tasks.
-Left out: augmentation, and fine-tuning.
+Left out: augmentation, fine-tuning, and the faster probe that follows a training (`brew.evaluation.ridge_probe`).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from brew.errors import BrewError
 from brew.evaluation.logistic import fit_path
-from brew.evaluation.metrics import check_labels, confusion, f1_multilabel_micro, metric
+from brew.evaluation.metrics import all_alike, check_labels, confusion, f1_multilabel_micro, metric
 from brew.evaluation.splits import Split
 
 #: Inverse strengths of the L2 penalty that validation chooses among.
@@ -36,7 +36,7 @@ class ClassificationResult:
     """counts: (test, classes, classes), or (test, label, 2, 2) for many labels. chosen: neighbours or penalty strength.
 
     samples: the test samples' indices; predicted: their classes, or a 0/1 row per sample. log_odds: of each
-    label of the test samples, where the probe has them.
+    label of the test samples, if the probe has them. undecided: validation scored all of the grid alike.
     """
 
     samples: Int64[np.ndarray, " test"]
@@ -45,6 +45,7 @@ class ClassificationResult:
     chosen: float
     validation: float
     log_odds: Float[np.ndarray, "test label"] | None = None
+    undecided: bool = False
 
 
 def _standardised(features: Features, split: Split) -> tuple[Features, Features, Features]:
@@ -148,7 +149,7 @@ def _unit(features: Features) -> Features:
 
 
 def _largest(values: Float[np.ndarray, "row column"], count: int) -> Int64[np.ndarray, "row largest"]:
-    """Columns of each row's `count` largest values (all, where there are fewer), falling; equal ones by column.
+    """Columns of each row's `count` largest values (all, if there are fewer), falling; equal ones by column.
 
     The head of a stable sort, without sorting the rest.
     """
@@ -156,7 +157,7 @@ def _largest(values: Float[np.ndarray, "row column"], count: int) -> Int64[np.nd
     least = np.partition(values, -count, axis=1)[:, -count]
     heads = []
     for row, bound in zip(values, least, strict=True):
-        candidates = np.flatnonzero(row >= bound)  # more than `count` where values equal the bound
+        candidates = np.flatnonzero(row >= bound)  # more than `count` if values equal the bound
         heads.append(candidates[np.argsort(-row[candidates], kind="stable")[:count]])
     return np.stack(heads)
 
@@ -170,13 +171,18 @@ def _chosen(
     counted: Callable[[np.ndarray, np.ndarray], np.ndarray],
     score: Callable[[np.ndarray], np.ndarray],
 ) -> ClassificationResult:
-    """Test the first grid value of highest validation score. validated, tested: a grid value's predictions."""
+    """Test the first grid value of highest validation score. validated, tested: a grid value's predictions.
+
+    If all values score the same, the first is kept: the fewest neighbours, or the strongest penalty.
+    """
     truth = labels[split.validation]
     scores = [float(score(counted(truth, validated(value)).sum(0))) for value in grid]
     best = int(np.argmax(scores))
     predicted = tested(grid[best])
     counts = counted(labels[split.test], predicted)
-    return ClassificationResult(split.test, counts, predicted, float(grid[best]), scores[best])
+    return ClassificationResult(
+        split.test, counts, predicted, float(grid[best]), scores[best], undecided=all_alike(scores)
+    )
 
 
 def linear_probe(

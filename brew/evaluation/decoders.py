@@ -2,7 +2,7 @@
 
 The blocks are segmentation_models_pytorch's. One change: its layer norm over the channels of every pixel is replaced
 by a fixed affine map per channel, from the training maps' mean and deviation. A norm per pixel divides each pixel by
-its own magnitude, and the magnitude is the signal where the maps are differences of two dates or plain bands.
+its own magnitude, and the magnitude is the signal if the maps are differences of two dates or plain bands.
 Left out: auxiliary heads and dropout.
 """
 

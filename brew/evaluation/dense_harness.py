@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone
 from brew.evaluation.fine_tuning import finetuned
-from brew.evaluation.fit import Fit, FitSettings, Inputs, all_alike, build_decoder, fit, passes_over, seeded
+from brew.evaluation.fit import Fit, FitSettings, Inputs, build_decoder, fit, passes_over, seeded
 from brew.evaluation.frozen_features import FrozenMaps, Images, extract_maps
+from brew.evaluation.metrics import all_alike
 from brew.evaluation.splits import Split
 
 #: Sample indices -> images on the device.

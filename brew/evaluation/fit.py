@@ -21,6 +21,7 @@ from brew.errors import BrewError
 from brew.evaluation.decoders import Decoder, at_size
 from brew.evaluation.dense_losses import check_class_weights, class_weights, pixel_loss
 from brew.evaluation.frozen_features import FrozenMaps, orient_each
+from brew.evaluation.metrics import all_alike
 
 
 @runtime_checkable
@@ -72,11 +73,6 @@ class Fit:
     network: nn.Module
     epoch: int
     validation: tuple[float, ...]
-
-
-def all_alike(scores: Sequence[float]) -> bool:
-    """Whether there are several scores, all equal: nothing can then be chosen by them."""
-    return len(scores) > 1 and all(score == scores[0] for score in scores)
 
 
 class FineTuned(nn.Module):
@@ -186,7 +182,7 @@ def _batches(numbers: range, count: int, steps: int, seed: int) -> Iterator[tupl
 def _training_batch(
     inputs: Inputs, labels: Tensor, rows: Tensor, crop: float, seed: int, number: int, device: str
 ) -> tuple[list[Tensor], Tensor]:
-    """Inputs and labels of these rows, each in its keyed orientation and, where crop < 1, cut at a keyed place."""
+    """Inputs and labels of these rows, each in its keyed orientation and, if crop < 1, cut at a keyed place."""
     drawn = randomness.uniform(seed, number, torch.from_numpy(inputs.samples)[rows], "decoder/view", 3)
     orientations = (drawn[:, 0] * inputs.orientations).long()
     fed = inputs.batch(rows, orientations, device)

@@ -6,7 +6,7 @@ is), 2 (and mirrored), 4 (both flips and their product) or 8 (with quarter turns
 times over the training images whatever the epochs; recomputed, it runs `epochs` times. So the cache is cheaper whenever
 epochs > orientations (ten epochs against four orientations: 2.5 times less trunk work), and its memory is what
 limits it: a Swin keeps 5.6 values per pixel at width 48, so 46 kB per 64 x 64 image and orientation in half precision,
-and sixteen times that at 256 x 256, where fewer orientations and training crops pay. Above main memory the maps go to a
+and sixteen times that at 256 x 256; fewer orientations and training crops pay. Above main memory the maps go to a
 memory-mapped file (`folder`).
 Left out: features of crops and zooms, which no cache can hold.
 """
@@ -61,7 +61,7 @@ class AtTime:
 
 
 def read_images(reader: Reader, samples: Int64[np.ndarray, " sample"], device: str) -> Float32[Tensor, "sample ..."]:
-    """Samples as float32 in their native units, on the device; BrewError where a value is not finite."""
+    """Samples as float32 in their native units, on the device; BrewError if a value is not finite."""
     values = np.asarray(reader.read(samples)).astype(np.float32)
     if not np.isfinite(values).all():
         bad = samples[~np.isfinite(values).reshape(len(values), -1).all(1)]
@@ -181,7 +181,7 @@ def extract_maps(
     maps_of: images (of any leading shape, y and x last) -> maps, such as one backbone's pyramid or the difference of
     two dates' pyramids. read: sample indices -> images. folder: keep the maps in a memory-mapped file there (its name
     is removed at once, its space when the maps are), instead of in main memory.
-    Raises BrewError where a map leaves the range of `dtype`, or where quarter turns are asked for oblong images.
+    Raises BrewError if a map leaves the range of `dtype`, or if quarter turns are asked for oblong images.
     """
     if orientations not in (1, 2, 4, 8):
         raise BrewError(f"{orientations} orientations; expected 1, 2, 4 or 8")

@@ -1,6 +1,6 @@
 """Logistic regressions of many labels on the same features, at every strength of the penalty, fitted together.
 
-A label with signs s_i (1 where present, else -1) has scikit-learn's objective, with C the inverse strength,
+A label with signs s_i (1 if present, else -1) has scikit-learn's objective, with C the inverse strength,
 
     sum_i log(1 + exp(-s_i (x_i . w + b))) + |w|^2 / (2 C),
 
@@ -45,7 +45,7 @@ class LogisticModel:
     intercept: Float64[np.ndarray, " label"]
 
     def log_odds(self, features: Float[np.ndarray, "sample width"]) -> Float64[np.ndarray, "sample label"]:
-        """Above zero where a label is more likely present than not."""
+        """Above zero if a label is more likely present than not."""
         return features @ self.weights + self.intercept
 
 
@@ -58,7 +58,7 @@ def fit_path(
 ) -> dict[float, LogisticModel]:
     """A model for each inverse strength C. features: centred, of like scale; present: 0 or 1.
 
-    Raises BrewError where Newton's method ends before the tolerance is met.
+    Raises BrewError if Newton's method ends before the tolerance is met.
     """
     varies = present.min(0) != present.max(0)
     curvature, rotation = np.linalg.eigh(features.T.astype(np.float64) @ features.astype(np.float64))
@@ -85,7 +85,7 @@ def fit_path(
 class _Problem:
     """All labels' regressions of one strength, on rotated features with a last column of ones.
 
-    signs: -1 where a label is present, else 1, since the loss is softplus(sign * log-odds). curvature: diagonal of X'X.
+    signs: -1 if a label is present, else 1, since the loss is softplus(sign * log-odds). curvature: diagonal of X'X.
     """
 
     def __init__(

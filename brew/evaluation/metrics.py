@@ -15,7 +15,7 @@ ignored class that is predicted in its macro mean, and counts those predictions 
 Left out: threshold-free scores (`brew.evaluation.average_precision`), which need more than counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,7 @@ def confusion(
 ) -> Integer[np.ndarray, "sample classes classes"]:
     """Confusion counts of each sample; places whose label is `ignore` are not counted.
 
-    Raises BrewError where a label or prediction lies outside 0 .. classes - 1 (an ignored label may).
+    Raises BrewError if a label or prediction lies outside 0 .. classes - 1 (an ignored label may).
     """
     target, predicted = np.asarray(target).astype(np.int64), np.asarray(predicted).astype(np.int64)
     if target.shape != predicted.shape:
@@ -151,7 +151,7 @@ def recall(counts: BinaryCounts) -> Values:
 
 
 def f1_binary(counts: BinaryCounts) -> Values:
-    """F1 score of class 1; 0 where the class is neither labelled nor predicted."""
+    """F1 score of class 1; 0 if the class is neither labelled nor predicted."""
     counts = np.asarray(counts, dtype=np.float64)
     return _ratio(2 * counts[..., 1, 1], counts[..., 1, :].sum(-1) + counts[..., :, 1].sum(-1))
 
@@ -235,3 +235,8 @@ def metric(name: str) -> Metric:
     if name not in METRICS:
         raise unknown("metric", name, METRICS)
     return METRICS[name]
+
+
+def all_alike(scores: Sequence[float]) -> bool:
+    """Whether there are several scores, all equal: nothing can then be chosen by them."""
+    return len(scores) > 1 and all(score == scores[0] for score in scores)

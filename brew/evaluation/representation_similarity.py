@@ -1,7 +1,7 @@
 """How much a student's layers share with a teacher's tokens: linear CKA, and cosine through the best linear map.
 
 CKA compares two sets of features of the same images up to rotation and scale. Its usual estimate grows with the width
-of the features where images are few, so the debiased one is used: near 0 for unrelated features, and at times below.
+of the features if images are few, so the debiased one is used: near 0 for unrelated features, and at times below.
 The cosine asks what a distilled student is trained for, through a ridge map fitted on other images, since pretraining
 keeps no heads.
 Sources: Kornblith et al. 2019, arXiv 1905.00414 (linear CKA); Song et al. 2012, JMLR 13, 1393 (unbiased HSIC).

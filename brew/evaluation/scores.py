@@ -121,7 +121,7 @@ def scene_scores(
 ) -> list[Score]:
     """Rows of whole scenes: pooled over scenes, the mean of the scenes' own scores, and each scene's.
 
-    Pooled scores and means come once for all scenes and, where `left_out` names some, once "without" them. Means are
+    Pooled scores and means come once for all scenes and, if `left_out` names some, once "without" them. Means are
     named ``<metric>_scene_mean``; a single scene's row has no interval.
     """
     unknown = sorted(set(left_out) - set(scenes))
@@ -159,7 +159,7 @@ def write_scores(path: Path, scores: Iterable[Score]) -> None:
 
 
 def read_scores(path: Path) -> list[Score]:
-    """All rows of a CSV file; BrewError where its columns are not those of `Score`."""
+    """All rows of a CSV file; BrewError if its columns are not those of `Score`."""
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != _COLUMNS:

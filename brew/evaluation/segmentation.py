@@ -30,7 +30,7 @@ class SegmentationTask:
     """Images of one sensor, a label per place (on the images' grid or any other), classes and a split.
 
     ignore: a label value that neither trains nor counts. metric: what validation maximises (`METRICS`).
-    Raises BrewError where a label lies outside the classes.
+    Raises BrewError if a label lies outside the classes.
     """
 
     images: Reader
@@ -65,7 +65,7 @@ class SegmentationTask:
 
     @property
     def uncounted(self) -> int | None:
-        """The ignored label where it is no class. An ignored class is counted, and left out by metrics that ignore."""
+        """The ignored label if it is no class. An ignored class is counted, and left out by metrics that ignore."""
         return self.ignore if self.ignore is not None and self.ignore >= len(self.classes) else None
 
     def score(self, counts: Integer[np.ndarray, "sample classes classes"]) -> float:

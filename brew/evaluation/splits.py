@@ -17,7 +17,7 @@ LABEL_FRACTIONS = (1.0, 0.1, 0.05, 0.01)
 class Split:
     """Sample indices of the three parts, ascending.
 
-    Raises BrewError where a part is empty or two parts share a sample.
+    Raises BrewError if a part is empty or two parts share a sample.
     """
 
     train: Int64[np.ndarray, " train"]
@@ -40,7 +40,7 @@ class Split:
 def split_by_name(names: np.ndarray, origin: np.ndarray | None = None) -> Split:
     """The split that a store's `split` variable states.
 
-    names: per sample "train", "validation" or "test". origin: per sample the scene that it was cut from, where samples
+    names: per sample "train", "validation" or "test". origin: per sample the scene that it was cut from, if samples
     of one scene overlap; a scene in two splits is an error that names it.
     """
     names = np.asarray(names).astype(str)
@@ -64,7 +64,7 @@ def low_data(
 ) -> Split:
     """The same split with that share of its training samples, drawn for a benchmark and seed.
 
-    A smaller share lies in every larger one. classes: of every sample, where each has one; every class then keeps its
+    A smaller share lies in every larger one. classes: of every sample, if each has one. Every class then keeps its
     share, and at least one sample.
     """
     if not 0 < share <= 1:

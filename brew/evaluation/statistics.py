@@ -5,7 +5,7 @@ bootstrap), jointly for all arms, so that a difference between arms is taken on 
 drawn* is answered by training again: `seed_spread`. An interval of a score that has several seeds resamples the test
 samples and averages the seeds' values within each replicate: it says nothing about other seeds.
 
-Where few independent units exist (ten test cities) `exact_swap_test` enumerates all 2**n ways of exchanging two arms.
+If few independent units exist (ten test cities) `exact_swap_test` enumerates all 2**n ways of exchanging two arms.
 Left out: corrections for many comparisons, which belong to whoever chooses the comparisons.
 """
 
@@ -89,7 +89,7 @@ def bootstrap(
     """Percentile interval of every arm's score, all arms on the same replicates of test units.
 
     arms: name -> counts with the unit (sample or whole city) on the first axis, or on the second after a seed axis
-    where `seeds`. All arms must hold the same units in the same order. level: of the interval.
+    if `seeds`. All arms must hold the same units in the same order. level: of the interval.
     """
     samples = joint_replicates(arms, metric, seeds, replicates, seed)
     return {name: _interval(sample, level, _units(arms[name], seeds)) for name, sample in samples.items()}

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from brew.errors import BrewError
 from brew.evaluation import classification
-from brew.evaluation.classification import linear_probe, linear_probe_multilabel, neighbours, neighbours_multilabel
+from brew.evaluation.classification import (
+    NEIGHBOURS,
+    STRENGTHS,
+    linear_probe,
+    linear_probe_multilabel,
+    neighbours,
+    neighbours_multilabel,
+)
 from brew.evaluation.metrics import accuracy, f1_multilabel_micro
 
 from .conftest import thirds
@@ -144,3 +151,12 @@ def test_bad_input_is_refused():
         linear_probe_multilabel(features, labels, split)
     with pytest.raises(BrewError, match="label"):
         neighbours_multilabel(features, labels, split)
+
+
+@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+def test_a_validation_that_cannot_choose_keeps_the_first_of_the_grid_and_says_so(probe):
+    labels = np.tile([0, 1], 45)
+    far = np.random.default_rng(0).standard_normal((90, 4)) + 50.0 * labels[:, None]
+    result = probe(far, labels, 2, thirds(90))
+    assert (result.validation, result.undecided) == (1.0, True)
+    assert result.chosen in (NEIGHBOURS[0], STRENGTHS[0])

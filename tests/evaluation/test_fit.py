@@ -12,8 +12,9 @@ from torch import nn
 from brew.errors import BrewError
 from brew.evaluation.decoders import Decoder, Standardise, at_size
 from brew.evaluation.dense_losses import LOSSES, class_weights, pixel_loss
-from brew.evaluation.fit import FitSettings, all_alike, build_decoder, crop_aligned, fit, predict
+from brew.evaluation.fit import FitSettings, build_decoder, crop_aligned, fit, predict
 from brew.evaluation.frozen_features import FrozenMaps
+from brew.evaluation.metrics import all_alike
 
 CHANNELS = (6, 8, 10, 12)
 

@@ -24,8 +24,8 @@ _BANDS: dict[str, Band] = SENTINEL2_BANDS | {band.name: band for band in SENSORS
 class Inputs:
     """What a network takes from images of one unit: digital numbers, or 8-bit brightness.
 
-    bands: in the order of its channels. white: per band, the native value that becomes 1; 1 where it takes native ones.
-    mean, std: per band, after division by white; None where it takes values that are not centred.
+    bands: in the order of its channels. white: per band, the native value that becomes 1; 1 if it takes native ones.
+    mean, std: per band, after division by white; None if it takes values that are not centred.
     cut: values are cut to [0, 1] after the division, as 8-bit files are. source: of these numbers.
     missing: what happens to a band that the images lack: "refuse", or "leave out" for a network of any bands.
     fill: native values that bands take which the images lack; a band that is not named follows `missing`.

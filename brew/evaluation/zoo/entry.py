@@ -20,7 +20,7 @@ class BackboneEntry:
 
     build: random -> the backbone, on the CPU; `random` is the contract test's. contract: what it takes.
     weights: their file; None for a backbone without any. code: brew's modules that read it, beside the task's own.
-    sizes: to which images are resized, in pixels; their own where it is not said.
+    sizes: to which images are resized, in pixels; their own if it is not said.
     supervised: it has no frozen features; the task's stage trains it whole, as a reference.
     """
 
@@ -33,7 +33,7 @@ class BackboneEntry:
     supervised: bool = False
 
     def load(self, *, random: bool = False) -> Backbone:
-        """The frozen backbone; BackboneUnavailable where its weights are absent, BrewError where they are damaged.
+        """The frozen backbone; BackboneUnavailable if its weights are absent, BrewError if they are damaged.
 
         random: untrained weights, for tests of this table alone.
         """
@@ -42,7 +42,7 @@ class BackboneEntry:
         return self.build(random)
 
     def needs(self) -> str:
-        """What somebody has to do before it can run here, in one line; "" where it can."""
+        """What somebody has to do before it can run here, in one line; "" if it can."""
         try:
             if self.weights:
                 self.weights.file()
@@ -51,7 +51,7 @@ class BackboneEntry:
         return ""
 
     def lacking(self, sensor: str) -> str:
-        """Why it cannot be compared on images of that sensor, in one line; "" where it can."""
+        """Why it cannot be compared on images of that sensor, in one line; "" if it can."""
         found = SENSORS[sensor]
         inputs = self.contract.of(found)
         if inputs is None:

@@ -37,7 +37,7 @@ class Architecture:
 
     pooled: network and view -> (batch, width); runs the whole network. taps: its four layers, the finest first.
     side: "output" or "input" of a tap is what is kept.
-    multiple: sides are resized to multiples of it, in pixels. size: the one size, in pixels, that it takes; None where
+    multiple: sides are resized to multiples of it, in pixels. size: the one size, in pixels, that it takes; None if
     it takes any. smallest: images with a shorter side are enlarged to it.
     """
 

@@ -31,7 +31,7 @@ class Weights(Protocol):
     def licence(self) -> str: ...
 
     def file(self) -> Path:
-        """The file; BackboneUnavailable where it is absent, BrewError where it is damaged."""
+        """The file; BackboneUnavailable if it is absent, BrewError if it is damaged."""
         ...
 
 
