@@ -1,7 +1,8 @@
 """What an entry of BACKBONES says, and what can be asked of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -22,6 +23,7 @@ class BackboneEntry:
     weights: their file; None for a backbone without any. code: brew's modules that read it, beside the task's own.
     sizes: to which images are resized, in pixels; their own if it is not said.
     supervised: it has no frozen features; the task's stage trains it whole, as a reference.
+    settings: what else its features depend on, if neither weights nor code say it.
     """
 
     name: str
@@ -31,6 +33,7 @@ class BackboneEntry:
     code: tuple[str, ...] = ()
     sizes: str = "their own"
     supervised: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self, *, random: bool = False) -> Backbone:
         """The frozen backbone; BackboneUnavailable if its weights are absent, BrewError if they are damaged.
@@ -60,9 +63,10 @@ class BackboneEntry:
         return f"sensor {sensor!r} lacks {', '.join(absent)}" if absent else ""
 
     def identity(self) -> str:
-        """The hash of its weights, its contract and the code that reads it."""
+        """The hash of its weights, its contract, the code that reads it, and its settings if there are any."""
         weights = sha256(self.weights.file()) if self.weights else ""
-        return digest([self.name, weights, asdict(self.contract), sources_digest(*self.code)])
+        settings = [self.settings] if self.settings else []
+        return digest([self.name, weights, asdict(self.contract), sources_digest(*self.code), *settings])
 
 
 def tapped(
@@ -72,6 +76,7 @@ def tapped(
     contract: Contract,
     weights: Weights,
     code: str,
+    settings: Mapping[str, Any] | None = None,
 ) -> BackboneEntry:
     """A network of another library. network: random -> the network. code: the module that builds and reads it."""
 
@@ -79,5 +84,5 @@ def tapped(
         return TappedBackbone(name, network(random), contract, architecture)
 
     return BackboneEntry(
-        name, build, contract, weights, code=(code, TappedBackbone.__module__), sizes=architecture.sizes
+        name, build, contract, weights, (code, TappedBackbone.__module__), architecture.sizes, settings=settings or {}
     )

@@ -39,6 +39,7 @@ class Architecture:
     side: "output" or "input" of a tap is what is kept.
     multiple: sides are resized to multiples of it, in pixels. size: the one size, in pixels, that it takes; None if
     it takes any. smallest: images with a shorter side are enlarged to it.
+    channels_first: its maps are (batch, width, y, x), not (batch, y, x, width).
     """
 
     pooled: Callable[[Any, View], Tensor]
@@ -47,6 +48,7 @@ class Architecture:
     size: int | None = None
     smallest: int = 1
     side: Literal["input", "output"] = "output"
+    channels_first: bool = False
 
     @property
     def sizes(self) -> str:
@@ -89,7 +91,7 @@ class TappedBackbone:
         patches = view.images.shape[2] // self.architecture.multiple, view.images.shape[3] // self.architecture.multiple
         return [
             F.interpolate(
-                _map(layer, patches),
+                layer if self.architecture.channels_first else _map(layer, patches),
                 size=cells(images.shape[2:], stride),
                 mode="bilinear",
                 antialias=True,
