@@ -10,6 +10,8 @@ import torch
 
 from brew.data.batches import Batch, check_batch
 from brew.data.miniature.rendering import render
+from brew.data.store import IMAGES
+from brew.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,11 @@ class RenderedFeed:
     """An endless feed of new scenes.
 
     seed: of the world. first: number of the first scene. Take a seed that no store uses, or begin behind the store's
-    last scene: scenes differ if their numbers or seeds do. scenes: per epoch. products: of `render`, first date.
+    last scene: scenes differ if their numbers or seeds do. scenes: per epoch. products: images of `render`, first date.
     size: pixels of a scene's multispectral image per side (the optical one has `optical_ratio` times as many).
     rank, world: of several processes each renders its own share of every batch.
-    Raises BrewError for scenes or processes that do not fit the batch (`check_batch`).
+    Raises BrewError for products that are no images, and for scenes or processes that do not fit the batch
+    (`check_batch`).
     """
 
     name: str
@@ -35,6 +38,9 @@ class RenderedFeed:
     world: int = 1
 
     def __post_init__(self) -> None:
+        for name in self.products:
+            if name not in IMAGES:
+                raise unknown(f"{self.name}: image", name, IMAGES)
         check_batch(f"{self.name}: scenes of an epoch", self.scenes, self.batch_size, self.rank, self.world)
 
     def __len__(self) -> int:

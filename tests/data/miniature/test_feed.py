@@ -35,8 +35,10 @@ def test_an_epoch_goes_on_at_any_step_with_the_scenes_of_the_world():
     assert torch.equal(batch.arrays["optical"], scenes)
 
 
-def test_a_batch_that_does_not_divide_or_is_never_full_is_refused():
+def test_what_cannot_be_fed_is_refused():
     with pytest.raises(BrewError, match="expected a positive multiple of 3"):
         feed(world=3)
     with pytest.raises(BrewError, match="hold 3 samples; expected at least one batch of 4"):
         feed(scenes=3)
+    with pytest.raises(BrewError, match=r"image 'scene' is unknown; .*known: multispectral, optical, sar"):
+        feed(products=("scene",))
