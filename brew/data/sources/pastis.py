@@ -69,7 +69,7 @@ def read_patch(folder: Path, patch: str) -> Labelled:
     file, labels = folder / "DATA_S2" / f"S2_{patch}.npy", folder / "ANNOTATIONS" / f"TARGET_{patch}.npy"
     of = sensor(FORM.sensor)
     with reading(file):
-        series = np.load(file, allow_pickle=False)
+        series = _array(file)
         if series.ndim != 4 or series.shape[1] != len(_BANDS) or not len(series) or series.dtype.kind not in "iuf":
             raise BrewError(
                 f"{series.shape} of {series.dtype}; expected numbers of (date, {len(_BANDS)}, y, x), one date at "
@@ -79,7 +79,13 @@ def read_patch(folder: Path, patch: str) -> Labelled:
         median = np.partition(series, middle, axis=0)[middle].clip(min=0)
         image = to_native(median[[_BANDS.index(band) for band in of.band_names]], of, "the median")
     with reading(labels):
-        target = np.load(labels, allow_pickle=False)
+        target = _array(labels)
         if target.ndim != 3 or not len(target) or target.shape[1:] != image.shape[1:]:
             raise BrewError(f"{target.shape}; expected maps of {image.shape[1:]} pixels. Obtain the file again")
     return Labelled(image[None], target[0])
+
+
+def _array(file: Path) -> np.ndarray:
+    """NumPy's own form alone: `np.load` takes a file that begins like an archive for one, and leaves it open."""
+    with file.open("rb") as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)

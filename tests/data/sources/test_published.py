@@ -210,6 +210,8 @@ def test_bad_pastis_is_named(patches, refused):
     refused(pastis.build, patches, r"S2_10004\.npy: \(0, 10, 8, 8\) .*one date at least", PATCHES)
     np.save(folder / "DATA_S2" / "S2_10004.npy", np.array([{}]))
     refused(pastis.build, patches, r"S2_10004\.npy cannot be read .*allow_pickle", PATCHES)
+    (folder / "DATA_S2" / "S2_10004.npy").write_bytes(b"PK\3\4" + bytes(100))
+    refused(pastis.build, patches, r"S2_10004\.npy cannot be read .*magic", PATCHES)
     cut(folder / "DATA_S2" / "S2_10004.npy")
     refused(pastis.build, patches, r"S2_10004\.npy cannot be read", PATCHES)
     np.save(folder / "DATA_S2" / "S2_10004.npy", random(3, 10, SIZE, SIZE).astype(np.int16))
