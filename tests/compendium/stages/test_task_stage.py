@@ -121,7 +121,7 @@ def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[...
 def test_a_crashed_cell_leaves_the_others_and_runs_again_alone(stage: Stage, compare: Callable[..., None]) -> None:
     sound, broken = Bands(), Bands(broken=True)
     compare(sound=sound, broken=broken)
-    with pytest.raises(BrewError, match=r"4 of 8 cells failed .*broken-0-0.1: RuntimeError: out of memory"):
+    with pytest.raises(BrewError, match=r"4 of 8 computations failed .*broken-0-0.1: RuntimeError: out of memory"):
         evaluate_segmentation.evaluate(stage)
     assert (sound.loaded, broken.loaded) == (2, 4)
     broken.broken = False
