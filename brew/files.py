@@ -6,6 +6,7 @@ Nothing else in brew spells a path of the tree, replaces a file or hashes one.
 import errno
 import hashlib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,17 +26,35 @@ SCRATCH = ROOT / "scratch"
 WEIGHTS = DATA / "weights"
 
 
+def data_root() -> Path | None:
+    """The folder that ``BREW_DATA`` names, None if it is not set.
+
+    Raises BrewError if the name is relative: stages run in other folders than the command that starts them, such as
+    the clone of `make verify`, and would each find another folder.
+    """
+    base = os.environ.get("BREW_DATA")
+    if not base:
+        return None
+    folder = Path(base).expanduser()
+    if not folder.is_absolute():
+        raise BrewError(
+            f"BREW_DATA is {base!r}; expected a folder's name from the root, which means the same in every folder. "
+            f'Write BREW_DATA="$(realpath {shlex.quote(base)})"'
+        )
+    return folder.resolve()
+
+
 def real_data(dataset: str, how: str) -> Path:
     """Folder of a real data set below ``$BREW_DATA``.
 
     dataset: the folder's name, such as ``"oscd"``.
-    how: one line on how to obtain it, repeated in the error where it is missing.
-    Raises BrewError where ``BREW_DATA`` is unset or lacks the folder.
+    how: one line on how to obtain it, repeated in the error if it is missing.
+    Raises BrewError if ``BREW_DATA`` is unset, relative, or lacks the folder.
     """
-    base = os.environ.get("BREW_DATA")
-    if not base:
+    base = data_root()
+    if base is None:
         raise BrewError(f"BREW_DATA is not set; expected a folder that holds {dataset!r}. To obtain it: {how}")
-    folder = Path(base).expanduser().resolve() / dataset
+    folder = base / dataset
     if not folder.is_dir():
         raise BrewError(f"{folder} does not exist; expected the data set {dataset!r} there. To obtain it: {how}")
     return folder

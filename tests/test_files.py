@@ -1,12 +1,14 @@
-"""Files appear whole or not at all, and a hash depends on content and names alone."""
+"""Files appear whole or not at all, a hash depends on content and names alone, and data lie in one folder."""
 
 import hashlib
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from brew.errors import BrewError
-from brew.files import replacing, sha256, write_bytes
+from brew.files import data_root, real_data, replacing, sha256, write_bytes
 
 
 def test_a_file_s_hash_is_what_sha256sum_prints(tmp_path: Path) -> None:
@@ -41,3 +43,39 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
         partial.write_bytes(b"half")
         raise RuntimeError("interrupted")
     assert file.read_bytes() == b"old" and list(file.parent.iterdir()) == [file]
+
+
+def test_a_folder_s_hash_is_what_sha256sum_prints_for_its_own_lines(tmp_path: Path) -> None:
+    for name in ("b", "a/c", ".zattrs"):
+        write_bytes(tmp_path / name, name.encode())
+    lines = "find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum | sha256sum"
+    printed = subprocess.run(["sh", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed.split()[0] == sha256(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../some data", "data"])
+def test_a_relative_data_folder_is_refused_with_a_name_that_works(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree").mkdir()
+    monkeypatch.chdir(tmp_path / "tree")
+    folder = (tmp_path / "tree" / name).resolve()
+    (folder / "oscd").mkdir(parents=True)
+    monkeypatch.setenv("BREW_DATA", name)
+    with pytest.raises(BrewError, match=f"BREW_DATA is '{re.escape(name)}'; expected .* from the root") as refused:
+        real_data("oscd", "download it")
+    (hint,) = re.findall("Write (.*)", str(refused.value))
+    written = subprocess.run(
+        ["sh", "-c", f"{hint}; echo $BREW_DATA"], capture_output=True, text=True, check=True
+    ).stdout
+    monkeypatch.setenv("BREW_DATA", written.strip())
+    monkeypatch.chdir(tmp_path)
+    assert real_data("oscd", "download it") == folder / "oscd", "whatever the working folder"
+
+
+def test_the_data_folder_may_be_unset_or_below_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BREW_DATA", raising=False)
+    assert data_root() is None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BREW_DATA", "~/data")
+    assert data_root() == tmp_path / "data"

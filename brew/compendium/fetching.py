@@ -1,14 +1,13 @@
 """`make data BENCHMARK=...`: fetch a benchmark's files into ``$BREW_DATA`` and describe them."""
 
-import os
 import sys
-from pathlib import Path
 
 from brew.data.fetch import fetch
 from brew.data.sources.catalogue import source
 from brew.data.sources.describe import describe
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS, benchmark
+from brew.files import data_root
 
 
 def fetch_benchmark(name: str) -> None:
@@ -24,10 +23,10 @@ def fetch_benchmark(name: str) -> None:
     remotes = entry.remotes()
     if not remotes:
         raise BrewError(f"{name} cannot be fetched by a program. To obtain it: {entry.obtain}")
-    base = os.environ.get("BREW_DATA")
-    if not base:
+    base = data_root()
+    if base is None:
         raise BrewError("BREW_DATA is not set; expected the folder that data sets lie in. Set it and run again")
-    folder = Path(base).expanduser().resolve() / entry.folder
+    folder = base / entry.folder
     folder.mkdir(parents=True, exist_ok=True)
     fetch(remotes, folder, entry.obtain)
     fetch(entry.listed(folder), folder, entry.obtain)
