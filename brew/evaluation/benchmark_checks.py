@@ -1,4 +1,4 @@
-"""What a benchmark's store must hold, checked when it is opened: before any backbone is loaded or anything trained.
+"""What a benchmark's store must hold. It is checked when it is opened, before a backbone is loaded or trained.
 
 Left out: what lies in the images themselves, which reading them shows (`brew.evaluation.frozen_features.read_images`).
 """
@@ -18,10 +18,10 @@ from brew.sensors import sensor
 
 
 def check_benchmark(benchmark: Benchmark, dataset: xr.Dataset, images: Reader) -> None:
-    """BrewError if the store does not hold what the benchmark declares.
+    """Check that the store holds what the benchmark declares; BrewError that says what it lacks.
 
-    That is: its variables; as many dates as its task compares; its sensor's bands in their order; samples in each of
-    the three splits, and no image in two of them; labels within the classes.
+    The store has its variables, as many dates as its task compares, and its sensor's bands in their order. Each of the
+    three splits has samples, no image is in two of them, and labels lie within the classes.
     """
     for name in (benchmark.labels, "split", "hash"):
         if name not in dataset:

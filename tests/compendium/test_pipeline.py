@@ -26,7 +26,9 @@ SAY_NOTHING = {
     "brew.errors",
     "brew.files",
     "brew.compendium.scales",
+    "brew.compendium.processes",
     "brew.compendium.schema",
+    "brew.compendium.stage",
     "brew.compendium.stages",
     "brew.compendium.settings",
 }

@@ -1,27 +1,18 @@
 """A store that is not what its benchmark declares is refused when it is opened, under the benchmark's name."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 
-from brew import files
-from brew.compendium.settings import load
-from brew.compendium.stages import Stage
-from brew.compendium.stages.task_stage import Evaluation, open_benchmark, run
-from brew.data.labelled import Labelled, write_labelled
 from brew.data.rasters import content_hash
-from brew.data.sources.forms import FORMS
 from brew.data.store import IMAGES
 from brew.errors import BrewError
 from brew.evaluation.benchmark_checks import check_benchmark
-from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
+from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.frozen_features import InMemory
 from brew.evaluation.splits import NAMES
-from brew.files import Layout
 from brew.sensors import SENSORS
 
 BENCHMARK = Benchmark(
@@ -136,41 +127,3 @@ def test_an_image_in_two_splits_is_refused_unless_it_shows_nothing() -> None:
         _check(images=images)
     images[[0, 1, 3, 5]] = 0
     _check(images=images)
-
-
-@pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    for name in ("DATA", "REPORTS", "SCRATCH"):
-        monkeypatch.setattr(files, name, tmp_path / name.lower())
-    return Stage(load("tiny"), Layout("tiny"))
-
-
-def test_opening_names_the_benchmark(stage: Stage) -> None:
-    eurosat, form = BENCHMARKS["m-eurosat"], FORMS["m-eurosat"]
-    path = stage.layout.store(eurosat.source)
-    with pytest.raises(BrewError, match=r"^benchmark 'm-eurosat': .* is no store; .*Run `make repro`"):
-        open_benchmark(stage, eurosat)
-
-    def read(name: str) -> Labelled:
-        shape = form.variables[form.images].shape
-        return Labelled(np.full(shape, ord(name), np.uint16), np.array(ord(name) % len(form.classes)))
-
-    write_labelled(path, form, {"train": ["a"], "validation": ["b"], "test": ["c"]}, read, {"source": "x"})
-    assert len(open_benchmark(stage, eurosat).labels) == 3
-    with pytest.raises(BrewError, match=r"^benchmark 'm-eurosat': .*10 bands .*expected the 3 of sensor 'rgb'"):
-        open_benchmark(stage, replace(eurosat, sensor="rgb"))
-    with pytest.raises(BrewError, match=r"^benchmark 'm-eurosat': .*no variable 'optical'"):
-        open_benchmark(stage, replace(eurosat, images="optical"))
-
-
-def test_a_store_that_the_data_stage_does_not_list_is_named(stage: Stage) -> None:
-    def never() -> None:
-        pytest.fail("a cell ran without the hash of its data")
-
-    cell = Evaluation(BENCHMARK, "bands", "none", 0, (), never)  # type: ignore[arg-type]
-    table = pd.DataFrame({"source": ["oscd"], "store": ["0f"]})
-    table.to_csv(stage.layout.write("data") / "sources.csv", index=False)
-    with pytest.raises(
-        BrewError, match=r"^benchmark 'orchards': .*lists oscd; expected 'orchards'.*Run the data stage"
-    ):
-        run(stage, "brew.evaluation.segmentation", [cell])

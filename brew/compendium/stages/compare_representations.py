@@ -17,11 +17,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from brew.compendium.compared_models import ComparedModel, compared_models, distinct
 from brew.compendium.report.joint import over_seeds
+from brew.compendium.scale_teachers import ready_teacher, teachers_of
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stages import Stage
-from brew.compendium.stages.prepare_teachers import ready_teacher, spread, teachers_of
-from brew.compendium.stages.task_stage import ComparedModel, compared_models, distinct
+from brew.compendium.stages.prepare_teachers import spread
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 from brew.evaluation.backbones import STRIDES, StudentBackbone

@@ -1,7 +1,7 @@
 """Stage `classification`: nearest neighbours and a linear probe on frozen pooled vectors."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -10,21 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brew.compendium.compared_models import compared_models
+from brew.compendium.kept_scores import Counts, keep_scores, primary_scores
+from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.stages import Stage
 from brew.compendium.stages.extract_features import pooled_file
-from brew.compendium.stages.task_stage import (
-    Evaluation,
-    Opened,
-    benchmarks_of,
-    compared_models,
-    keep,
-    metrics_of,
-    open_benchmark,
-    primary,
-    run,
-    with_labels,
-)
+from brew.evaluation import classification
 from brew.evaluation.average_precision import average_precision_macro
+from brew.evaluation.benchmark_metrics import metrics_of
+from brew.evaluation.benchmark_stores import OpenedBenchmark, open_benchmark, with_label_fraction
 from brew.evaluation.classification import (
     NEIGHBOURS,
     STRENGTHS,
@@ -42,9 +36,9 @@ from brew.evaluation.statistics import Interval
 def evaluate(stage: Stage) -> pd.DataFrame:
     """Score every backbone on every benchmark of the scale; leaves scores and counts."""
     scores: list[Score] = []
-    counts: dict[str, tuple[np.ndarray, Sequence[str]]] = {}
-    evaluated = run(stage, "brew.evaluation.classification", _planned(stage))
-    for each in evaluated:
+    counts: dict[str, Counts] = {}
+    finished = finish(stage, classification.__name__, planned(stage))
+    for each in finished:
         for probe, suffix in (("linear", ""), ("knn", "_knn")):
             values = each.result.arrays[probe]
             rows = scores_of(each.run, values, metrics_of(each.benchmark))
@@ -52,34 +46,35 @@ def evaluate(stage: Stage) -> pd.DataFrame:
             counts[f"{each.run.name}-{probe}"] = (values, [str(sample) for sample in each.result.arrays["samples"]])
         if "log_odds" in each.result.arrays:
             scores.append(_ranked(each.run, each.result))
-    keep(stage, "classification", evaluated, scores, counts)
-    return primary(stage, "classification")
+    keep_scores(stage, "classification", finished, scores, counts)
+    return primary_scores(stage, "classification")
 
 
-def _ranked(shared: Run, result: CachedResult) -> Score:
+def _ranked(run: Run, result: CachedResult) -> Score:
     """The linear probe's mean average precision. Its counts hold the truth: whether a sample has each label."""
     truth = result.arrays["linear"][:, :, 1].sum(-1)
     value = average_precision_macro(truth, result.arrays["log_odds"])
-    return shared.score("average_precision_macro", "all", Interval(value, math.nan, math.nan, len(truth)), "sample")
+    return run.score("average_precision_macro", "all", Interval(value, math.nan, math.nan, len(truth)), "sample")
 
 
-def _planned(stage: Stage) -> Iterator[Evaluation]:
+def planned(stage: Stage) -> Iterator[PlannedRun]:
+    """Every run of the stage."""
     folder = stage.layout.read("features")
-    for benchmark in benchmarks_of(stage, "classification"):
-        opened = open_benchmark(stage, benchmark)
-        for compared, share in product(compared_models(stage, benchmark.sensor), LABEL_FRACTIONS):
+    for benchmark in stage.benchmarks("classification"):
+        opened = open_benchmark(benchmark, stage.layout.store(benchmark.source))
+        for model, fraction in product(compared_models(stage, benchmark.sensor), LABEL_FRACTIONS):
             # The probes have no random part: with all labels one seed says it all.
-            for seed in compared.seeds(stage.settings.evaluation.seeds if share < 1 else (0,)):
-                compute = partial(_cell, opened, pooled_file(folder, benchmark, compared), share, seed)
+            for seed in model.seeds(stage.settings.evaluation.seeds if fraction < 1 else (0,)):
                 numbers = (STRENGTHS, NEIGHBOURS)
-                labelled = len(with_labels(opened, opened.split(), share, seed).train)
-                yield Evaluation(benchmark, compared.name, compared.identity, seed, numbers, compute, share, labelled)
+                compute = partial(_probed, opened, pooled_file(folder, benchmark, model), fraction, seed)
+                labelled = len(with_label_fraction(opened, opened.split(), fraction, seed).train)
+                yield PlannedRun(benchmark, model.name, model.identity, seed, numbers, compute, fraction, labelled)
 
 
-def _cell(opened: Opened, pooled: Path, share: float, seed: int) -> CachedResult:
+def _probed(opened: OpenedBenchmark, pooled: Path, fraction: float, seed: int) -> CachedResult:
     with np.load(pooled) as stored:
         features, used = stored["features"], stored["samples"]
-    kept = with_labels(opened, opened.split(), share, seed)
+    kept = with_label_fraction(opened, opened.split(), fraction, seed)
     split = Split(*(np.searchsorted(used, part) for part in (kept.train, kept.validation, kept.test)))
     labels, classes = opened.labels[used].astype(np.int64), len(opened.benchmark.classes)
     if opened.benchmark.multilabel:

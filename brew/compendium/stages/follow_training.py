@@ -17,16 +17,18 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from brew.compendium.compared_models import compared_models, reads
 from brew.compendium.report.crowding import left_out_note, left_to_tables
 from brew.compendium.report.formatting import signed
 from brew.compendium.report.joint import over_seeds
 from brew.compendium.report.style import colour, label, save
 from brew.compendium.scales import arm_and_seed
+from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.stages import Stage
 from brew.compendium.stages.prepare_teachers import spread
-from brew.compendium.stages.task_stage import Evaluation, Opened, compared_models, open_benchmark, reads, run
 from brew.evaluation import ridge_probe
 from brew.evaluation.backbones import Backbone, StudentBackbone
+from brew.evaluation.benchmark_stores import OpenedBenchmark, open_benchmark
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
 from brew.evaluation.metrics import metric
 from brew.evaluation.result_cache import CachedResult
@@ -78,12 +80,12 @@ def _counts(stage: Stage) -> _Counts:
     benchmarks = list(filter(stage.settings.data.offers, BENCHMARKS.values()))
     able = {sensor: list(_kept(stage, sensor)) for sensor in dict.fromkeys(each.sensor for each in benchmarks)}
     for benchmark in benchmarks:
-        opened = open_benchmark(stage, benchmark)
+        opened = open_benchmark(benchmark, stage.layout.store(benchmark.source))
         for kept in able[benchmark.sensor]:
             compute = partial(_read, opened, kept.load)
-            planned.append(Evaluation(benchmark, kept.name, kept.identity, kept.seed, numbers, compute))
+            planned.append(PlannedRun(benchmark, kept.name, kept.identity, kept.seed, numbers, compute))
             places.append((benchmark.name, kept.arm, kept.seed, kept.step))
-    found = run(stage, "brew.evaluation.ridge_probe", planned)
+    found = finish(stage, ridge_probe.__name__, planned)
     return {place: each.result.arrays["counts"] for place, each in zip(places, found, strict=True)}
 
 
@@ -105,7 +107,7 @@ def _student(arm: str, file: Path) -> Backbone:
     return StudentBackbone(arm, load_student(file))
 
 
-def _read(opened: Opened, load: Callable[[], Backbone]) -> CachedResult:
+def _read(opened: OpenedBenchmark, load: Callable[[], Backbone]) -> CachedResult:
     """Counts per validation image of a linear reading that was fitted on training images."""
     b, backbone, split = opened.benchmark, load(), opened.split()
     images = min(_IMAGES, max(1, _PIXELS // (opened.images.shape[-1] * opened.images.shape[-2])))
@@ -124,13 +126,15 @@ def _read(opened: Opened, load: Callable[[], Backbone]) -> CachedResult:
     return CachedResult({}, {"counts": counts, "samples": parts[1]})
 
 
-def _images(opened: Opened, samples: np.ndarray) -> Iterator[Tensor]:
+def _images(opened: OpenedBenchmark, samples: np.ndarray) -> Iterator[Tensor]:
     """The first date's images, a batch at a time."""
     for start in range(0, len(samples), _BATCH):
         yield torch.from_numpy(opened.images.read(samples[start : start + _BATCH])[:, 0].astype(np.float32))
 
 
-def _cells(opened: Opened, backbone: Backbone, samples: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _cells(
+    opened: OpenedBenchmark, backbone: Backbone, samples: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Features and labels of `count` cells per image at stride 4; of a change task, how far the dates' lie apart."""
     b = opened.benchmark
     labels = opened.labels[samples]

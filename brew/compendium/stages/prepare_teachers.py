@@ -16,10 +16,10 @@ from torch import Tensor
 
 from brew.compendium.report.pictures import true_colour
 from brew.compendium.report.style import save
+from brew.compendium.scale_teachers import teachers_of, weights_file, with_centres
 from brew.compendium.stages import Stage
 from brew.data.store import ArrayReader, open_store
-from brew.errors import BrewError, unknown
-from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherEntry, TeacherUnavailable, load_teacher
+from brew.models.teachers import OpticalTeacher, TeacherEntry, TeacherUnavailable
 from brew.sensors import SENSORS
 
 #: Stores with optical images, in the order in which they are shown; training splits alone are read.
@@ -29,15 +29,6 @@ _SHOWN_SOURCES = ("miniature", "hot_buildings")
 TRAINING = ("pretrain", "train")
 _PROBED = ("train", "validation")
 _CENTRE_IMAGES = 512
-
-
-def teachers_of(stage: Stage) -> list[TeacherEntry]:
-    """The scale's teacher, then the others that its arms may name; BrewError for an unknown one."""
-    names = dict.fromkeys((stage.settings.teacher, *stage.settings.other_teachers))
-    for name in names:
-        if name not in TEACHERS:
-            raise unknown("teacher", name, TEACHERS)
-    return [TEACHERS[name] for name in names]
 
 
 def displays(
@@ -85,11 +76,6 @@ def _prepared(stage: Stage, entry: TeacherEntry, folder: Path) -> pd.Series:
     )
 
 
-def weights_file(folder: Path, entry: TeacherEntry) -> Path | None:
-    """Where the weights of a teacher lie that is `learned_here`; the others know where theirs are."""
-    return folder / f"{entry.name}-weights.pt" if entry.learned_here else None
-
-
 def probe(stage: Stage, train: int = 700, test: int = 350) -> pd.DataFrame:
     """Accuracy of a linear probe on class tokens: every teacher, and its architecture untrained.
 
@@ -99,7 +85,7 @@ def probe(stage: Stage, train: int = 700, test: int = 350) -> pd.DataFrame:
     readers = {}
     for entry in teachers_of(stage):
         if (stage.layout.write("optical-teacher") / f"{entry.name}.pt").exists():
-            readers[entry.name] = _with_centres(stage, entry)
+            readers[entry.name] = with_centres(entry, stage.layout.write("optical-teacher"))
         readers[f"{entry.name}, random weights"] = _untrained(entry)
     rows = []
     for name in OPTICAL_SOURCES:
@@ -129,38 +115,12 @@ def _untrained(entry: TeacherEntry) -> OpticalTeacher:
         return entry.build(random=True)
 
 
-def _with_centres(stage: Stage, entry: TeacherEntry) -> OpticalTeacher:
-    folder = stage.layout.write("optical-teacher")
-    teacher = entry.build(weights=weights_file(folder, entry))
-    teacher.load_centres(torch.load(folder / f"{entry.name}.pt", weights_only=True))
-    return teacher
-
-
 def _class_tokens(teacher: OpticalTeacher, reader: ArrayReader, samples: np.ndarray, batch: int = 64) -> np.ndarray:
     tokens = []
     for start in range(0, len(samples), batch):
         images = torch.from_numpy(reader.read(samples[start : start + batch])[:, 0]).float()
         tokens.append(teacher(images / SENSORS["rgb"].white).class_token)
     return torch.cat(tokens).numpy()
-
-
-def ready_teacher(stage: Stage, name: str | None = None) -> OpticalTeacher:
-    """The scale's teacher, or the named one, with its centres.
-
-    Raises TeacherUnavailable where the stage found none, BrewError where the scale does not list it.
-    """
-    name = name or stage.settings.teacher
-    if name not in (listed := [entry.name for entry in teachers_of(stage)]):
-        raise BrewError(
-            f"teacher {name!r} is not one of scale {stage.settings.scale.name!r} ({', '.join(listed)}); expected one "
-            "of them: add it to the scale's `other_teachers`"
-        )
-    folder = stage.layout.read("optical-teacher")
-    if not (folder / f"{name}.pt").exists():
-        raise TeacherUnavailable((folder / f"{name}-absent.txt").read_text().strip())
-    teacher = load_teacher(name, weights=weights_file(folder, TEACHERS[name]))
-    teacher.load_centres(torch.load(folder / f"{name}.pt", weights_only=True))
-    return teacher
 
 
 def principal_colours(maps: Tensor) -> np.ndarray:
@@ -186,7 +146,7 @@ def look(stage: Stage, images: int = 6) -> Figure:
     first = next(displays(stage, limit=images, batch=images, sources=_SHOWN_SOURCES))
     rows = [("image", np.stack([true_colour(np.asarray(each) * 255, "rgb") for each in first]))]
     for entry in ready:
-        features = _with_centres(stage, entry)(first)
+        features = with_centres(entry, folder)(first)
         rows += [(f"{entry.name}:\nmiddle patches", principal_colours(features.middle)),
                  (f"{entry.name}:\nlate patches", principal_colours(features.late))]  # fmt: skip
     figure, axes = plt.subplots(

@@ -35,10 +35,10 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from brew.compendium import schema
 from brew.compendium.report.style import colour, save
+from brew.compendium.scale_teachers import ready_teacher
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.settings import FeedSettings, Pretraining
 from brew.compendium.stages import Stage, begin, processes
-from brew.compendium.stages.prepare_teachers import ready_teacher
 from brew.compendium.stages.unfinished import checkpoint_of
 from brew.data.batches import Batches
 from brew.data.miniature.feed import RenderedFeed

@@ -1,4 +1,4 @@
-"""What was scored: the rows and counts that the task stages left, as tables and figures take them."""
+"""What was scored: the rows and counts that the evaluation stages left, as tables and figures take them."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def all_scores(stage: Stage) -> list[Score]:
 def scored(stage: Stage) -> Scored:
     """Primary scores with intervals recomputed from counts, all backbones on the same replicates of test samples.
 
-    Raises BrewError where the counts of a score are absent, or where backbones were tested on different samples.
+    Raises BrewError if the counts of a score are absent, or if backbones were tested on different samples.
     """
     rows = [score for score in all_scores(stage) if is_primary(score)]
     files: defaultdict[tuple[str, float], dict[tuple[str, int], Path]] = defaultdict(dict)
@@ -48,16 +48,16 @@ def counts_of(stage: Stage, benchmark: str) -> np.ndarray:
 
 
 def _labelled(stage: Stage) -> dict[tuple[str, float], int]:
-    """Benchmark and share of its training labels -> how many samples they are."""
+    """Benchmark and label fraction -> how many training samples they are."""
     files = [stage.layout.read(task) / "labelled.csv" for task in TASKS]
     rows = [row for file in files if file.exists() for row in pd.read_csv(file).itertuples(index=False)]
     return {(row.benchmark, row.label_fraction): row.samples for row in rows}
 
 
 def _counts_file(stage: Stage, row: Score) -> Path:
-    """Counts per test sample that the score comes from; of classification, the linear probe's."""
-    share = "" if row.label_fraction == 1 else f"-{row.label_fraction:g}"
-    stem = f"{row.benchmark}-{row.arm}-{row.seed}{share}"
+    """The file of the counts per test sample that the score comes from; of classification, the linear probe's."""
+    fraction = "" if row.label_fraction == 1 else f"-{row.label_fraction:g}"
+    stem = f"{row.benchmark}-{row.arm}-{row.seed}{fraction}"
     folder = stage.layout.read(row.task) / "counts"
     for file in (folder / f"{stem}.npz", folder / f"{stem}-linear.npz"):
         if file.exists():

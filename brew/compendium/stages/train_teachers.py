@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from lightning_fabric import Fabric
 
+from brew.compendium.scale_teachers import teachers_of, weights_file
 from brew.compendium.stages import Stage
-from brew.compendium.stages.prepare_teachers import OPTICAL_SOURCES, TRAINING, teachers_of, weights_file
+from brew.compendium.stages.prepare_teachers import OPTICAL_SOURCES, TRAINING
 from brew.compendium.stages.unfinished import checkpoint_of
 from brew.data.batches import Batches
 from brew.data.store import open_store

@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from brew import files
+from brew.compendium.report.pictures import false_colour, true_colour
 from brew.compendium.settings import Sources, load
 from brew.compendium.stages import Stage, build_stores
-from brew.compendium.stages.task_stage import benchmarks_of, open_benchmark
 from brew.data.miniature.miniature_store import MiniatureSettings
+from brew.data.store import ArrayReader
 from brew.errors import BrewError
+from brew.evaluation.benchmark_stores import open_benchmark
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import Layout
 
@@ -35,9 +38,9 @@ def test_a_listed_benchmark_is_built_and_opened(stage, brew_data):
     assert dict(zip(table["split"], table["samples"], strict=True)) == {"test": 2, "train": 5, "validation": 2}
     build_stores.look(stage, scenes=2)
     build_stores.spectra(stage)
-    assert "Images of bigearthnet-v2" in (stage.layout.write("data") / "scenes.json").read_text()
-    assert [entry.name for entry in benchmarks_of(stage, "classification")] == ["bigearthnet-v2"]
-    opened = open_benchmark(stage, BENCHMARKS["bigearthnet-v2"])
+    assert "images of bigearthnet-v2" in (stage.layout.write("data") / "scenes.json").read_text()
+    assert [entry.name for entry in stage.benchmarks("classification")] == ["bigearthnet-v2"]
+    opened = open_benchmark(BENCHMARKS["bigearthnet-v2"], stage.layout.store("bigearthnet-v2"))
     assert opened.images.shape == (9, 1, 10, 120, 120) and opened.labels.shape == (9, 19)
 
 
@@ -49,7 +52,11 @@ def test_exploring_leaves_the_store_alone(stage, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "SCRATCH", tmp_path / "scratch")
     explored = _small(replace(stage, layout=Layout("tiny", explore=True)))
     build_stores.build(explored)
-    build_stores.look(explored, scenes=2)
+    figure = build_stores.look(explored, scenes=3)
+    pairs = ArrayReader(explored.layout.write("data") / "miniature.zarr", "multispectral").read(np.arange(3))
+    for row, colours in ((3, lambda date: true_colour(date, "sentinel2")), (6, false_colour)):
+        for axis, pair in zip(figure.axes[row:], pairs, strict=False):
+            np.testing.assert_array_equal(axis.get_images()[0].get_array(), colours(pair[0]))
     assert list(tmp_path.iterdir()) == [tmp_path / "scratch"]
 
 
@@ -57,12 +64,12 @@ def test_the_miniature_has_all_six_benchmarks(stage):
     stage = _small(stage)
     build_stores.build(stage)
     for task in ("segmentation", "change", "classification"):
-        for entry in benchmarks_of(stage, task):
-            opened = open_benchmark(stage, entry)
+        for entry in stage.benchmarks(task):
+            opened = open_benchmark(entry, stage.layout.store("miniature"))
             assert len(opened.labels) == 3 and opened.images.shape[1] == 2, entry.name
             if entry.multilabel:
                 assert opened.labels.shape == (3, len(entry.classes)) and set(opened.labels.ravel()) <= {0, 1}
-    assert len(benchmarks_of(stage, "change")) == 2
+    assert len(stage.benchmarks("change")) == 2
 
 
 def test_a_scale_without_multispectral_images_says_so(stage):

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from brew import files
+from brew.compendium.compared_models import ComparedModel
 from brew.compendium.report.style import caption_of, label
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage, compare_representations, draw_representations, write_tables
-from brew.compendium.stages.task_stage import ComparedModel
 from brew.errors import BrewError
 from brew.evaluation.backbones import BandStatistics, StudentBackbone
 from brew.files import Layout

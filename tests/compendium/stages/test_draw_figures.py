@@ -16,11 +16,11 @@ from matplotlib.lines import Line2D
 
 from brew import files
 from brew.compendium.report.crowding import left_out_note, left_to_tables
+from brew.compendium.report.figures.segmentation_maps import class_colours
 from brew.compendium.report.point_labels import label_points
 from brew.compendium.report.style import caption_of, colour, label
 from brew.compendium.settings import Settings, load
 from brew.compendium.stages import Stage, draw_figures
-from brew.compendium.stages.evaluate_segmentation import class_colours
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
 from brew.evaluation.scores import Run, scores_of, write_counts, write_scores
 from brew.files import Layout

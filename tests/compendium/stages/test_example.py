@@ -12,10 +12,10 @@ import rasterio
 from brew import files
 from brew.compendium.settings import Sources, load
 from brew.compendium.stages import Stage, build_stores
-from brew.compendium.stages.task_stage import benchmarks_of, open_benchmark
 from brew.data.manifest import write_manifest
 from brew.data.sources import catalogue, forms
 from brew.evaluation import benchmarks
+from brew.evaluation.benchmark_stores import open_benchmark
 from brew.evaluation.benchmark_tables import PAGE
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import Layout
@@ -67,8 +67,8 @@ def test_the_example_of_the_page_becomes_a_benchmark(orchards, stage, tmp_path):
     stage = replace(stage, settings=settings)
     table = build_stores.build(stage)
     assert sorted(table["split"]) == ["test", "train", "validation"]
-    assert [each.name for each in benchmarks_of(stage, "segmentation")] == ["orchards"]
-    opened = open_benchmark(stage, BENCHMARKS["orchards"])
+    assert [each.name for each in stage.benchmarks("segmentation")] == ["orchards"]
+    opened = open_benchmark(BENCHMARKS["orchards"], stage.layout.store("orchards"))
     assert opened.images.shape == (3, 1, 10, 64, 64) and opened.labels.shape == (3, 64, 64)
     with rasterio.open(tmp_path / "orchards" / "test" / "a_mask.tif") as mask:
         np.testing.assert_array_equal(opened.labels[2], mask.read(1))

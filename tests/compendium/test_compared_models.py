@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from brew import files
+from brew.compendium import compared_models as module
+from brew.compendium.compared_models import compared_models, distinct
 from brew.compendium.settings import load
-from brew.compendium.stages import Stage, task_stage
+from brew.compendium.stage import Stage
 from brew.errors import BrewError
 from brew.evaluation.zoo.weights import TorchgeoFile
 from brew.files import Layout
@@ -25,7 +27,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
         raise TeacherUnavailable("absent")
 
     monkeypatch.setattr(files, "REPORTS", tmp_path)
-    monkeypatch.setattr(task_stage, "ready_teacher", absent)
+    monkeypatch.setattr(module, "ready_teacher", absent)
     settings = load("tiny")
     for arm in settings.arms:
         (tmp_path / "tiny" / "stages" / "pretrain" / arm).mkdir(parents=True)
@@ -34,7 +36,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def _names(stage: Stage, sensor: str | None = None, **changes: object) -> list[str]:
     changed = Stage(replace(stage.settings, **changes), stage.layout)
-    return [compared.name for compared in task_stage.compared_models(changed, sensor)]
+    return [model.name for model in compared_models(changed, sensor)]
 
 
 def test_listed_backbones_are_compared_after_everything_of_ours(stage: Stage) -> None:
@@ -65,12 +67,12 @@ def test_a_repeated_arm_stands_once_per_seed_and_decides_its_decoders_seed(stage
         student = files.REPORTS / "tiny" / "stages" / "pretrain" / run / "student.pt"
         student.parent.mkdir(exist_ok=True)
         student.write_text(run)
-    found = task_stage.compared_models(Stage(replace(stage.settings, arms=runs, backbones=()), stage.layout))
+    found = compared_models(Stage(replace(stage.settings, arms=runs, backbones=()), stage.layout))
     assert [(each.name, tuple(each.seeds((0, 1, 2)))) for each in found] == [
         ("random", (0, 1, 2)), ("ms-only", (0, 1, 2)), ("deo", (0,)), ("deo", (1,)),
     ]  # fmt: skip
     assert len({each.identity for each in found}) == len(found)
-    assert [(each.name, each.repetition) for each in task_stage.distinct(found)] == [
+    assert [(each.name, each.repetition) for each in distinct(found)] == [
         ("random", None), ("ms-only", None), ("deo", 0),
     ]  # fmt: skip
 

@@ -1,30 +1,37 @@
-"""The task stages on a miniature of a few images: rows, files, and cells that are kept."""
+"""The evaluation stages on a miniature of a few images: rows, files, runs that are kept, and pictures."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 
 from brew import files
+from brew.compendium import compared_models, dense_evaluation
+from brew.compendium.compared_models import ComparedModel
+from brew.compendium.report.pictures import true_colour
 from brew.compendium.settings import Sources, load
 from brew.compendium.stages import (
     Stage,
     build_stores,
+    draw_change,
+    draw_segmentation,
     evaluate_change,
     evaluate_classification,
     evaluate_segmentation,
     extract_features,
-    task_stage,
 )
-from brew.compendium.stages.task_stage import ComparedModel
 from brew.data.miniature.miniature_store import MiniatureSettings
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone, BandStatistics, random_backbone
+from brew.evaluation.benchmark_metrics import metrics_of
+from brew.evaluation.benchmark_stores import open_benchmark
 from brew.evaluation.scores import Score, read_scores
-from brew.evaluation.splits import LABEL_FRACTIONS, split_by_name
+from brew.evaluation.splits import LABEL_FRACTIONS
 from brew.files import Layout
 from brew.models.student import build_student
 
@@ -33,7 +40,7 @@ STAGES = {"segmentation": evaluate_segmentation, "change": evaluate_change, "cla
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where stores, reports and cells of these tests lie; the store is built once."""
+    """Where stores, reports and results of these tests lie; the store is built once."""
     place = tmp_path_factory.mktemp("scale")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DATA", "REPORTS", "SCRATCH"):
@@ -74,7 +81,7 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_up(**loaders: Bands) -> None:
         found = [ComparedModel(name, f"{name}'s weights", loader) for name, loader in loaders.items()]
-        for module in (*STAGES.values(), extract_features):
+        for module in (compared_models, dense_evaluation, evaluate_classification, extract_features):
             monkeypatch.setattr(module, "compared_models", lambda *_: found)
 
     return set_up
@@ -90,7 +97,7 @@ def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callabl
     extract_features.compute(stage)
     STAGES[task].evaluate(stage)
     rows = _scores(stage, task)
-    assert {row.benchmark for row in rows} == {each.name for each in task_stage.benchmarks_of(stage, task)}
+    assert {row.benchmark for row in rows} == {each.name for each in stage.benchmarks(task)}
     for row in rows:
         assert len(row.environment) == len(row.data) == len(row.settings) == 12
         assert row.model == {"bands": "bands's weig", "cva": "no training", "fc-siam-diff": "supervised"}[row.arm]
@@ -98,11 +105,11 @@ def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callabl
     assert len({row.identity for row in rows}) == len(rows)
     listed = pd.read_csv(stage.layout.read("data") / "sources.csv", dtype=str)
     assert {row.data for row in rows} == {store[:12] for store in listed["store"]}
-    shares = LABEL_FRACTIONS if task == "classification" else stage.settings.evaluation.label_fractions
-    assert {row.label_fraction for row in rows if row.arm == "bands"} == set(shares)
-    for each in task_stage.benchmarks_of(stage, task):
+    fractions = LABEL_FRACTIONS if task == "classification" else stage.settings.evaluation.label_fractions
+    assert {row.label_fraction for row in rows if row.arm == "bands"} == set(fractions)
+    for each in stage.benchmarks(task):
         found = {row.metric for row in rows if row.benchmark == each.name}
-        assert found >= set(task_stage.metrics_of(each)) and each.metric in found
+        assert found >= set(metrics_of(each)) and each.metric in found
         assert ("average_precision_macro" in found) == each.multilabel
     assert len({(row.settings, row.arm) for row in rows}) == len({row.arm for row in rows})
 
@@ -118,7 +125,7 @@ def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[...
     assert len(before) == len(after) == 1 and before != after
 
 
-def test_a_crashed_cell_leaves_the_others_and_runs_again_alone(stage: Stage, compare: Callable[..., None]) -> None:
+def test_a_crashed_run_leaves_the_others_and_runs_again_alone(stage: Stage, compare: Callable[..., None]) -> None:
     sound, broken = Bands(), Bands(broken=True)
     compare(sound=sound, broken=broken)
     with pytest.raises(BrewError, match=r"4 of 8 computations failed .*broken-0-0.1: RuntimeError: out of memory"):
@@ -126,31 +133,18 @@ def test_a_crashed_cell_leaves_the_others_and_runs_again_alone(stage: Stage, com
     assert (sound.loaded, broken.loaded) == (2, 4)
     broken.broken = False
     evaluate_segmentation.evaluate(stage)
-    assert (sound.loaded, broken.loaded) == (2, 4 + 2), "what was sound ran again, or shares do not share maps"
+    assert (sound.loaded, broken.loaded) == (2, 4 + 2), "what was sound ran again, or label fractions do not share maps"
     assert {row.arm for row in _scores(stage, "segmentation")} == {"sound", "broken"}
 
 
-def test_a_share_s_training_samples_are_the_data_set_s_own_where_it_names_them(stage: Stage) -> None:
-    (benchmark,) = (each for each in task_stage.benchmarks_of(stage, "classification") if not each.multilabel)
-    opened = task_stage.open_benchmark(stage, benchmark)
-    split = split_by_name(np.where(opened.splits == "pretrain", "test", opened.splits))
-    drawn = task_stage.with_labels(opened, split, 0.1, seed=0)
-    assert set(opened.labels[drawn.train]) == set(opened.labels[split.train])
-    member = np.zeros(len(opened.splits), dtype=bool)
-    member[split.train[3:5]] = True
-    own = replace(opened, dataset=opened.dataset.assign({"partition_0.10": ("sample", member)}))
-    assert task_stage.with_labels(own, split, 0.1, seed=0).train.tolist() == split.train[3:5].tolist()
-    assert task_stage.with_labels(own, split, 1.0, seed=0) is split
-
-
-def test_one_labelled_image_is_refused_before_any_cell_is_computed(stage: Stage, compare: Callable[..., None]) -> None:
+def test_one_labelled_image_is_refused_before_anything_is_computed(stage: Stage, compare: Callable[..., None]) -> None:
     compare(bands=Bands())
     few = replace(
         stage, settings=replace(stage.settings, evaluation=replace(stage.settings.evaluation, label_fractions=(0.05,)))
     )
     for task in (evaluate_segmentation, evaluate_change):
         with pytest.raises(BrewError, match=r"5 % of its \d+ training samples are 1; expected at least 2: raise"):
-            list(task._planned(few))
+            list(task.planned(few))
 
 
 def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., None]) -> None:
@@ -158,7 +152,7 @@ def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., No
     compare(bands=bands)
     evaluation = replace(stage.settings.evaluation, seeds=(0, 1))
     evaluate_segmentation.evaluate(replace(stage, settings=replace(stage.settings, evaluation=evaluation)))
-    assert bands.loaded == len(task_stage.benchmarks_of(stage, "segmentation"))
+    assert bands.loaded == len(stage.benchmarks("segmentation"))
     assert {row.seed for row in _scores(stage, "segmentation")} == {0, 1}
 
 
@@ -168,7 +162,36 @@ def test_a_supervised_reference_is_trained_where_it_is_listed(stage: Stage, comp
     evaluate_segmentation.evaluate(listed)
     rows = _scores(listed, "segmentation")
     assert {row.arm for row in rows} == {"unet-resnet50"}
-    assert {row.benchmark for row in rows} == {each.name for each in task_stage.benchmarks_of(stage, "segmentation")}
+    assert {row.benchmark for row in rows} == {each.name for each in stage.benchmarks("segmentation")}
+
+
+def test_pictures_show_the_images_and_the_dates_in_their_order(stage: Stage, compare: Callable[..., None]) -> None:
+    compare(random=Bands())
+    evaluate_change.evaluate(stage)
+    evaluate_segmentation.evaluate(stage)
+    for benchmark, figure in zip(stage.benchmarks("change"), draw_change.all_maps(stage), strict=True):
+        opened = open_benchmark(benchmark, stage.layout.store(benchmark.source))
+        for first in figure.axes[:: len(figure.axes) // 2]:
+            row = figure.axes[figure.axes.index(first) :]
+            (pair,) = opened.images.read(np.array([int(first.get_ylabel())]))
+            for axis, date, title in zip(row, pair, ("date 1", "date 2"), strict=False):
+                assert axis.get_title() == title
+                np.testing.assert_array_equal(_shown(axis), true_colour(date, benchmark.sensor))
+            np.testing.assert_array_equal(_shown(row[2]), opened.labels[int(first.get_ylabel())] > 0)
+    for benchmark, figure in zip(stage.benchmarks("segmentation"), draw_segmentation.all_maps(stage), strict=True):
+        opened = open_benchmark(benchmark, stage.layout.store(benchmark.source))
+        tested = opened.split().test
+        dates = [true_colour(pair[0], benchmark.sensor) for pair in opened.images.read(tested)]
+        for image, label in zip(figure.axes[::3], figure.axes[1::3], strict=True):
+            (sample,) = (place for place, date in enumerate(dates) if np.array_equal(date, _shown(image)))
+            truth = opened.labels[tested[sample]]
+            np.testing.assert_array_equal(_shown(label)[truth != benchmark.ignore], truth[truth != benchmark.ignore])
+    plt.close("all")
+
+
+def _shown(axis: Axes) -> np.ndarray:
+    (image,) = axis.get_images()
+    return image.get_array()
 
 
 @pytest.mark.parametrize("task", ["segmentation", "change"])

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from brew import files
+from brew.compendium.compared_models import ComparedModel
 from brew.compendium.settings import load
-from brew.compendium.stages import Stage, evaluate_change
-from brew.compendium.stages.task_stage import ComparedModel
-from brew.evaluation.benchmarks import BENCHMARKS
+from brew.compendium.stages import Stage, compare_change
 from brew.evaluation.scores import write_counts
 from brew.files import Layout
 
@@ -24,9 +23,8 @@ def compared(name: str, repetition: int | None) -> ComparedModel:
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(files, "REPORTS", tmp_path)
-    monkeypatch.setattr(evaluate_change, "benchmarks_of", lambda stage, task: [BENCHMARKS["oscd"]])
     found = [compared("ms-only", 0), compared("ms-only", 1), compared("masked", None)]
-    monkeypatch.setattr(evaluate_change, "compared_models", lambda stage, sensor: found)
+    monkeypatch.setattr(compare_change, "compared_models", lambda stage, sensor: found)
     stage = Stage(load("real"), Layout("real"))
     for name, seeds in F1.items():
         for seed, value in seeds.items():
@@ -37,6 +35,6 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 
 def test_seeds_are_paired(stage: Stage) -> None:
-    table = evaluate_change.differences(stage).set_index("backbone")["difference in F1"]
+    table = compare_change.differences(stage).set_index("backbone")["difference in F1"]
     assert table["masked"] == pytest.approx(10), "against the same seed, not against the mean of both"
     assert table["cva"] == pytest.approx(-30) and table["fc-siam-diff"] == pytest.approx(-10)

@@ -1,0 +1,60 @@
+"""The files that an evaluation leaves: scores, the counts that they come from, and predictions for pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brew.compendium.scoring import FinishedRun
+from brew.compendium.stage import Stage
+from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Task
+from brew.evaluation.scores import Score, read_scores, write_arrays, write_counts, write_scores
+
+#: Counts per test unit, (unit, class, class) or (unit, label, 2, 2), and the units' names.
+Counts = tuple[np.ndarray, Sequence[str]]
+
+
+def keep_scores(
+    stage: Stage, task: Task, finished: Sequence[FinishedRun], scores: Sequence[Score], counts: Mapping[str, Counts]
+) -> None:
+    """Write the task's scores, the counts by name, and how many samples each fraction of the training labels is."""
+    folder = stage.layout.write(task)
+    sizes = {
+        (each.benchmark.name, each.run.label_fraction): each.training_samples
+        for each in finished
+        if each.training_samples is not None
+    }
+    rows = [(benchmark, fraction, samples) for (benchmark, fraction), samples in sizes.items()]
+    pd.DataFrame(rows, columns=["benchmark", "label_fraction", "samples"]).to_csv(folder / "labelled.csv", index=False)
+    (folder / "scores.csv").unlink(missing_ok=True)
+    write_scores(folder / "scores.csv", scores)
+    for name, (values, units) in counts.items():
+        write_counts(folder / "counts" / f"{name}.npz", values, units)
+
+
+def keep_predictions(stage: Stage, task: Task, finished: Sequence[FinishedRun]) -> None:
+    """Write the arrays of the first seed's runs on all labels, which pictures show."""
+    folder = stage.layout.write(task)
+    for each in finished:
+        if each.run.seed == stage.settings.evaluation.seeds[0] and each.run.label_fraction == 1:
+            write_arrays(prediction_file(folder, each.benchmark, each.run.arm), each.result.arrays)
+
+
+def prediction_file(folder: Path, benchmark: Benchmark, model: str) -> Path:
+    """Where the predictions of a model lie in a task's folder."""
+    return folder / "predictions" / f"{benchmark.name}--{model}.npz"
+
+
+def primary_scores(stage: Stage, task: Task) -> pd.DataFrame:
+    """The primary metric of every benchmark of a task, model by model, with the interval over test samples."""
+    rows = []
+    for score in read_scores(stage.layout.write(task) / "scores.csv"):
+        if score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric:
+            interval = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
+            rows.append({
+                "benchmark": score.benchmark, "metric": score.metric, "backbone": score.arm, "seed": score.seed,
+                "label fraction": f"{100 * score.label_fraction:g} %",
+                "score": f"{100 * score.value:.1f}", "95 % over test": interval, "n": f"{score.n} {score.unit}s",
+            })  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,19 @@
+"""What every stage is given: a scale's settings, and the folders that its stages read and write."""
+
+from dataclasses import dataclass
+
+from brew.compendium.settings import Settings
+from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Task
+from brew.files import Layout
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A scale's settings and folders: the first thing that a notebook opens."""
+
+    settings: Settings
+    layout: Layout
+
+    def benchmarks(self, task: Task) -> list[Benchmark]:
+        """The benchmarks of a task whose images are part of the scale."""
+        return [entry for entry in BENCHMARKS.values() if entry.task == task and self.settings.data.offers(entry)]
