@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from brew import files
+from brew.compendium.scale_teachers import ready_teacher, teachers_of
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage, prepare_teachers, train_teachers, unfinished
 from brew.data.store import Variable, write_store
@@ -48,10 +49,10 @@ def test_it_learns_from_every_source_s_training_images_and_teaches(stage: Stage)
     assert shares == {"miniature": 2, "hot_buildings": 10}, "like their pixels, one to four"
     told = prepare_teachers.prepare(stage)
     assert list(told) == ["self-distilled", "miniature"] and (told.loc["state"] == "ready").all()
-    teacher = prepare_teachers.ready_teacher(stage)
+    teacher = ready_teacher(stage)
     assert teacher.name == "self-distilled"
     assert teacher(torch.rand(2, 3, 48, 48)).late.shape == (2, 128, 6, 6)
-    assert prepare_teachers.ready_teacher(stage, "miniature").name == "miniature"
+    assert ready_teacher(stage, "miniature").name == "miniature"
 
 
 def test_without_optical_training_images_it_is_refused(stage: Stage) -> None:
@@ -66,7 +67,7 @@ def test_a_scale_that_lists_none_trains_none(stage: Stage) -> None:
 
 def test_an_arm_s_own_teacher_has_to_be_listed(stage: Stage) -> None:
     with pytest.raises(BrewError, match=r"'imagenet' is not one of scale 'tiny' .self-distilled, miniature."):
-        prepare_teachers.ready_teacher(stage, "imagenet")
+        ready_teacher(stage, "imagenet")
     unknown = replace(stage, settings=replace(stage.settings, other_teachers=("imagenets",)))
     with pytest.raises(BrewError, match="did you mean 'imagenet'"):
-        prepare_teachers.teachers_of(unknown)
+        teachers_of(unknown)
