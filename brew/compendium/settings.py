@@ -16,7 +16,9 @@ from brew.data.sources.oscd import OscdSettings
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import Benchmark, benchmark
 from brew.evaluation.change_detection import ChangeSettings
+from brew.evaluation.layer_similarity import SimilaritySettings
 from brew.evaluation.segmentation import SegmentationSettings
+from brew.evaluation.validation_probe import ProbeSettings
 from brew.pretraining.optimisation import Optimisation
 from brew.views import ViewSettings
 
@@ -119,6 +121,18 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
+class ProgressSettings:
+    """The section `progress`. probe: numbers of the linear probes that students on their way are read with.
+
+    converged: points that the last third of an arm's steps brings at most, if the arm has converged
+    (`brew.compendium.report.convergence`).
+    """
+
+    probe: ProbeSettings
+    converged: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """Every section of params.yaml.
 
@@ -137,6 +151,8 @@ class Settings:
     backbones: tuple[str, ...]
     pretraining: Pretraining
     evaluation: EvaluationSettings
+    similarity: SimilaritySettings
+    progress: ProgressSettings
 
 
 def load(scale: str) -> Settings:

@@ -1,6 +1,10 @@
-"""How tables write a number: a score with its doubts, a difference with its interval, in bold what stands out."""
+"""How tables write a number: a score with its doubts, a difference with its interval, in bold what stands out.
+
+Also how sentences write a count, in agreement with its noun.
+"""
 
 import math
+from collections.abc import Iterable
 
 
 def number(value: float, spread: float, low: float, high: float) -> str:
@@ -20,15 +24,31 @@ def brackets(low: float, high: float, digits: int = 1) -> str:
 
 
 def told_apart(value: float, low: float, high: float, digits: int = 1) -> str:
-    """A difference and its interval, in bold where that leaves out 0."""
+    """A difference and its interval, in bold if that leaves out 0."""
     return bold(signed(value, low, high, digits), leaves_out_zero(low, high, digits))
 
 
 def leaves_out_zero(low: float, high: float, digits: int = 1) -> bool:
-    """Whether an interval does so as tables print it; never where an end is missing."""
+    """Whether an interval does so as tables print it; never if an end is missing."""
     return round(low, digits) > 0 or round(high, digits) < 0
 
 
 def bold(text: str, when: bool = True) -> str:
     """Between two asterisks on each side, which the report prints in bold."""
     return f"**{text}**" if when else text
+
+
+def agreeing(count: int, one: str, many: str) -> str:
+    """The word that agrees with a count in number."""
+    return one if count == 1 else many
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: 1 seed, 3 seeds."""
+    return f"{count} {agreeing(count, noun, f'{noun}s')}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence lists them: a, b and c."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,10 +1,10 @@
 """What one arm gains over another, with the two doubts about it kept apart: test samples, and seeds of pretraining.
 
-Only seeds of pretraining that both arms share count: a decoder's seed, which goes with them, can weigh more than any
-teacher, so that an arm of one seed must not meet the mean of another's several. Over test samples both arms are on the
-same bootstrap replicates, with these seeds averaged. Over seeds the difference is taken within each, and Student's t
-gives its interval. Two runs of one pretrained model with other decoder seeds are not two seeds of pretraining: they are
-averaged first.
+Only seeds of pretraining that both arms share are paired. A decoder's seed, which goes with them, can weigh more than
+any teacher, so that an arm of one seed must not meet the mean of another's several. Over test samples both arms are on
+the same bootstrap replicates, with these seeds averaged. Over seeds the difference is taken within each, and Student's
+t gives its interval. Two runs of one pretrained model with other decoder seeds are not two seeds of pretraining: they
+are averaged first.
 Left out: corrections for many comparisons.
 """
 
@@ -12,18 +12,16 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
 from brew.compendium.report import joint
-from brew.compendium.report.comparison import NOT_RUN, REFERENCES, Scored, missing
-from brew.compendium.report.formatting import told_apart
+from brew.compendium.report.columns import REFERENCES
 from brew.compendium.report.joint import Replicates, interval
-from brew.compendium.report.style import label
-from brew.compendium.report.summary import in_order
-from brew.evaluation.benchmarks import BENCHMARKS
+from brew.compendium.report.pairing import shared_seeds
+from brew.compendium.report.scored import Scored
 from brew.evaluation.statistics import detectable_difference
 
 #: One pretrained model of an arm is an anecdote: its gains are explored, not established.
@@ -66,7 +64,7 @@ class Gain:
 def gain(scored: Scored, names: Sequence[str], arm: str, reference: str, label_fraction: float = 1.0) -> Gain | None:
     """Of `arm` over `reference` on the benchmarks `names` from a share of the labels; None unless a seed has all."""
     ours, theirs = (by_seed(scored, names, each, label_fraction) for each in (arm, reference))
-    shared = sorted(ours.keys() & theirs.keys())
+    shared = shared_seeds(ours, theirs)
     if not shared:
         return None
     differences = np.stack([ours[seed] - theirs[seed] for seed in shared])
@@ -82,26 +80,30 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
     return OverSeeds(*joint.over_seeds(differences), detectable_difference(differences), count)
 
 
-def difference_table(scored: Scored, reference: str, names: Sequence[str]) -> pd.DataFrame:
-    """Every backbone less `reference` on the same replicates of test samples; bold where the interval leaves out 0.
+def difference(scored: Scored, name: str, backbone: str, reference: str) -> Replicates | None:
+    """Replicates of `backbone` less `reference` on one benchmark, over `paired_runs`; None if no run is paired.
 
-    Of the seeds that both have; of all, where there is no decoder whose seed could be shared.
+    A method without a decoder has no seed that could be shared: it is held against all runs of the reference.
     """
-    compared = [name for name in names if reference in scored.of(name)]
-    rows = in_order({each for name in compared for each in scored.of(name)} - {reference})
-    cells = {name: [_difference(scored, name, each, reference) for each in rows] for name in compared}
-    return pd.DataFrame({"backbone": [label(name) for name in rows], **cells})
-
-
-def _difference(scored: Scored, name: str, backbone: str, reference: str) -> str:
-    replicates = scored.of(name)
-    if backbone not in replicates:
-        return missing(backbone, BENCHMARKS[name].task, BENCHMARKS[name].sensor)
     if backbone in REFERENCES:
-        difference = replicates[backbone] - replicates[reference]
-        return told_apart(difference[0], *interval(difference))
-    found = gain(scored, [name], backbone, reference)
-    return NOT_RUN if found is None else told_apart(found.points, found.low, found.high)
+        replicates = scored.of(name)
+        return replicates[backbone] - replicates[reference]
+    ours, theirs = (by_seed(scored, [name], each) for each in (backbone, reference))
+    shared = shared_seeds(ours, theirs)
+    return np.mean([ours[seed] - theirs[seed] for seed in shared], axis=0) if shared else None
+
+
+def paired_runs(scored: Scored, name: str, backbone: str, reference: str) -> dict[tuple[int, int], float]:
+    """The runs that `difference` pairs: (seed of `backbone`, seed of `reference`) -> weight; the weights sum to 1."""
+    ours, theirs = (_decoder_seeds(scored, name, each, 1.0) for each in (backbone, reference))
+    if backbone in REFERENCES:
+        ours, theirs = ({0: [seed for seeds in each.values() for seed in seeds]} for each in (ours, theirs))
+    shared = shared_seeds(ours, theirs)
+    return {
+        pair: 1 / (len(shared) * len(ours[seed]) * len(theirs[seed]))
+        for seed in shared
+        for pair in product(ours[seed], theirs[seed])
+    }
 
 
 def by_seed(scored: Scored, names: Sequence[str], backbone: str, label_fraction: float = 1.0) -> dict[int, Replicates]:
@@ -112,13 +114,20 @@ def by_seed(scored: Scored, names: Sequence[str], backbone: str, label_fraction:
 
 
 def _pretrained(scored: Scored, name: str, backbone: str, label_fraction: float) -> dict[int, Replicates]:
-    """Seed -> replicates of one pretrained model, named by its first seed: decoder seeds of one are averaged."""
+    """Seed of pretraining -> replicates of one pretrained model: its decoder seeds are averaged."""
+    models = _decoder_seeds(scored, name, backbone, label_fraction)
+    runs = scored.runs[name, label_fraction][backbone] if models else {}
+    return {first: np.mean([runs[seed] for seed in seeds], axis=0) for first, seeds in models.items()}
+
+
+def _decoder_seeds(scored: Scored, name: str, backbone: str, label_fraction: float) -> dict[int, list[int]]:
+    """Seed of pretraining -> decoder seeds of one pretrained model, which is named by the first of them."""
     table = scored.summary
     chosen = table[
         (table["benchmark"] == name) & (table["backbone"] == backbone) & (table["label_fraction"] == label_fraction)
     ]
-    models: defaultdict[str, dict[int, Replicates]] = defaultdict(dict)
+    models: defaultdict[str, list[int]] = defaultdict(list)
     for row in chosen.itertuples():
         for seed, model in row.models:
-            models[model][seed] = scored.runs[name, label_fraction][backbone][seed]
-    return {min(runs): np.mean(list(runs.values()), axis=0) for runs in models.values()}
+            models[model].append(seed)
+    return {min(seeds): seeds for seeds in models.values()}

@@ -3,7 +3,7 @@
 Everything here is a function of *replicates*: per backbone the score of the test as it is, then of every bootstrap
 replicate of its samples, averaged over seeds. All backbones of a benchmark are on the same replicates, so that a
 difference or a rank is taken within a replicate. Intervals say how sure a number is over test samples; seeds are
-another matter (`Spread`).
+another matter (`over_seeds`).
 """
 
 import math
@@ -17,7 +17,7 @@ from scipy.stats import rankdata, t
 from brew.compendium.report.formatting import leaves_out_zero
 from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.metrics import metric
-from brew.evaluation.statistics import joint_replicates
+from brew.evaluation.statistics import MetricFunction, joint_replicates
 
 #: A score as it is, then of every replicate.
 Replicates = Float[np.ndarray, " replicate"]
@@ -27,13 +27,18 @@ LEVEL = 0.95
 
 
 def replicates_of(benchmark: Benchmark, counts: Mapping[str, np.ndarray]) -> ModelReplicates:
-    """Draws of the benchmark's primary metric, in percent. counts: run -> counts per test sample.
+    """Replicates of the benchmark's primary metric, in percent. counts: run -> counts per test sample.
 
-    Raises BrewError where runs hold different numbers of test samples.
+    Raises BrewError if runs hold different numbers of test samples.
     """
-    chosen = metric(benchmark.metric)
-    function = partial(chosen, ignore=benchmark.ignore if chosen.ignores else None)
+    function = primary_metric(benchmark)
     return {name: 100 * values for name, values in joint_replicates(counts, function, seeds=False).items()}
+
+
+def primary_metric(benchmark: Benchmark) -> MetricFunction:
+    """Counts -> the benchmark's primary metric, which leaves out the class that the benchmark ignores."""
+    chosen = metric(benchmark.metric)
+    return partial(chosen, ignore=benchmark.ignore if chosen.ignores else None)
 
 
 def interval(replicates: Replicates) -> tuple[float, float]:

@@ -4,7 +4,6 @@ Pictures are embedded, so that the page needs no network and no neighbour; the n
 """
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,13 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from brew.compendium.report.html_tables import table_html
 from brew.compendium.report.style import caption_of
 
 #: The file in which the tables say in words what DEO gains; it stands at the head of the report.
 ANSWER = "answer.txt"
-_BOLD = re.compile(r"\*\*([^*<]+)\*\*")
 #: A table of more rows scrolls within the page; one of more columns takes the window's width.
 _LONG, _WIDE = 24, 8
-_PAPER = re.compile(r"\((paper: [^()]+)\)")
 _TEMPLATE = Path(__file__).with_name("site.html.j2")
 
 
@@ -27,7 +25,7 @@ _TEMPLATE = Path(__file__).with_name("site.html.j2")
 class Exhibit:
     """One figure or table of the report. page: the notebook page that made it; address: the file; both from the report.
 
-    Where the file is not kept beside the report, its address is empty.
+    If the file is not kept beside the report, its address is empty.
     """
 
     name: str
@@ -53,15 +51,11 @@ def figure(path: Path, page: str) -> Exhibit:
 
 
 def table(path: Path, page: str, address: str = "") -> Exhibit:
-    """A CSV and its caption as an HTML table.
-
-    Cells are shown as they stand in the file: ``**...**`` in bold, ``(paper: ...)`` on a line of its own.
-    """
+    """A CSV and its caption as an HTML table, its cells as they stand in the file."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    html = _BOLD.sub(r"<strong>\1</strong>", frame.to_html(index=False, border=0, escape=True))
     kind = "table" + " long" * (len(frame) > _LONG) + " wide" * (len(frame.columns) > _WIDE)
-    html = _PAPER.sub(r'<span class="paper">\1</span>', html)
-    return Exhibit(path.stem, caption_of(path), page, path.name, f'<div class="{kind}">{html}</div>', address)
+    html = f'<div class="{kind}">{table_html(frame)}</div>'
+    return Exhibit(path.stem, caption_of(path), page, path.name, html, address)
 
 
 def render(

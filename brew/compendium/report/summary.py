@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from brew.compendium.report.formatting import plural
 from brew.compendium.report.joint import ModelReplicates, interval
 from brew.compendium.report.style import BACKBONES
 from brew.evaluation.benchmarks import BENCHMARKS
@@ -50,11 +51,35 @@ def summarise(scores: Iterable[Score], replicates: Mapping[tuple[str, float], Mo
 
 
 def in_order(backbones: Iterable[str]) -> list[str]:
-    """As tables and figures show them; those without a label of their own last."""
+    """Backbones as tables and figures show them; those without a label of their own come last."""
     present = set(backbones)
     return [name for name in BACKBONES if name in present] + sorted(present - set(BACKBONES))
 
 
 def benchmarks_in(summary: pd.DataFrame) -> Sequence[str]:
-    """The benchmarks that it holds, in its order."""
+    """The benchmarks that a summary holds, in its order."""
     return list(dict.fromkeys(summary["benchmark"]))
+
+
+def benchmark_note(names: Sequence[str]) -> str:
+    """What each benchmark asks for, as a caption says it."""
+    return " ".join(f"Benchmark {name} asks for {BENCHMARKS[name].summary}." for name in names)
+
+
+def seeds_note(summary: pd.DataFrame, names: Sequence[str]) -> str:
+    """Of how many seeds the scores on `names` are, as a caption says it, since means stand beside single seeds.
+
+    The most common number of seeds is said last, of every other backbone.
+    """
+    table = summary[summary["benchmark"].isin(names) & (summary["label_fraction"] == 1)]
+    counts = table.groupby("backbone")["seeds"].agg(["min", "max"])
+    groups: dict[tuple[int, int], list[str]] = {}
+    for backbone in in_order(counts.index):
+        groups.setdefault((int(counts.loc[backbone, "min"]), int(counts.loc[backbone, "max"])), []).append(backbone)
+    *few, (common, _) = sorted(groups.items(), key=lambda group: len(group[1]))
+    told = [f"A score of {', '.join(members)} is over {_seeds(*ends)}." for ends, members in few]
+    return " ".join([*told, f"A score of every {'other ' * bool(few)}backbone is over {_seeds(*common)}."])
+
+
+def _seeds(least: int, most: int) -> str:
+    return plural(most, "seed") if least == most else f"{least} to {plural(most, 'seed')}"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brew.compendium.report.comparison import Scored
 from brew.compendium.report.joint import Replicates, replicates_of
 from brew.compendium.report.paper import TASKS
+from brew.compendium.report.scored import Scored
 from brew.compendium.report.summary import is_primary, summarise
 from brew.compendium.stages import Stage
 from brew.errors import BrewError
@@ -39,12 +39,13 @@ def scored(stage: Stage) -> Scored:
     return Scored(replicates, summarise(rows, replicates), labelled=_labelled(stage), runs=runs)
 
 
-def counts_of(stage: Stage, benchmark: str) -> np.ndarray:
-    """Confusion counts per test sample of the first backbone that was scored on it from all labels."""
-    rows = (
-        row for row in all_scores(stage) if is_primary(row) and (row.benchmark, row.label_fraction) == (benchmark, 1)
-    )
-    return read_counts(_counts_file(stage, next(rows)))[0]
+def counts_of(stage: Stage, benchmark: str) -> dict[str, dict[int, np.ndarray]]:
+    """Backbone -> seed -> confusion counts per test sample, of what was scored on the benchmark from all labels."""
+    found: defaultdict[str, dict[int, np.ndarray]] = defaultdict(dict)
+    for row in all_scores(stage):
+        if is_primary(row) and (row.benchmark, row.label_fraction) == (benchmark, 1):
+            found[row.arm][row.seed] = read_counts(_counts_file(stage, row))[0]
+    return dict(found)
 
 
 def _labelled(stage: Stage) -> dict[tuple[str, float], int]:

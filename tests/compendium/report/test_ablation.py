@@ -6,24 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brew.compendium.report.ablation import (
-    CONTRASTS,
-    REFERENCES,
-    ablation_table,
-    arm_gains,
-    by_kind,
-    contrasts_run,
-    few_labels_gains_table,
-    gains_table,
-    in_words,
-    over_test,
-    paper_ablation_table,
-    teachers_table,
-)
+from brew.compendium.report.arm_gains import REFERENCES, arm_gains, in_words
 from brew.compendium.report.claims import read_claims
-from brew.compendium.report.comparison import NOT_RUN, Scored
+from brew.compendium.report.columns import NOT_RUN
+from brew.compendium.report.contrasts import CONTRASTS, by_kind, contrasts_run
+from brew.compendium.report.gain_cells import over_test
 from brew.compendium.report.gains import EXPLORATORY, Gain, over_seeds
 from brew.compendium.report.paper import paper_benchmarks
+from brew.compendium.report.scored import Scored
+from brew.compendium.report.tables.ablation_tables import ablation_table, paper_ablation_table
+from brew.compendium.report.tables.gain_tables import few_labels_gains_table, gains_table
+from brew.compendium.report.tables.teacher_tables import teachers_table
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.pretraining.arms import ARMS
 from tests.compendium.report.test_gains import rows, scored

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from brew.compendium.report.chance import beside_chance, by_frequency, chance_replicates, commonest
+from brew.compendium.report.chance import by_frequency, chance_replicates, commonest
+from brew.compendium.report.tables.radar_tables import beside_chance
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.metrics import iou_macro
 

@@ -7,19 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brew.compendium.report.claims import (
-    CLAIMS,
-    STATUSES,
-    VERDICTS,
-    Ours,
-    conflicts,
-    counted,
-    headline,
-    ledger,
-    read_claims,
-    stated,
-    verdict,
-)
+from brew.compendium.report.claims import CLAIMS, STATUSES, conflicts, read_claims, stated
+from brew.compendium.report.ledger import VERDICTS, Ours, counted, headline, ledger, verdict
 from brew.compendium.report.paper import AVERAGES, DATASETS, MODELS, PAPER, SYNTHETIC, paper_benchmarks
 from brew.compendium.report.style import BACKBONES
 from brew.errors import BrewError
@@ -65,7 +54,7 @@ def test_the_released_weights_reproduce_what_lies_inside_their_interval_and_not_
         "59.50 to 61.50",
     ]
     tested = headline(table)
-    assert tested.startswith("407 claims, of which 2 could be tested here: 1 reproduced, 1 not. ")
+    assert tested.startswith("Of 407 claims 2 could be tested here: 1 was reproduced, 1 was not. ")
 
 
 def test_a_student_stands_beside_the_claim_and_tests_it_at_the_paper_scale_alone():

@@ -7,19 +7,15 @@ import pandas as pd
 import pytest
 
 from brew.compendium.report.claims import read_claims
-from brew.compendium.report.comparison import (
-    NOT_COMPARABLE,
-    NOT_RUN,
-    Scored,
-    average_scores,
-    low_data_table,
-    missing,
-    rank_table,
-    task_table,
-)
+from brew.compendium.report.columns import NOT_COMPARABLE, NOT_RUN, missing
 from brew.compendium.report.joint import interval
+from brew.compendium.report.ledger import average_scores
 from brew.compendium.report.paper import AVERAGES, Group, paper_benchmarks
+from brew.compendium.report.scored import Scored
 from brew.compendium.report.summary import is_primary, summarise
+from brew.compendium.report.tables.few_label_tables import few_labels_table
+from brew.compendium.report.tables.rank_tables import rank_table
+from brew.compendium.report.tables.task_tables import task_table
 from brew.evaluation.scores import Score
 
 CLAIMS = read_claims()
@@ -136,15 +132,15 @@ def test_what_cannot_read_a_sensor_is_not_comparable(backbone, sensor, found):
 def test_few_labels_stand_beside_all_of_them():
     rows = [score(), score(label_fraction=0.1, value=0.3), score(arm="random"), score("new-sites")]
     here = measured(*rows, claims=CLAIMS)
-    table = low_data_table(here, ["oscd", "new-sites"])
+    table = few_labels_table(here, ["oscd", "new-sites"])
     assert list(table.columns) == ["benchmark", "backbone", "100 %", "10 %"]
     assert set(table["benchmark"]) == {"oscd"}, "a benchmark without shares is no part of it"
     assert cells(table, "DEO (both teachers)")["10 %"] == "30.0 [28.1, 31.9]"
     assert cells(table, "random trunk")["10 %"] == NOT_RUN
-    paper = low_data_table(here, paper_benchmarks(), paper=True)
+    paper = few_labels_table(here, paper_benchmarks(), paper=True)
     stated = paper[paper["benchmark"] == "m-sa-crop-type"]
     assert stated["10 %"].tolist() == [f"{NOT_RUN} (paper: 28.98)"]
-    assert low_data_table(measured(score()), ["oscd"]).empty
+    assert few_labels_table(measured(score()), ["oscd"]).empty
 
 
 def test_an_average_that_was_run_whole_answers_claims_about_it():

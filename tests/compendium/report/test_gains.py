@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from brew.compendium.report.comparison import NOT_RUN, Scored
-from brew.compendium.report.gains import by_seed, difference_table, gain, over_seeds
+from brew.compendium.report.columns import NOT_RUN
+from brew.compendium.report.gains import by_seed, gain, over_seeds
+from brew.compendium.report.scored import Scored
 from brew.compendium.report.summary import summarise
+from brew.compendium.report.tables.difference_tables import difference_table
 from brew.evaluation.scores import Score
 
 VALUES = st.floats(0, 1)

@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 
 from brew import files
 from brew.compendium.report.crowding import left_out_note, left_to_tables
+from brew.compendium.report.figures.point_labels import label_points
 from brew.compendium.report.figures.segmentation_maps import class_colours
-from brew.compendium.report.point_labels import label_points
 from brew.compendium.report.style import caption_of, colour, label
 from brew.compendium.settings import Settings, load
 from brew.compendium.stages import Stage, draw_figures
@@ -42,7 +42,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
         for arm in ARMS:
             keep(found, benchmark, arm)
     pd.DataFrame({"backbone": list(ARMS), "parameters": 5_000_000}).to_csv(
-        found.layout.write("alignment") / "parameters.csv", index=False
+        found.layout.write("similarity") / "parameters.csv", index=False
     )
     return found
 
@@ -130,7 +130,7 @@ def test_from_few_labels_pictures_show_the_repeated_arms_or_all_where_none_was(s
     assert drawn["crops"] == [label("random"), label("class-token")]
     assert drawn["roofs"] == [label("random"), label("ms-only"), label("deo")]
     assert caption_of(crowded.layout.read("figures") / "low-data.png").endswith(
-        "drawn only where no other arm was scored."
+        "drawn only on benchmarks on which no other arm was scored."
     )
 
 
@@ -146,7 +146,7 @@ def test_many_points_are_numbered(stage: Stage) -> None:
     for benchmark, arm in product(CLASSES, ARM_NAMES):
         keep(stage, benchmark, arm)
     pd.DataFrame({"backbone": [*ARM_NAMES, "random"], "parameters": 5_000_000}).to_csv(
-        stage.layout.write("alignment") / "parameters.csv", index=False
+        stage.layout.write("similarity") / "parameters.csv", index=False
     )
     figure = draw_figures.models(stage)
     assert figure is not None

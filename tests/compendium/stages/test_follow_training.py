@@ -8,6 +8,7 @@ import pytest
 
 from brew import files
 from brew.compendium.report.style import caption_of
+from brew.compendium.report.training_progress import summary
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage, follow_training, write_tables
 from brew.files import Layout
@@ -30,7 +31,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
         for step, right in ((2, 20), (4, 28 + 2 * seed), (6, 30)):
             found["scenes", "deo", seed, step] = counts(right)
     found |= {("scenes", "masked", 0, step): counts(right) for step, right in ((2, 10), (4, 10), (6, 20))}
-    monkeypatch.setattr(follow_training, "_counts", lambda stage: found)
+    monkeypatch.setattr(follow_training, "counts", lambda stage: found)
     return Stage(load("tiny"), Layout("tiny"))
 
 
@@ -39,20 +40,24 @@ def test_gains_are_taken_since_the_untrained_trunk_and_since_two_thirds(stage: S
     assert table.loc["deo", "over the untrained trunk"] == "+50.0 [+50.0, +50.0]"
     assert table.loc["deo", "in the last third"] == "+2.5 [-29.3, +34.3]"
     assert table.loc["masked", "in the last third"] == "+25.0"
-    assert table["converged"].to_dict() == {"deo": "cannot tell", "masked": "no, by one seed"}
+    assert table["convergence"].to_dict() == {"deo": "cannot tell", "masked": "not converged, by one seed"}
     assert table["seeds"].to_dict() == {"deo": 2, "masked": 1}
 
 
-def test_an_arm_rests_where_its_last_third_brought_no_more_than_a_point() -> None:
+def test_an_arm_has_converged_if_its_last_third_brought_no_more_than_a_point() -> None:
     gains = pd.DataFrame({"benchmark": ["scenes", "roofs"] * 2, "arm": "deo", "seed": [0, 0, 1, 1]})
     gains = gains.assign(since="two thirds", gain=[0.006, 0.03, 0.0062, -0.01])
-    rest = follow_training.summary(gains).set_index("benchmarks")["converged"]
-    assert rest.to_dict() == {"multispectral": "yes", "optical": "cannot tell"}
-    assert follow_training.summary(gains.assign(gain=0.011))["converged"].tolist() == ["no", "no"]
-    assert follow_training.summary(gains[gains["seed"] == 0])["converged"].tolist() == [
-        "yes, by one seed",
-        "no, by one seed",
-    ]
+
+    def verdicts(found: pd.DataFrame, points: float = 1.0) -> dict[str, str]:
+        return summary(found, points).set_index("benchmarks")["convergence"].to_dict()
+
+    assert verdicts(gains) == {"multispectral": "converged", "optical": "cannot tell"}
+    assert set(verdicts(gains.assign(gain=0.011)).values()) == {"not converged"}
+    assert set(verdicts(gains.assign(gain=0.011), points=1.2).values()) == {"converged"}
+    assert verdicts(gains[gains["seed"] == 0]) == {
+        "multispectral": "converged, by one seed",
+        "optical": "not converged, by one seed",
+    }
 
 
 def test_curves_tables_and_figure_say_the_same(stage: Stage) -> None:
@@ -65,12 +70,12 @@ def test_curves_tables_and_figure_say_the_same(stage: Stage) -> None:
     assert np.allclose(lines["DEO (both teachers)"], [25, 50, 72.5, 75])
     assert "Test images are not looked at" in caption_of(stage.layout.read("progress") / "progress.png")
     shown = write_tables.progress_by_benchmark(stage)
-    assert shown is not None and len(shown) == 3
-    assert shown.loc[shown["seed"] == 1, "over the untrained trunk"].item().startswith("+50.0 [")
+    assert shown is not None and len(shown.frame) == 3
+    assert shown.frame.loc[shown.frame["seed"] == 1, "over the untrained trunk"].item().startswith("+50.0 [")
 
 
 def test_a_scale_that_keeps_nothing_says_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow_training, "_counts", lambda stage: {})
+    monkeypatch.setattr(follow_training, "counts", lambda stage: {})
     assert follow_training.compute(stage).empty
     assert write_tables.progress(stage) is None and write_tables.progress_by_benchmark(stage) is None
     assert "pretraining.snapshots is 0" in follow_training.show(stage).axes[0].texts[0].get_text()

@@ -1,6 +1,5 @@
 """The tables stage on scores and counts of a few test samples: what is written, and what is refused."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,14 @@ import pytest
 
 from brew import files
 from brew.compendium.report.style import caption_of, label
+from brew.compendium.report.tables import (
+    difference_tables,
+    few_label_tables,
+    gain_tables,
+    need_tables,
+    rank_tables,
+    task_tables,
+)
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage, draw_figures, write_tables
 from brew.errors import BrewError
@@ -55,12 +62,12 @@ def written(stage: Stage, name: str) -> pd.DataFrame:
 
 def test_every_table_is_written_with_its_caption(stage: Stage) -> None:
     here = write_tables.begin(stage)
-    write_tables.task(stage, here, "segmentation")
-    write_tables.paper_task(stage, here, "segmentation")
-    write_tables.ranks(stage, here)
-    write_tables.differences(stage, here)
-    write_tables.low_data(stage, here)
-    write_tables.needs(stage, here)
+    for table in (
+        task_tables.of_scale(here, "segmentation"), task_tables.of_paper(here, "segmentation"), rank_tables.ranks(here),
+        difference_tables.differences(here, write_tables.REFERENCE), few_label_tables.few_labels(here),
+        need_tables.needs(here, "miniature"),
+    ):  # fmt: skip
+        assert write_tables.write(stage, table) is table
     (deo,) = written(stage, "segmentation").query("backbone == 'DEO (both teachers)'").to_dict("records")
     assert (
         deo["optical: roofs (iou macro)"].startswith("**")
@@ -70,14 +77,13 @@ def test_every_table_is_written_with_its_caption(stage: Stage) -> None:
     assert written(stage, "differences")["roofs"].str.startswith("**+").all()
     assert written(stage, "low-data")["backbone"].tolist() == ["MS self-distillation only", "DEO (both teachers)"]
     assert (written(stage, "needs")["needs"] != "").all()
-    assert write_tables.task(stage, here, "change") is None and write_tables.ranks(stage, here, paper=True) is None
+    assert write_tables.write(stage, task_tables.of_scale(here, "change")) is None
+    assert rank_tables.ranks(here, paper=True) is None
 
 
 def test_a_backbone_that_stands_as_the_teacher_needs_nothing(stage: Stage) -> None:
-    stage = replace(stage, settings=replace(stage.settings, teacher="imagenet"))
-
     def weights() -> set[str]:
-        table = write_tables.needs(stage, write_tables.begin(stage))
+        table = need_tables.needs(write_tables.begin(stage), "imagenet").frame
         return set(table.loc[table["kind"] == "weights", "not run"])
 
     assert label("imagenet") in weights()
@@ -87,10 +93,11 @@ def test_a_backbone_that_stands_as_the_teacher_needs_nothing(stage: Stage) -> No
 
 def test_the_ledger_of_the_miniature_reproduces_nothing(stage: Stage) -> None:
     counted = write_tables.claims(stage, write_tables.begin(stage))
+    assert counted is not None
     ledger = written(stage, "ledger")
-    assert len(ledger) == counted.drop(columns="table").to_numpy().sum()
+    assert len(ledger) == counted.frame.drop(columns="table").to_numpy().sum()
     assert ledger["verdict"].str.match(r"(not comparable|not run): ").all()
-    assert "0 reproduced" in caption_of(stage.layout.read("tables") / "ledger.csv")
+    assert "0 were reproduced" in caption_of(stage.layout.read("tables") / "ledger.csv")
 
 
 def test_all_scores_stand_in_one_file(stage: Stage) -> None:
@@ -123,7 +130,8 @@ def test_figures_show_shares_of_the_labels_only_where_there_are_some(stage: Stag
     (axis,) = figure.axes
     assert axis.get_title() == "roofs" and axis.get_xscale() == "log"
     assert {len(line.get_xdata()) for line in axis.get_lines()} == {1, 2}
-    assert len(draw_figures.scores(stage).axes) == 2
+    scores = draw_figures.scores(stage)
+    assert scores is not None and len(scores.axes) == 2
     keep(stage, 0, "deo", 0.7)
     path = stage.layout.read("segmentation") / "scores.csv"
     full = [score for score in read_scores(path) if score.label_fraction == 1]
@@ -143,17 +151,15 @@ def test_radar_stands_beside_chance(stage: Stage, monkeypatch: pytest.MonkeyPatc
 
 
 def test_shares_of_the_labels_say_how_many_samples_they_are(stage: Stage) -> None:
-    assert write_tables.few_labels_gains(stage, write_tables.begin(stage)) is None, (
-        "no reference was scored from a share"
-    )
+    assert gain_tables.few_labels_gains(write_tables.begin(stage)) is None, "no reference was scored from a share"
     keep(stage, 0, "ms-only", 0.5, label_fraction=0.1)
     folder = stage.layout.write("segmentation")
     pd.DataFrame({"benchmark": "roofs", "label_fraction": [1.0, 0.1], "samples": [72, 7]}).to_csv(
         folder / "labelled.csv", index=False
     )
     here = write_tables.begin(stage)
-    write_tables.few_labels_gains(stage, here)
-    write_tables.low_data(stage, here)
+    write_tables.write(stage, gain_tables.few_labels_gains(here))
+    write_tables.write(stage, few_label_tables.few_labels(here))
     (row,) = written(stage, "low-data-gains").to_dict("records")
     assert (row["label fraction"], row["arm"], row["labelled samples"]) == ("10 %", "deo", "roofs 7")
     assert set(written(stage, "low-data")["benchmark"]) == {"roofs (72, 7 labelled samples)"}

@@ -1,1 +1,1 @@
-"""The figures of the report: one file a figure, which takes arrays and tables and returns what matplotlib drew."""
+"""Figures of the report, one file each, drawn from tables and arrays. Nothing here reads or writes files."""

@@ -1,0 +1,94 @@
+"""What the report of a scale shows, in its order: results, then how they came about, then what they are made from."""
+
+from dataclasses import dataclass, field
+
+from brew.compendium.report.paper import TASKS
+from brew.compendium.scales import MINIATURE
+
+_EARTH = (
+    "the embedded miniature: a procedural Earth rendered from spectra and shapes, no real imagery. No number here can "
+    "be compared with the paper's, and none can reproduce one of its claims."
+)
+#: The first paragraph of a scale's report: what the scale is.
+LEADS = {
+    MINIATURE: f"Dual-teacher distillation run end to end, to show that every step works, on {_EARTH}",
+    "study": "What does each teacher add? The whole ablation, its core arms pretrained five times, the others once, in "
+    f"a way that was fixed before the answer was known (docs/study.md), on {_EARTH}",
+    "radar": f"A third teacher, for Sentinel-1: what a student learns of radar (record 0026), on {_EARTH}",
+    "gpu": f"A larger student, with views of the paper's sizes, on {_EARTH}",
+    "real": "Dual-teacher distillation on real imagery at hand (docs/real.md): OSCD's training cities for ten bands, "
+    "aerial images for the optical stem, an ImageNet network as optical teacher and once another that learned by "
+    "itself, a small Swin trained on two CPU cores, five arms with three seeds each. The paper's numbers belong to a "
+    "Swin-B pretrained on 500,000 images and are not comparable.",
+}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section of the report: its figures, then its tables, of those that the scale has.
+
+    figures: stage -> pattern of its PNG files. tables: names of files.
+    """
+
+    title: str
+    text: str
+    figures: tuple[tuple[str, str], ...] = ()
+    tables: tuple[str, ...] = field(default=())
+
+
+CHAPTERS = (
+    Chapter(
+        "Results",
+        "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch tested "
+        "once.",
+        (("figures", "scores.png"), ("figures", "models.png")),
+        (*TASKS, "ranks", "differences"),
+    ),
+    Chapter(
+        "Ablation",
+        "Which teacher, path, token and view brings what: every arm, and its gains over the same student without.",
+        (("figures", "gains.png"), ("figures", "teachers.png")),
+        ("ablation", "gains", "teachers"),
+    ),
+    Chapter("Radar", "Beside chance and the untrained trunk, since no other backbone reads it.", (), ("radar",)),
+    Chapter(
+        "Few labels",
+        "The same benchmarks from a share of the training labels.",
+        (("figures", "low-data.png"),),
+        ("low-data-gains", "low-data"),
+    ),
+    Chapter(
+        "Paper tables",
+        "The same tables over the paper's thirteen benchmarks; numbers of the paper are marked as such.",
+        (),
+        (*(f"paper-{task}" for task in TASKS), "paper-ranks", "paper-ablation", "paper-low-data", "needs"),
+    ),
+    Chapter(
+        "Claims",
+        "What has been claimed of the method and its like, and what this scale can say to it.",
+        (),
+        ("claims", "ledger"),
+    ),
+    Chapter(
+        "Change",
+        "Change between two dates, beside change vector analysis and a supervised network.",
+        (("change", "*.png"),),
+        ("exact-tests", "oscd-cities"),
+    ),
+    Chapter("Segmentation", "Maps of the test images that show most classes.", (("segmentation", "*.png"),)),
+    Chapter("Features", "What the backbones tell apart without any label.", (("features", "*.png"),)),
+    Chapter(
+        "Representation similarity",
+        "How close each student comes to the optical teacher, layer by layer, and whether contrast helps.",
+        (("similarity", "*.png"),),
+        ("similarity-differences", "similarity"),
+    ),
+    Chapter(
+        "Pretraining",
+        "What each arm maximises, by name, and what it has learned along the way if the scale kept that.",
+        (("figures", "training.png"), ("progress", "*.png")),
+        ("progress", "progress-by-benchmark"),
+    ),
+    Chapter("Optical teacher", "The frozen model that the student is distilled from.", (("optical-teacher", "*.png"),)),
+    Chapter("Data", "What everything above was made from.", (("data", "*.png"),)),
+)
