@@ -24,7 +24,7 @@ GROUPS = {"optical": Group(modality="optical"), "multispectral": Group(modality=
 
 @dataclass(frozen=True)
 class ArmGains:
-    """What an arm is ahead of a reference, by group of benchmarks; None where one of both was not scored on them.
+    """What an arm is ahead of a reference, by group of benchmarks; None if one of both was not scored on them.
 
     names: of the benchmarks that it is the mean over.
     """
@@ -53,7 +53,7 @@ def arm_gains(scored: Scored, names: Sequence[str], label_fraction: float = 1.0)
 
 
 def in_words(gains: Sequence[ArmGains], arm: str = "deo") -> str:
-    """What `arm` gains over each reference, in a sentence; empty where it was not run."""
+    """What `arm` gains over each reference, in a sentence; empty if it was not run."""
     return " ".join(_sentence(each) for each in gains if each.arm == arm)
 
 
@@ -65,7 +65,7 @@ def _sentence(each: ArmGains) -> str:
 
 
 def _surest(found: Gain) -> tuple[float, float, float]:
-    """Over seeds of pretraining where there are several, else over test samples."""
+    """Over seeds of pretraining if there are several, else over test samples."""
     if found.exploratory:
         return found.points, found.low, found.high
     return found.points, found.over_seeds.low, found.over_seeds.high

@@ -33,6 +33,10 @@ class CaptionedTable:
         return f"{self.name}.csv: {self.caption}"
 
     def _repr_html_(self) -> str:
+        return self.html()
+
+    def html(self) -> str:
+        """The table and its caption as a notebook shows them."""
         return f"{table_html(self.frame, _ROWS)}\n<p>{html.escape(self.caption, quote=False)}</p>"
 
 

@@ -31,7 +31,7 @@ _COLUMNS = ("id", "table", "model", "dataset", "metric", "value", "status", "sou
 
 @dataclass(frozen=True)
 class Claim:
-    """One number from elsewhere, as its source gives it. value: percent, or points where it is a gain."""
+    """One number from elsewhere, as its source gives it. value: percent, or points if it is a gain."""
 
     id: str
     table: str
@@ -69,7 +69,7 @@ class Claim:
 
     @property
     def kind(self) -> str | None:
-        """How the names of our metrics of its kind begin; None where brew has none."""
+        """How the names of our metrics of its kind begin; None if brew has none."""
         return _KINDS.get(self.metric.split(" ")[0])
 
     @property
@@ -88,7 +88,7 @@ class Claim:
 
 
 def read_claims(path: Path = CLAIMS) -> list[Claim]:
-    """All claims; BrewError where columns, an id, a value or a status is not as expected."""
+    """All claims; BrewError if columns, an id, a value or a status is not as expected."""
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != _COLUMNS:
@@ -122,7 +122,7 @@ def conflicts(claims: Sequence[Claim]) -> dict[str, list[str]]:
 def stated(claims: Sequence[Claim], model: str, part: str | Group, label_fraction: float = 1.0) -> str:
     """What the paper's own tables say of a model, reported numbers first and doubtful ones with a question mark.
 
-    model: of BACKBONES, or as claims name it where brew has no counterpart.
+    model: of BACKBONES, or as claims name it if brew has no counterpart.
     """
     return _values(
         claim for claim in claims

@@ -42,7 +42,7 @@ STATED = (
 class Column:
     """One column of a table.
 
-    task: None where it averages over tasks. sensors: of its images. stated: backbone -> what the paper says of it.
+    task: None if it averages over tasks. sensors: of its images. stated: backbone -> what the paper says of it.
     bold: whether its best is to stand out.
     """
 

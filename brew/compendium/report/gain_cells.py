@@ -6,7 +6,7 @@ from brew.compendium.report.gains import EXPLORATORY, Gain
 
 
 def over_test(found: Gain | None) -> str:
-    """A gain with its interval over test samples, bold where that leaves out 0."""
+    """A gain with its interval over test samples, bold if that leaves out 0."""
     return NOT_RUN if found is None else told_apart(found.points, found.low, found.high)
 
 

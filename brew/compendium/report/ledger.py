@@ -70,7 +70,7 @@ def average_scores(scored: Scored, names: Sequence[str], groups: Iterable[Group]
 def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[str, str]) -> pd.DataFrame:
     """One row per claim, the paper's own tables first, with what this scale can say to it.
 
-    weights: backbone -> what they need, "" where they are at hand.
+    weights: backbone -> what they need, "" if they are at hand.
     """
     contradicted = conflicts(claims)
     rows = []

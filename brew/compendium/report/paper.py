@@ -40,7 +40,7 @@ MODALITIES: tuple[Modality, ...] = ("optical", "multispectral")
 
 @dataclass(frozen=True)
 class Group:
-    """Benchmarks that a table averages: of a task where named, of one modality where named, else of the paper's two."""
+    """Benchmarks that a table averages: of a task if named, of one modality if named, else of the paper's two."""
 
     task: Task | None = None
     modality: str | None = None

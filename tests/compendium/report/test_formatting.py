@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brew.compendium.report.formatting import leaves_out_zero, number, signed, told_apart
+from brew.compendium.report.formatting import leaves_out_zero, listed, number, plural, signed, told_apart
 
 points = st.floats(-100, 100)
 
@@ -38,3 +38,8 @@ def test_a_missing_interval_is_never_bold():
 def test_a_single_seed_has_no_deviation():
     assert number(71.25, math.nan, 70.0, 72.5) == "71.2 [70.0, 72.5]"
     assert number(71.25, 0.5, 70.0, 72.5) == "71.2 +/- 0.5 [70.0, 72.5]"
+
+
+def test_nouns_agree_with_their_number():
+    assert [plural(count, "seed") for count in (0, 1, 3)] == ["0 seeds", "1 seed", "3 seeds"]
+    assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]

@@ -1,6 +1,7 @@
 """Gains keep their two doubts apart: decoder seeds of one model never pass for seeds of pretraining."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from brew.compendium.report.columns import NOT_RUN
-from brew.compendium.report.gains import by_seed, gain, over_seeds
+from brew.compendium.report.gains import by_seed, difference, gain, over_seeds, paired_runs
 from brew.compendium.report.scored import Scored
 from brew.compendium.report.summary import summarise
-from brew.compendium.report.tables.difference_tables import difference_table
+from brew.compendium.report.tables.difference_tables import difference_table, exact_p
+from brew.evaluation.metrics import f1_binary
 from brew.evaluation.scores import Score
+from brew.evaluation.statistics import exact_swap_test
 
 VALUES = st.floats(0, 1)
 
@@ -95,6 +98,46 @@ def test_every_backbone_less_a_reference_over_the_seeds_that_both_have():
         {"backbone": "DEO (both teachers)", "roofs": "**+10.0 [+10.0, +10.0]**", "oscd": NOT_RUN},
         {"backbone": "change vector analysis", "roofs": "-", "oscd": "**+15.0 [+15.0, +15.0]**"},
     ]
+
+
+def test_paired_runs_are_those_that_a_difference_is_over():
+    one_model = dict.fromkeys(range(3), "imagenet")
+    here = scored(
+        rows("imagenet", {0: 0.5, 1: 0.6, 2: 0.9}, "oscd", one_model), rows("cva", {0: 0.45}, "oscd"),
+        rows("deo", {0: 0.7, 1: 0.8, 5: 0.1}, "oscd"), rows("ms-only", {0: 0.4, 1: 0.3, 2: 0.2}, "oscd"),
+    )  # fmt: skip
+    expected = {
+        "imagenet": {(0, 0): 1 / 3, (1, 0): 1 / 3, (2, 0): 1 / 3},
+        "deo": {(0, 0): 1 / 2, (1, 1): 1 / 2},
+        "cva": {(0, 0): 1 / 3, (0, 1): 1 / 3, (0, 2): 1 / 3},
+    }
+    for backbone, pairs in expected.items():
+        assert paired_runs(here, "oscd", backbone, "ms-only") == pytest.approx(pairs)
+        runs = here.runs["oscd", 1.0]
+        mean = sum(weight * (runs[backbone][one] - runs["ms-only"][other]) for (one, other), weight in pairs.items())
+        assert difference(here, "oscd", backbone, "ms-only") == pytest.approx(mean)
+    assert paired_runs(here, "oscd", "masked", "ms-only") == {}
+
+
+def test_the_exact_p_is_of_the_mean_over_paired_runs():
+    generator = np.random.default_rng(0)
+    ours, theirs = (
+        {seed: generator.integers(1, 50, (8, 2, 2)) + np.array([[0, 0], [0, more]]) for seed in (0, 1)}
+        for more in (30, 0)
+    )
+    one = exact_p("oscd", ours, theirs, {(0, 0): 1.0})
+    assert one == exact_swap_test(ours[0], theirs[0], f1_binary)
+    both = exact_p("oscd", ours, theirs, {(0, 0): 0.5, (1, 1): 0.5})
+
+    def mean(swapped):
+        parts = [
+            (np.where(swapped, theirs[seed], ours[seed]), np.where(swapped, ours[seed], theirs[seed])) for seed in ours
+        ]
+        return sum(f1_binary(one.sum(0)) - f1_binary(other.sum(0)) for one, other in parts) / 2
+
+    every = np.array([abs(mean(np.array(swapped)[:, None, None])) for swapped in product((0, 1), repeat=8)])
+    assert both == pytest.approx((every >= every[0] - 1e-12).mean())
+    assert exact_p("oscd", ours, ours, {(0, 0): 0.5, (1, 1): 0.5}) == 1
 
 
 def test_differences_within_their_interval_are_not_bold():

@@ -54,7 +54,7 @@ def task_table(scored: Scored, task: Task, names: Sequence[str], paper: bool = F
 
 
 def _groups(task: Task, names: Sequence[str]) -> list[Group]:
-    """The averages of a task's table: of each modality where both have several benchmarks, and of all."""
+    """The averages of a task's table: of each modality if both have several benchmarks, and of all."""
     parts = [Group(task, "optical"), Group(task, "multispectral")]
     return [*(parts if all(len(part.members(names)) > 1 for part in parts) else []), Group(task)]
 

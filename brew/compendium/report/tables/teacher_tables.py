@@ -18,13 +18,13 @@ def teachers(scored: Scored) -> CaptionedTable | None:
     run = contrasts_run(scored, names)
     if not run:
         return None
-    brought = " ".join(f"{each.title} shows {each.brings}." for each in run)
-    absent = "; ".join(each.title for each in CONTRASTS if each not in run)
+    brought = " ".join(f"The difference {each.title} shows {each.brings}." for each in run)
+    absent = "".join(f" The difference {each.title} was not run." for each in CONTRASTS if each not in run)
     caption = (
         "The table shows what each teacher brings, in points, by what tells a benchmark's classes apart. "
         f"{brought} The 95 % interval is over test samples, on the same replicates. If both arms were pretrained "
         f"several times, the interval over seeds follows; else a difference is {EXPLORATORY}. An interval that leaves "
-        "out 0 stands in bold." + (f" Not run were {absent}." if absent else "")
+        "out 0 stands in bold." + absent
     )
     return CaptionedTable("teachers", teachers_table(scored, names), caption)
 
