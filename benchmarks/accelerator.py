@@ -46,7 +46,7 @@ from brew.errors import BrewError
 from brew.files import ROOT, write_bytes
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS, OpticalTeacher, TeacherUnavailable, load_teacher
-from brew.pretraining import loop
+from brew.pretraining import feeds
 from brew.pretraining.arms import arm
 from brew.pretraining.loop import pretrain
 from brew.pretraining.optimisation import Optimisation
@@ -256,7 +256,7 @@ class Training:
             checkpoint_every_s=float("inf"),
         )  # fmt: skip
         with (
-            patch.object(loop, "make_views", timeline.timed(loop.make_views)),
+            patch.object(feeds, "make_views", timeline.timed(feeds.make_views)),
             contextlib.redirect_stderr(io.StringIO()),  # progress bars would bury the results
         ):
             pretrain(
@@ -288,7 +288,7 @@ def arithmetic(bench: Bench, case: Case) -> list[Result]:
         return run
 
     training = Training(bench, case)
-    with patch.object(loop, "make_views", apart(loop.make_views)), FlopCounterMode(display=False) as counter:
+    with patch.object(feeds, "make_views", apart(feeds.make_views)), FlopCounterMode(display=False) as counter:
         training.run(1)
     gflop = (counter.get_total_flops() - views) / case.batch / 1e9
     details = {"views, GFLOP per image": _rounded(views / case.batch / 1e9)}

@@ -23,7 +23,7 @@ from brew.models.stems import Stem
 from brew.models.swin import Swin
 from brew.models.teachers import TEACHERS
 from brew.models.trunks import TRUNKS
-from brew.pretraining.objective import through_trunk
+from brew.pretraining.learner import through_trunk
 from brew.sensors import PAPER_PATHS, PATHS
 
 #: Pixels per side and number of views of that size.

@@ -18,10 +18,12 @@ from brew.compendium.settings import Settings
 from brew.data.batches import Batch
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS
-from brew.pretraining import loop
+from brew.pretraining import feeds
 from brew.pretraining.arms import arm
 from brew.pretraining.ema import moving_average_of
-from brew.pretraining.objective import Learner, Noise, SelfProjector, similarities
+from brew.pretraining.learner import Learner, Noise, SelfProjector
+from brew.pretraining.loop import targets_of
+from brew.pretraining.objective import similarities
 
 ARMS = ("ms-only", "ms+optical-path", "deo", "masked+distillation")
 _IMAGES = 4
@@ -49,10 +51,10 @@ def image_flops(found: Settings, name: str) -> float:
     learner = Learner(student, chosen, teachers, numbers.optimisation.width, numbers.optimisation.hidden)
     own_teacher = moving_average_of(learner.own)
     assert isinstance(own_teacher, SelfProjector)
-    batch, epoch = loop._views([_Blank()], [loop._stream(_Blank(), 0)], chosen, numbers.views, 0)
+    batch, epoch = feeds.views_of_step([_Blank()], [feeds.stream(_Blank(), 0)], chosen, numbers.views, 0)
 
     def step() -> None:
-        targets = loop._targets(own_teacher, teachers, batch, None)
+        targets = targets_of(own_teacher, teachers, batch, None)
         projections = learner(batch, Noise(0, epoch, "student"))
         _, similarity = similarities(
             chosen, batch, projections, *targets, epsilon=0.05, skip_same_view=True, half_logdet=True

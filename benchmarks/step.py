@@ -28,8 +28,11 @@ from brew.models.teachers import TEACHERS, TeacherFeatures
 from brew.models.trunks import TRUNKS
 from brew.pretraining.arms import arm
 from brew.pretraining.ema import moving_average_of, update_moving_average
-from brew.pretraining.loop import Log, clip, parameter_groups
-from brew.pretraining.objective import Learner, Noise, Projections, SelfProjector, ViewBatch, similarities
+from brew.pretraining.history import Log
+from brew.pretraining.learner import Learner, Noise, Projections, SelfProjector
+from brew.pretraining.objective import similarities
+from brew.pretraining.updates import clip, parameter_groups
+from brew.pretraining.view_batches import ViewBatch
 from brew.views import View
 
 _CLIP, _MOMENTUM, _WEIGHT_DECAY, _LEARNING_RATE = 3.0, 0.996, 0.04, 1e-4
@@ -112,7 +115,7 @@ def brew_step(step: Step) -> Callable[[], dict[str, Tensor]]:
         projections = learner(step.batch, Noise(0, number, "student"))
         named, similarity = similarities(learner.arm, step.batch, projections, own, step.targets, **_LOSSES)
         (-similarity).backward()
-        norm = clip(learner, _CLIP, jointly=True)
+        norm = clip(learner, _CLIP, jointly=True).norm()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         update_moving_average(average, learner.own, _MOMENTUM)

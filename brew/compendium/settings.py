@@ -99,6 +99,37 @@ class Pretraining:
 
 
 @dataclass(frozen=True)
+class LearnedTeacher:
+    """How a scale trains the optical teachers that are `learned_here`. batch: images per step, of all sources."""
+
+    batch: int
+    optimisation: Optimisation
+    views: ViewSettings
+
+
+@dataclass(frozen=True)
+class TeacherProbe:
+    """The linear probe that says what a teacher knows. train, validation: scenes per source that it uses at most.
+
+    inverse_penalty: scikit-learn's C of the logistic regression. iterations: of its solver, at most.
+    """
+
+    train: int
+    validation: int
+    inverse_penalty: float
+    iterations: int
+
+
+@dataclass(frozen=True)
+class OpticalTeacherSettings:
+    """The section `optical_teacher`. centre_images: training images per source that a teacher is centred on."""
+
+    centre_images: int
+    probe: TeacherProbe
+    learned: LearnedTeacher
+
+
+@dataclass(frozen=True)
 class EvaluationSettings:
     """the section `evaluation`. seeds: of decoders. orientations: of cached training maps.
 
@@ -149,6 +180,7 @@ class Settings:
     teacher: str
     other_teachers: tuple[str, ...]
     backbones: tuple[str, ...]
+    optical_teacher: OpticalTeacherSettings
     pretraining: Pretraining
     evaluation: EvaluationSettings
     similarity: SimilaritySettings

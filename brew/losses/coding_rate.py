@@ -21,6 +21,7 @@ def coding_rate(
     processes: int = 1,
     half_logdet: bool = True,
     covariance_reduce: Callable[[Tensor], Tensor] | None = None,
+    watch: Callable[[Tensor], None] | None = None,
 ) -> Float[Tensor, "*views"]:
     """R = logdet(I + p / (B N eps) W^T W) of features W (B x p), through a Cholesky factor, in float32.
 
@@ -30,7 +31,9 @@ def coding_rate(
     half_logdet: sum the logarithm of the factor's diagonal, as the released code does. That is half of the
         log-determinant; False gives the paper's R, twice as large.
     covariance_reduce: sums W^T W (``*views width width``) over processes, differentiably. None keeps it local while N
-        still scales it, as the released code does by default; right as it stands where N = 1.
+        still scales it, as the released code does by default; that is right if N = 1.
+    watch: is given X of R = logdet(I + X), detached, (``*views n n``); X is taken from W^T W or from W W^T, whichever
+        is smaller.
 
     float32 means that matrix products must not be rounded to TF32 either (torch's default).
     Raises BrewError where the factorisation fails; on an accelerator, which this does not wait for, the rate is NaN
@@ -46,7 +49,10 @@ def coding_rate(
         gram = rows @ rows.mT if covariance_reduce is None and batch < width else rows.mT @ rows
         if covariance_reduce is not None:
             gram = covariance_reduce(gram)
-        factor, info = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1], device=gram.device) + scale * gram)
+        scaled = scale * gram
+        if watch is not None:
+            watch(scaled.detach())
+        factor, info = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1], device=gram.device) + scaled)
         half = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         if info.is_cuda:  # a look at `info` would wait for the device in every step
             half = half.masked_fill(info != 0, torch.nan)
@@ -63,6 +69,7 @@ def expansion(
     on: str = "mean",
     half_logdet: bool = True,
     covariance_reduce: Callable[[Tensor], Tensor] | None = None,
+    watch: Callable[[Tensor], None] | None = None,
 ) -> Float[Tensor, ""]:
     """Mean coding rate of the global views, times (p + N B) / (p N B).
 
@@ -75,7 +82,7 @@ def expansion(
     features = student.float() if on == "student" else (student.float() + teacher.float()) / 2
     batch, width = features.shape[1:]
     everything = processes * batch
-    rates = coding_rate(features, eps, processes, half_logdet, covariance_reduce)
+    rates = coding_rate(features, eps, processes, half_logdet, covariance_reduce, watch)
     return rates.mean() * (width + everything) / (width * everything)
 
 

@@ -58,7 +58,7 @@ def is_released(content: Any) -> bool:
 def read_released(content: Mapping[str, Any], origin: str) -> Student:
     """The student of a released checkpoint, in evaluation mode.
 
-    Its backbone is the one of TRUNKS whose entries it has exactly; `provenance["dropped"]` names what was left out, and
+    Its trunk is the one of TRUNKS whose entries it has exactly; `provenance["dropped"]` names what was left out, and
     why. origin: the file's name, for messages and provenance.
     Raises BrewError for an entry that is neither used nor known to be dropped, or for one that is missing.
     """
@@ -66,7 +66,7 @@ def read_released(content: Mapping[str, Any], origin: str) -> Student:
     if "student" in content:
         dropped["beside the student: only training uses them"] = [name for name in content if name != "student"]
     with torch.device("meta"):
-        student = build_student(_backbone(state, origin))
+        student = build_student(_trunk(state, origin))
     return loaded(student, state, origin, {"origin": f"released DEO checkpoint {origin}", "dropped": dropped})
 
 
@@ -132,8 +132,8 @@ def _check_dropped(name: str, value: Tensor, origin: str) -> None:
         )
 
 
-def _backbone(state: Mapping[str, Tensor], origin: str) -> str:
-    """The backbone whose entries are those of `state`; BrewError with the nearest one's first misfits where none is."""
+def _trunk(state: Mapping[str, Tensor], origin: str) -> str:
+    """The trunk whose entries are those of `state`; BrewError with the nearest one's first misfits if none is."""
     wrong = {}
     for name in TRUNKS:
         with torch.device("meta"):
@@ -142,7 +142,7 @@ def _backbone(state: Mapping[str, Tensor], origin: str) -> str:
             return name
     nearest = min(wrong, key=lambda name: len(wrong[name]))
     raise BrewError(
-        f"{origin} fits no known backbone ({', '.join(TRUNKS)}); nearest is {nearest!r}: "
+        f"{origin} fits no known trunk ({', '.join(TRUNKS)}); nearest is {nearest!r}: "
         f"{'; '.join(wrong[nearest][:3])} ({len(wrong[nearest])} misfits in all); expected exactly its entries; "
         "download the file again in case it is incomplete, or add its size to TRUNKS"
     )

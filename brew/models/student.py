@@ -34,7 +34,7 @@ _FORMAT = "brew-student/1"
 class Student(nn.Module):
     """A trunk behind one stem per path.
 
-    trunk: takes token maps, gives Features. backbone: its name in TRUNKS.
+    trunk: takes token maps, gives Features. trunk_size: its name in TRUNKS.
     trained_paths: the stems that training reached (None: the paper's two); see `route`. It has these and the paper's.
     maskable: adds a learned token that stands in for masked patches.
     provenance: what is known of the weights' origin; travels with the file.
@@ -43,12 +43,12 @@ class Student(nn.Module):
     def __init__(
         self,
         trunk: Trunk,
-        backbone: str,
+        trunk_size: str,
         trained_paths: Sequence[str] | None = None,
         maskable: bool = False,
     ):
         super().__init__()
-        self.backbone, self.trunk = backbone, trunk
+        self.trunk_size, self.trunk = trunk_size, trunk
         trained = PAPER_PATHS if trained_paths is None else tuple(trained_paths)
         self.stems = nn.ModuleDict(
             {path: Stem(channels, trunk.stem_width, trunk.patch, trunk.stem_norm) for path, channels in PATHS.items()
@@ -140,7 +140,7 @@ class Student(nn.Module):
 
 
 def build_student(
-    backbone: str,
+    trunk: str,
     trained_paths: Sequence[str] | None = None,
     *,
     stochastic_depth: float | None = None,
@@ -150,21 +150,21 @@ def build_student(
 ) -> Student:
     """A student with random weights.
 
-    backbone: a name of TRUNKS. trained_paths: the stems that training will reach; None means the paper's two.
-    stochastic_depth: None takes the backbone's. fixed_count: it drops the same number of a batch's samples every time,
+    trunk: a name of TRUNKS. trained_paths: the stems that training will reach; None means the paper's two.
+    stochastic_depth: None takes the trunk's. fixed_count: it drops the same number of a batch's samples every time,
     which spares an accelerator the dropped branches; files do not keep it, for it acts in training alone.
     seed: of the weights, without touching torch's generator; None draws them from that one.
     """
-    if backbone not in TRUNKS:
-        raise unknown("backbone", backbone, TRUNKS)
-    entry = TRUNKS[backbone]
+    if trunk not in TRUNKS:
+        raise unknown("trunk", trunk, TRUNKS)
+    entry = TRUNKS[trunk]
     depth = entry.stochastic_depth if stochastic_depth is None else stochastic_depth
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        trunk = entry.build(depth)
-        trunk.fixed_count = fixed_count
-        return Student(trunk, backbone, trained_paths=trained_paths, maskable=maskable)
+        built = entry.build(depth)
+        built.fixed_count = fixed_count
+        return Student(built, trunk, trained_paths=trained_paths, maskable=maskable)
 
 
 def save_student(path: Path | str, student: Student, metadata: Mapping[str, Any] | None = None) -> None:
@@ -175,7 +175,8 @@ def save_student(path: Path | str, student: Student, metadata: Mapping[str, Any]
     path = Path(path)
     content = {
         "format": _FORMAT,
-        "backbone": student.backbone,
+        # The trunk's size. Files have this key since the first one, and their bytes are compared.
+        "backbone": student.trunk_size,
         "stochastic_depth": student.trunk.stochastic_depth,
         "trained_paths": list(student.trained_paths),
         "maskable": student.mask_token is not None,
@@ -190,7 +191,7 @@ def save_student(path: Path | str, student: Student, metadata: Mapping[str, Any]
 def load_student(path: Path | str) -> Student:
     """A student in evaluation mode from brew's own file or from one of the authors' checkpoints, told apart by content.
 
-    Raises BrewError for a file that is absent, truncated, damaged, of another kind, or misfits its backbone.
+    Raises BrewError for a file that is absent, truncated, damaged, of another kind, or misfits its trunk.
     """
     from brew.models.released import is_released, read_released
 
@@ -265,8 +266,8 @@ def loaded(student: Student, state: Mapping[str, Tensor], origin: str, provenanc
     wrong = misfit(student.state_dict(), state)
     if wrong:
         raise BrewError(
-            f"{origin} does not fit {student.backbone!r}: {'; '.join(wrong[:3])} ({len(wrong)} misfits in all); "
-            "expected exactly that backbone's entries; name the file's own backbone, or write the file again"
+            f"{origin} does not fit {student.trunk_size!r}: {'; '.join(wrong[:3])} ({len(wrong)} misfits in all); "
+            "expected exactly that trunk's entries; name the file's own trunk, or write the file again"
         )
     student.to_empty(device="cpu").load_state_dict(dict(state))
     student.provenance = dict(provenance)

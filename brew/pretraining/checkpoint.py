@@ -1,7 +1,7 @@
 """Checkpoints of unfinished runs: written atomically, read strictly, deleted when the run ends.
 
-All randomness is keyed and all schedules are functions of the step, so weights, optimiser and step are the whole state:
-nothing in it belongs to one process, and a run may go on with another number of them.
+All randomness is keyed and all schedules are functions of the step. So weights, optimiser, step and history are the
+whole state. Nothing in a checkpoint belongs to one process, and another number of processes may go on from it.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from brew.errors import BrewError
 from brew.files import replacing
+from brew.pretraining.history import Rows
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -21,7 +24,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The saved state, or None where there is none; BrewError where the file cannot be read."""
+    """The saved state, or None if there is none; BrewError if the file cannot be read."""
     if not path.exists():
         return None
     try:
@@ -30,3 +33,25 @@ def load(path: Path) -> dict[str, Any] | None:
         raise BrewError(
             f"{path} cannot be read ({error}); expected a brew checkpoint; delete it to start anew"
         ) from error
+
+
+def state_of(step: int, learner: nn.Module, own_teacher: nn.Module, optimiser: Optimizer, rows: Rows) -> dict[str, Any]:
+    """What `resume` needs after `step` steps."""
+    return {
+        "step": step,
+        "learner": learner.state_dict(),
+        "own_teacher": own_teacher.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "history": rows,
+    }
+
+
+def resume(path: Path, learner: nn.Module, own_teacher: nn.Module, optimiser: Optimizer) -> tuple[int, Rows]:
+    """Load the checkpoint at `path` into the three; the steps done and their history, (0, []) if there is none."""
+    state = load(path)
+    if state is None:
+        return 0, []
+    learner.load_state_dict(state["learner"])
+    own_teacher.load_state_dict(state["own_teacher"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["step"], state["history"]

@@ -1,251 +1,25 @@
-"""The objective: views, teachers, student, named similarities.
+"""The objective: every similarity of the student and its teachers by name, and their weighted sum.
 
-Everything is maximised; the training loss is the negative weighted sum. `Learner` is what gradient descent trains:
-the student and the heads through which it meets its teachers. `similarities` compares it with its teachers as the arm
-says.
+Everything is maximised; the training loss is the negative sum.
 
-Source: paper, section 3; released code's `DEO/main_dino.py` and loss modules. Where they disagree, see
-`docs/decisions/`.
+Source: paper, section 3; released code's `DEO/main_dino.py` and loss modules. If they disagree, `docs/decisions/` says
+what brew does.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import torch
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
-from brew import losses, randomness
+from brew import losses
 from brew.errors import BrewError
-from brew.models.features import Features
-from brew.models.heads import Head, PixelHead
-from brew.models.student import Student
-from brew.models.teachers import OpticalTeacher, TeacherFeatures
+from brew.models.teachers import TeacherFeatures
 from brew.pretraining.arms import Arm
-from brew.sensors import PATHS
-from brew.views import View
-
-
-class ViewBatch:
-    """The views of one step. samples: per path, the identifiers of the samples that have an image for it.
-
-    hidden: per masked path and global view, the pixels that a masked student does not see.
-    A plain class: Fabric takes dataclasses apart to convert the tensors in them, and these stay as they are.
-    """
-
-    def __init__(
-        self,
-        views: Sequence[View],
-        samples: Mapping[str, Int64[Tensor, " batch"]],
-        hidden: Mapping[tuple[str, str], Bool[Tensor, "batch y x"]] = MappingProxyType({}),
-    ):
-        self.views, self.samples, self.hidden = views, samples, hidden
-
-    @property
-    def global_views(self) -> list[View]:
-        return [view for view in self.views if view.is_global]
-
-    def images(self, view: View, path: str) -> Float[Tensor, "batch channel y x"]:
-        own = {"multispectral": view.multispectral, "optical": view.optical}
-        images = own[path] if path in own else view.others.get(path)
-        if images is None:
-            raise BrewError(f"view {view.name!r} has no image for path {path!r}; expected one; look at the arm's feeds")
-        return images
-
-
-def merge(parts: Sequence[ViewBatch]) -> ViewBatch:
-    """One batch from several sources; a sample that lacks a sensor is simply absent from that sensor's tensors."""
-    if len(parts) == 1:
-        return parts[0]
-    views = [
-        View(
-            name=same[0].name,
-            is_global=same[0].is_global,
-            multispectral=_join(view.multispectral for view in same),
-            optical=torch.cat([view.optical for view in same]),
-            display=_join(view.display for view in same),
-            others={
-                path: torch.cat([view.others[path] for view in same if path in view.others])
-                for path in dict.fromkeys(path for view in same for path in view.others)
-            },
-        )
-        for same in zip(*(part.views for part in parts), strict=True)
-    ]
-    paths = {path for part in parts for path in part.samples}
-    samples = {path: torch.cat([part.samples[path] for part in parts if path in part.samples]) for path in paths}
-    masked = dict.fromkeys(key for part in parts for key in part.hidden)
-    hidden = {key: torch.cat([part.hidden[key] for part in parts if key in part.hidden]) for key in masked}
-    return ViewBatch(views, samples, hidden)
-
-
-def _join(tensors: Iterable[Tensor | None]) -> Tensor | None:
-    present = [tensor for tensor in tensors if tensor is not None]
-    return torch.cat(present) if present else None
-
-
-class Noise(NamedTuple):
-    """The key of stochastic depth: its draws depend on these and on the sample and view alone."""
-
-    seed: int
-    epoch: int
-    role: str
-
-
-class Look(NamedTuple):
-    """One image that the student reads: a view through a stem, whole or with pixels hidden."""
-
-    path: str
-    view: View
-    masked: bool = False
-
-    @property
-    def stream(self) -> str:
-        """What keys its draws."""
-        return f"{self.path}/{self.view.name}" + ("/masked" if self.masked else "")
-
-
-class SelfProjector(nn.Module):
-    """The student and one head per self-distilled path: what the moving average follows."""
-
-    def __init__(self, student: Student, paths: Sequence[str], width: int, hidden: int):
-        super().__init__()
-        self.student = student
-        self.heads = nn.ModuleDict({path: Head(student.width, width, hidden) for path in paths})
-
-    def encode(self, batch: ViewBatch, looks: Sequence[Look], noise: Noise | None) -> list[Features]:
-        """Features of every look.
-
-        Token maps of one size pass the trunk together, whatever stem they come from: fewer, larger kernels.
-        """
-        tokens = [self._tokens(batch, look) for look in looks]
-        drops: list[Tensor] | None = None
-        if noise is not None and self.student.trunk.stochastic_depth > 0:
-            drops = [
-                randomness.uniform(
-                    noise.seed,
-                    noise.epoch,
-                    batch.samples[look.path],
-                    f"depth/{noise.role}/{look.stream}",
-                    2 * self.student.trunk.blocks,
-                )
-                for look in looks
-            ]
-        return through_trunk(self.student.trunk, tokens, drops)
-
-    def _tokens(self, batch: ViewBatch, look: Look) -> Tensor:
-        patch = self.student.trunk.patch
-        hidden = batch.hidden[look.path, look.view.name][:, ::patch, ::patch] if look.masked else None
-        return self.student.tokens(batch.images(look.view, look.path), look.path, hidden)
-
-    def project(self, encoded: Mapping[str, Sequence[Features]]) -> dict[str, Float[Tensor, "view batch width"]]:
-        return {path: head(_pooled(encoded[path])) for path, head in self.heads.items()}
-
-    def forward(self, batch: ViewBatch, noise: Noise | None = None) -> dict[str, Float[Tensor, "view batch width"]]:
-        """The teacher's use: unit vectors of the global views, per self-distilled path."""
-        return self.project(self.whole(batch, batch.global_views, tuple(self.heads), noise))
-
-    def whole(
-        self, batch: ViewBatch, views: Sequence[View], paths: Sequence[str], noise: Noise | None
-    ) -> dict[str, list[Features]]:
-        """Features of every view through every path, as {path: [Features per view]}."""
-        features = self.encode(batch, [Look(path, view) for path in paths for view in views], noise)
-        return _by_path(features, paths, len(views))
-
-
-def through_trunk(trunk: nn.Module, tokens: Sequence[Tensor], drops: Sequence[Tensor] | None) -> list[Features]:
-    """The trunk's features of each token map; maps of one size share a pass."""
-    features: list[Features | None] = [None] * len(tokens)
-    for size in dict.fromkeys(tuple(each.shape[1:]) for each in tokens):
-        members = [i for i, each in enumerate(tokens) if tuple(each.shape[1:]) == size]
-        drop = torch.cat([drops[i] for i in members]) if drops is not None else None
-        together: Features = trunk(torch.cat([tokens[i] for i in members]), drop)
-        for i, part in zip(members, together.split([len(tokens[i]) for i in members]), strict=True):
-            features[i] = part
-    return [each for each in features if each is not None]
-
-
-def _by_path(features: Sequence[Features], paths: Sequence[str], views: int) -> dict[str, list[Features]]:
-    return {path: list(features[i * views : (i + 1) * views]) for i, path in enumerate(paths)}
-
-
-def _pooled(features: Sequence[Features]) -> Float[Tensor, "view batch width"]:
-    return torch.stack([each.pooled for each in features])
-
-
-class Projections(NamedTuple):
-    """The student in its teachers' spaces: unit vectors. (Fabric rebuilds what a module returns, so not a dataclass.)
-
-    own: {path: (view, batch, width)}. classes: {teacher: (view, batch, width)}.
-    patches: {teacher: {"late" | "middle": one (batch, width, y, x) per global view}}.
-    restored: {path: one (batch, channel, y, x) per global view}: images that were seen masked.
-    """
-
-    own: Mapping[str, Tensor]
-    classes: Mapping[str, Tensor]
-    patches: Mapping[str, Mapping[str, Sequence[Tensor]]]
-    restored: Mapping[str, Sequence[Tensor]]
-
-
-class Learner(nn.Module):
-    """The student with all its heads.
-
-    width, hidden: of the self-distillation head (256 and 2,048 in the paper); a distillation head has the optical
-    teacher's width.
-    """
-
-    def __init__(self, student: Student, arm: Arm, teachers: Mapping[str, OpticalTeacher], width: int, hidden: int):
-        super().__init__()
-        self.arm = arm
-        self.own = SelfProjector(student, [entry.path for entry in arm.self_distillation], width, hidden)
-        self.taught = nn.ModuleDict()
-        for entry in arm.distillation:
-            teacher = teachers[entry.teacher]
-            sizes = {
-                "class": (student.width, teacher.width),
-                "late": (student.late_width, teacher.late_width),
-                "middle": (student.middle_width, teacher.middle_width),
-            }
-            self.taught[entry.teacher] = nn.ModuleDict(
-                {token: Head(*sizes[token], hidden) for token, _ in entry.tokens}
-            )
-
-        self.restoring = nn.ModuleDict({
-            entry.path: PixelHead(student.late_width, PATHS[entry.path], student.trunk.late_stride)
-            for entry in arm.masking
-        })  # fmt: skip
-
-    @property
-    def student(self) -> Student:
-        return self.own.student
-
-    def forward(self, batch: ViewBatch, noise: Noise | None = None) -> Projections:
-        whole = [Look(path, view) for path in self.arm.whole_paths for view in batch.views]
-        masked = [Look(path, view, masked=True) for path in self.restoring for view in batch.global_views]
-        features = self.own.encode(batch, whole + masked, noise)
-        encoded = _by_path(features[: len(whole)], self.arm.whole_paths, len(batch.views))
-        restored = {
-            path: [self._restore(path, each, batch) for each in seen]
-            for path, seen in _by_path(features[len(whole) :], tuple(self.restoring), len(batch.global_views)).items()
-        }
-        classes, patches = {}, {}
-        for entry in self.arm.distillation:
-            heads, features = cast(nn.ModuleDict, self.taught[entry.teacher]), encoded[entry.path]
-            if "class" in heads:
-                classes[entry.teacher] = heads["class"](_pooled(features))
-            on_globals = [each for each, view in zip(features, batch.views, strict=True) if view.is_global]
-            patches[entry.teacher] = {
-                token: [cast(Head, heads[token]).patches(getattr(each, token)) for each in on_globals]
-                for token in ("late", "middle")
-                if token in heads
-            }
-        return Projections(self.own.project(encoded), classes, patches, restored)
-
-    def _restore(self, path: str, features: Features, batch: ViewBatch) -> Float[Tensor, "batch channel y x"]:
-        """The pixels behind the last patches, which pass the trunk's final norm first, as in SimMIM."""
-        size = batch.images(batch.global_views[0], path).shape[-1]
-        normed = self.student.trunk.norm(features.late.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return cast(PixelHead, self.restoring[path])(normed, size)
+from brew.pretraining.learner import Projections
+from brew.pretraining.view_batches import ViewBatch
 
 
 def similarities(
@@ -260,21 +34,24 @@ def similarities(
     half_logdet: bool,
     processes: int = 1,
     covariance_reduce: Callable[[Tensor], Tensor] | None = None,
+    watch: Callable[[str, Tensor], None] | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Every similarity under its name, and their weighted sum, which training maximises.
 
     batch: what the student saw. own_teacher: the moving average's unit vectors of the two global views, per path.
     optical_teachers: per frozen teacher, its features of the two global views.
+    watch: is given each self-distilled path with what `losses.coding_rate` lets one watch.
     """
     named: dict[str, Tensor] = {}
     total = torch.zeros((), device=batch.views[0].optical.device)
     for entry in arm.self_distillation:
         z, target = student.own[entry.path], own_teacher[entry.path]
         compression = losses.compression(target, z)
-        expansion = losses.expansion(
-            z[: len(target)], target, eps=epsilon, half_logdet=half_logdet, processes=processes,
-            covariance_reduce=covariance_reduce,
-        )  # fmt: skip
+        with _named(f"{entry.path}/expansion"):
+            expansion = losses.expansion(
+                z[: len(target)], target, eps=epsilon, half_logdet=half_logdet, processes=processes,
+                covariance_reduce=covariance_reduce, watch=partial(watch, entry.path) if watch else None,
+            )  # fmt: skip
         named |= {f"{entry.path}/compression": compression, f"{entry.path}/expansion": expansion}
         total = total + compression + entry.gamma * expansion
     for teaching in arm.distillation:
@@ -299,3 +76,12 @@ def similarities(
         named[f"{masking.path}/reconstruction"] = value
         total = total + masking.weight * value
     return named, total
+
+
+@contextmanager
+def _named(similarity: str) -> Iterator[None]:
+    """A loss's complaint with the name of the similarity."""
+    try:
+        yield
+    except BrewError as error:
+        raise BrewError(f"{similarity}: {error}") from error

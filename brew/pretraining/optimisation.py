@@ -36,3 +36,7 @@ class Optimisation:
     covariance: Literal["global", "local"] = "global"
     checkpoint_every_s: float = 60.0
     seed: int = 0
+
+    @property
+    def warmup_steps(self) -> int:
+        return round(self.warmup * self.steps)

@@ -19,7 +19,8 @@ from brew.models.miniature_teacher import Colour, MiniatureViT, save_miniature_t
 from brew.models.student import Student
 from brew.models.trunks import Trunk
 from brew.pretraining.arms import arm
-from brew.pretraining.loop import Feed, pretrain
+from brew.pretraining.feeds import Feed
+from brew.pretraining.loop import pretrain
 from brew.pretraining.optimisation import Optimisation
 from brew.sensors import SENSORS
 from brew.views import ViewSettings

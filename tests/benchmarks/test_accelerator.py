@@ -21,10 +21,13 @@ from brew.data.batches import Batch, Batches
 from brew.errors import BrewError
 from brew.models.student import build_student
 from brew.models.teachers import TEACHERS
-from brew.pretraining import loop
+from brew.pretraining import feeds
 from brew.pretraining.arms import arm
 from brew.pretraining.ema import moving_average_of, update_moving_average
-from brew.pretraining.objective import Learner, Noise, similarities
+from brew.pretraining.learner import Learner, Noise
+from brew.pretraining.loop import targets_of
+from brew.pretraining.objective import similarities
+from brew.pretraining.updates import clip
 
 
 @pytest.fixture
@@ -204,18 +207,18 @@ def test_a_step_reads_nothing_from_the_device_and_sends_without_waiting(monkeypa
     learner = Learner(student, chosen, teachers, 32, 32).to("meta")
     own_teacher: Any = moving_average_of(learner.own)
     feed = MetaFeed()
-    stream = loop._stream(feed, 0)
+    stream = feeds.stream(feed, 0)
 
     def step() -> int:
         with BlockingCopies() as copies:
-            batch, epoch = loop._views([feed], [stream], chosen, SMALL.views, 0)
-            targets = loop._targets(own_teacher, teachers, batch, None)
+            batch, epoch = feeds.views_of_step([feed], [stream], chosen, SMALL.views, 0)
+            targets = targets_of(own_teacher, teachers, batch, None)
             projections = learner(batch, Noise(0, epoch, "student"))
             _, similarity = similarities(
                 chosen, batch, projections, *targets, epsilon=0.05, skip_same_view=True, half_logdet=True
             )
             (-similarity).backward()
-            loop.clip(learner, 3.0, True)
+            clip(learner, 3.0, True)
             update_moving_average(own_teacher, learner.own, 0.99)
         return copies.count
 

@@ -15,8 +15,9 @@ from brew.compendium.report.paper import SYNTHETIC
 from brew.compendium.report.style import colour
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage
-from brew.compendium.stages.pretrain_arm import plan, usable
+from brew.compendium.stages.arm_plan import plan
 from brew.compendium.stages.train_miniature_teacher import TeacherTraining
+from brew.compendium.stages.training_feeds import usable
 from brew.data.store import IMAGES
 from brew.files import DATA, Layout
 from brew.models.teachers import TEACHERS

@@ -69,7 +69,7 @@ def raw_stages(student: Student, images: Tensor, path: str, layers: list[int] | 
 def test_features_equal_the_released_code_s(model: str, case: str) -> None:
     expected = FEATURES[model][case]
     student = released_student(model)
-    assert student.backbone == BACKBONES[model]
+    assert student.trunk_size == BACKBONES[model]
     with torch.no_grad():
         images = inputs(expected["input_seed"], expected["input_shape"])
         stages = raw_stages(student, images, PATHS[case], expected.get("layers"))
@@ -130,7 +130,7 @@ def test_every_layout_gives_the_same_student(layout: str, tmp_path: Path) -> Non
     state = small_released_state()
     torch.save(LAYOUTS[layout](state), tmp_path / "file.pth")
     student = brew.load_student(tmp_path / "file.pth")
-    assert (student.backbone, student.trained_paths) == ("swin-nano", ("multispectral", "optical"))
+    assert (student.trunk_size, student.trained_paths) == ("swin-nano", ("multispectral", "optical"))
     assert not student.training
     loaded = student.state_dict()
     for name, value in loaded.items():
@@ -182,7 +182,7 @@ def test_other_content_is_not_taken_for_a_released_checkpoint(tmp_path: Path) ->
             load_student(tmp_path / "other.pth")
 
 
-def test_every_backbone_is_told_from_the_others_by_its_entries() -> None:
+def test_every_trunk_is_told_from_the_others_by_its_entries() -> None:
     with torch.device("meta"):
         shapes = {
             name: frozenset((entry, tuple(value.shape)) for entry, value in build_student(name).state_dict().items())

@@ -37,11 +37,11 @@ def normalise(images: Tensor, sensor: str) -> Tensor:
     return (images.float() - mean) / std
 
 
-@pytest.mark.parametrize("backbone", TRUNKS)
-def test_every_backbone_keeps_the_contract(backbone: str) -> None:
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_every_trunk_keeps_the_contract(trunk: str) -> None:
     """On the meta device: shapes without numbers."""
     with torch.device("meta"):
-        built = build_student(backbone, tuple(PATHS))
+        built = build_student(trunk, tuple(PATHS))
         trunk = built.trunk
         for path, channels in PATHS.items():
             drop = torch.rand(2, 2 * trunk.blocks)
@@ -207,15 +207,15 @@ def saved(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("backbone", ["swin-nano", "vit-micro"])
-def test_a_file_gives_the_same_student_back(backbone: str, tmp_path: Path) -> None:
-    built = build_student(backbone, ["optical"], stochastic_depth=0.3, maskable=True, seed=0)
+@pytest.mark.parametrize("trunk", ["swin-nano", "vit-micro"])
+def test_a_file_gives_the_same_student_back(trunk: str, tmp_path: Path) -> None:
+    built = build_student(trunk, ["optical"], stochastic_depth=0.3, maskable=True, seed=0)
     save_student(tmp_path / "a.pt", built, {"arm": "deo"})
     state = torch.random.get_rng_state()
     read = load_student(tmp_path / "a.pt")
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not read.training
-    assert (read.backbone, read.trained_paths, read.provenance) == (backbone, ("optical",), {"arm": "deo"})
+    assert (read.trunk_size, read.trained_paths, read.provenance) == (trunk, ("optical",), {"arm": "deo"})
     assert read.trunk.stochastic_depth == 0.3
     images = image("rgb", 64)
     torch.testing.assert_close(read(images, "rgb").pooled, built(images, "rgb").pooled, rtol=0, atol=0)
@@ -271,7 +271,7 @@ def test_an_absent_file_is_refused(tmp_path: Path) -> None:
             load_student(path)
 
 
-def test_a_file_of_another_backbone_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_trunk_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     content = torch.load(path)
     torch.save(content | {"backbone": "swin-micro"}, path)

@@ -159,11 +159,11 @@ def test_a_fixed_count_keeps_the_highest_draws_and_the_mean(probability: float, 
     torch.testing.assert_close(y.mean(0), torch.ones(2))
 
 
-@pytest.mark.parametrize("backbone", ["swin-micro", "vit-micro"])
-def test_a_student_drops_a_fixed_count_where_told(backbone: str) -> None:
+@pytest.mark.parametrize("trunk", ["swin-micro", "vit-micro"])
+def test_a_student_drops_a_fixed_count_where_told(trunk: str) -> None:
     """Of samples that Bernoulli's draws would all keep, those with the lowest draws lose branches."""
     each_alone, by_count = (
-        build_student(backbone, stochastic_depth=0.5, fixed_count=fixed, seed=0) for fixed in (False, True)
+        build_student(trunk, stochastic_depth=0.5, fixed_count=fixed, seed=0) for fixed in (False, True)
     )
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(7))
     drop = torch.tensor([0.98, 0.99, 0.99, 0.99])[:, None].expand(-1, 2 * by_count.trunk.blocks)

@@ -15,7 +15,7 @@ from torch import nn
 
 from brew import files
 from brew.errors import BrewError
-from brew.models import teachers
+from brew.models import teacher_networks
 from brew.models.miniature_teacher import (
     LARGEST_FILE,
     MiniatureViT,
@@ -207,8 +207,8 @@ def test_an_unknown_teacher_is_named_with_the_nearest() -> None:
 
 
 def absent_hub(monkeypatch: pytest.MonkeyPatch, fetch: Callable[..., str]) -> None:
-    monkeypatch.setattr(teachers, "try_to_load_from_cache", lambda *_: None)
-    monkeypatch.setattr(teachers, "hf_hub_download", fetch)
+    monkeypatch.setattr(teacher_networks, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(teacher_networks, "hf_hub_download", fetch)
 
 
 @pytest.mark.parametrize("name", [name for name in TEACHERS if name.startswith("dino")])
@@ -234,7 +234,7 @@ def test_cached_weights_are_the_ones_that_teach(tmp_path: Path, monkeypatch: pyt
     vit = timm.create_model("vit_small_patch16_dinov3.lvd1689m", num_classes=0).eval()
     file = tmp_path / "model.safetensors"
     save_file(vit.state_dict(), file)
-    monkeypatch.setattr(teachers, "try_to_load_from_cache", lambda *_: str(file))
+    monkeypatch.setattr(teacher_networks, "try_to_load_from_cache", lambda *_: str(file))
     teacher, images = load_teacher("dinov3-vits16"), torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         expected = token_features(vit, (images - teacher.mean) / teacher.std, 8)
@@ -257,8 +257,10 @@ def test_imagenet_weights_fit_one_by_one() -> None:
 
 def test_norms_taken_into_convolutions_leave_the_features() -> None:
     network = timm.create_model("tf_efficientnet_lite0").eval()
-    network.load_state_dict(teachers._in_order(teachers._efficientnet_lite0_weights(), network.state_dict()))
-    folded, images = teachers._efficientnet_lite0(False, False), torch.rand(2, 3, 128, 128) * 2 - 1
+    network.load_state_dict(
+        teacher_networks.in_order(teacher_networks.efficientnet_lite0_weights(), network.state_dict())
+    )
+    folded, images = teacher_networks.efficientnet_lite0(False, False), torch.rand(2, 3, 128, 128) * 2 - 1
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
     with torch.no_grad():
         last, (middle, late) = network.forward_intermediates(images, indices=[-2, -1])
@@ -277,14 +279,14 @@ def mean_cosine(vectors: torch.Tensor) -> float:
 def test_entries_that_do_not_fit_are_refused() -> None:
     wanted = {"a.weight": torch.zeros(2), "a.bias": torch.zeros(3)}
     fitting = {"b.weight": torch.ones(2), "b.bias": torch.ones(3)}
-    assert teachers._in_order(fitting, wanted).keys() == wanted.keys()
+    assert teacher_networks.in_order(fitting, wanted).keys() == wanted.keys()
     for given_entries in (
         {"b.weight": torch.ones(2)},
         {"b.weight": torch.ones(2), "b.bias": torch.ones(4)},
         {"b.weight": torch.ones(2), "b.mean": torch.ones(3)},
     ):
         with pytest.raises(BrewError, match="pinned requirements"):
-            teachers._in_order(given_entries, wanted)
+            teacher_networks.in_order(given_entries, wanted)
 
 
 # The miniature's teacher

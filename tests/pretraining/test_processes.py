@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from brew.compendium.stages.pretrain_arm import launched
+from brew.compendium.stages.launching import launched
 from brew.data.batches import Batches
 from brew.data.miniature.rendering import render
 from brew.data.store import Variable, write_store
@@ -299,7 +299,7 @@ def tree(tmp_path_factory, folder) -> Path:
 def scale(tree: Path, steps: int, **optimisation: float) -> None:
     feed = {"source": "miniature", "variables": ["multispectral", "optical"], "splits": ["pretrain"], "batch": 8}
     pretraining = {
-        "backbone": "swin-nano", "feeds": [feed], "views": {"global_size": 32, "local_size": 16, "locals": 2},
+        "trunk": "swin-nano", "feeds": [feed], "views": {"global_size": 32, "local_size": 16, "locals": 2},
         "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0, **optimisation},
     }  # fmt: skip
     (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"pretraining": pretraining}))
@@ -315,7 +315,10 @@ def python(tree: Path, *arguments: str, **variables: str) -> str:
 
 
 MAIN = ("-m", "brew.compendium.stages.pretrain_arm", "--scale", "small", "--arm", "ms-only")
-STAGE = "from brew.compendium.stages import begin, pretrain; pretrain.train(begin('small', explore=False), 'ms-only')"
+STAGE = (
+    "from brew.compendium.stages import begin, pretrain_arm; "
+    "pretrain_arm.train(begin('small', explore=False), 'ms-only')"
+)
 
 
 def left(tree: Path, processes: int = 1) -> tuple[bytes, bytes]:
@@ -339,13 +342,13 @@ def test_forked_processes_of_the_stage_train_as_one_does(tree):
 LONG = """
 import pandas as pd
 from brew.pretraining.loop import Pretrained
-from brew.compendium.stages import begin, pretrain
-train = pretrain._train
+from brew.compendium.stages import begin, pretrain_arm
+train = pretrain_arm.train_share
 def long(*given, **named):
     trained = train(*given, **named)
     return Pretrained(trained.student, pd.concat([trained.history] * 2000))
-pretrain._train = long
-print(len(pretrain.train(begin('small', explore=False), 'ms-only')))
+pretrain_arm.train_share = long
+print(len(pretrain_arm.train(begin('small', explore=False), 'ms-only')))
 """
 
 

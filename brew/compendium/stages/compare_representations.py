@@ -22,7 +22,7 @@ from brew.compendium.report.similarity import similarities, similarity_differenc
 from brew.compendium.scale_teachers import ready_teacher, teachers_of
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stages import Stage
-from brew.compendium.stages.prepare_teachers import spread
+from brew.compendium.stages.optical_images import spread
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 from brew.evaluation.backbones import StudentBackbone

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from brew.compendium.compared_models import ComparedModel, compared_models, shown_models
 from brew.compendium.report.crowding import left_out_note
 from brew.compendium.report.figures.colours_of_features import caption, colours_of_features
+from brew.compendium.report.figures.teacher_features import principal_colours
 from brew.compendium.report.pictures import true_colour
 from brew.compendium.report.style import label, save
 from brew.compendium.stages import Stage
-from brew.compendium.stages.prepare_teachers import principal_colours
 from brew.data.store import ArrayReader, open_store
 from brew.evaluation.benchmark_stores import open_benchmark
 from brew.evaluation.benchmarks import Benchmark

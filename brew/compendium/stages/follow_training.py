@@ -20,7 +20,7 @@ from brew.compendium.report.training_progress import Counts, curves, learned, su
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.stages import Stage
-from brew.compendium.stages.prepare_teachers import spread
+from brew.compendium.stages.optical_images import spread
 from brew.evaluation.backbones import Backbone, StudentBackbone
 from brew.evaluation.benchmark_stores import OpenedBenchmark, open_benchmark
 from brew.evaluation.benchmarks import BENCHMARKS

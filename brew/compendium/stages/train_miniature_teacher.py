@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lightning_fabric import Fabric
-
+from brew.compendium.stages import launching
 from brew.data.miniature.feed import RenderedFeed
 from brew.files import SCRATCH, WEIGHTS
 from brew.pretraining.optimisation import Optimisation
@@ -42,7 +41,7 @@ class TeacherTraining:
 
 def train_miniature_teacher(training: TeacherTraining, weights: Path, unfinished: Path, seed: int = 0) -> None:
     """Train the teacher and write it to `weights`, its hash beside it. Resumes from `unfinished`."""
-    fabric = Fabric(accelerator="auto", devices=1, precision=training.precision)
+    fabric = launching.here(training.precision)
     steps = training.scenes // training.batch_size
     feed = RenderedFeed("teacher", training.world_seed, training.scenes, training.batch_size, training.size,
                         device=fabric.device)  # fmt: skip

@@ -10,19 +10,20 @@ from brew import files
 from brew.compendium import scales, schema
 from brew.compendium.settings import FeedSettings, Settings, load
 from brew.compendium.stages import Stage, begin
-from brew.compendium.stages.pretrain_arm import _fabric, _feed, plan
+from brew.compendium.stages.arm_plan import plan
+from brew.compendium.stages.launching import here
+from brew.compendium.stages.training_feeds import share_of
 from brew.data.miniature.feed import RenderedFeed
 from brew.data.store import Variable, write_store
 from brew.errors import BrewError
 from brew.files import Layout
-from brew.pretraining.loop import Feed
+from brew.pretraining.feeds import Feed
 
 
 def test_a_precision_that_the_losses_cannot_bear_is_refused():
-    numbers = load("tiny").pretraining
     with pytest.raises(BrewError, match=r"'16-mixed'; expected one of 32-true, bf16-mixed"):
-        _fabric(replace(numbers, precision="16-mixed"))
-    assert _fabric(replace(numbers, precision="bf16-mixed")).world_size == 1
+        here("16-mixed")
+    assert here("bf16-mixed").world_size == 1
 
 
 def test_a_repetition_differs_from_its_arm_in_the_seed_alone():
@@ -59,7 +60,7 @@ def test_rendered_scenes_begin_behind_the_store_s(tmp_path, monkeypatch):
     write_store(store, 3, {"split": Variable(("sample",), (), "text")}, [{"split": np.array(["train"] * 3)}], {})
     chosen, numbers = plan(stage, "ms-only")
     (feed,) = numbers.feeds
-    found = _feed(stage, chosen, feed, 0, _fabric(numbers))
+    found = share_of(stage, chosen, feed, 0, here(numbers.precision))
     assert isinstance(found, RenderedFeed) and isinstance(found, Feed)
     world = stage.settings.data.miniature
     assert world is not None

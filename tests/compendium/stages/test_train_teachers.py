@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from brew import files
-from brew.compendium.scale_teachers import ready_teacher, teachers_of
 from brew.compendium.settings import load
-from brew.compendium.stages import Stage, prepare_teachers, train_teachers, unfinished
+from brew.compendium.stages import Stage, prepare_teachers, train_teachers
 from brew.data.store import Variable, write_store
 from brew.errors import BrewError
 from brew.files import Layout
@@ -23,11 +22,11 @@ SPLITS = ["train"] * 24 + ["validation"] * 4 + ["test"] * 4
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(files, "REPORTS", tmp_path / "reports")
     monkeypatch.setattr(files, "DATA", tmp_path / "data")
-    monkeypatch.setattr(unfinished, "SCRATCH", tmp_path / "scratch")
-    monkeypatch.setattr(train_teachers, "BATCH", 12)
+    monkeypatch.setattr(files, "SCRATCH", tmp_path / "scratch")
     numbers = Optimisation(steps=2, learning_rate=1e-3, hidden=32, width=32, checkpoint_every_s=0.0)
-    monkeypatch.setattr(train_teachers, "OPTIMISATION", numbers)
     settings = replace(load("tiny"), teacher="self-distilled", other_teachers=("miniature",))
+    learned = replace(settings.optical_teacher.learned, batch=12, optimisation=numbers)
+    settings = replace(settings, optical_teacher=replace(settings.optical_teacher, learned=learned))
     return Stage(settings, Layout("tiny"))
 
 
@@ -45,14 +44,14 @@ def test_it_learns_from_every_source_s_training_images_and_teaches(stage: Stage)
     fill(stage, "hot_buildings", 128)
     (row,) = train_teachers.learn(stage).to_dict("records")
     assert (row["images of miniature"], row["images of hot_buildings"]) == (24, 24)
-    shares = {feed.name: feed.batch_size for feed in train_teachers._feeds(stage, train_teachers.Fabric(devices=1))}
+    shares = {feed.name: feed.batch_size for feed in train_teachers.feeds_of(stage, torch.device("cpu"))}
     assert shares == {"miniature": 2, "hot_buildings": 10}, "like their pixels, one to four"
     told = prepare_teachers.prepare(stage)
     assert list(told) == ["self-distilled", "miniature"] and (told.loc["state"] == "ready").all()
-    teacher = ready_teacher(stage)
+    teacher = scale_teachers.ready_teacher(stage)
     assert teacher.name == "self-distilled"
     assert teacher(torch.rand(2, 3, 48, 48)).late.shape == (2, 128, 6, 6)
-    assert ready_teacher(stage, "miniature").name == "miniature"
+    assert scale_teachers.ready_teacher(stage, "miniature").name == "miniature"
 
 
 def test_without_optical_training_images_it_is_refused(stage: Stage) -> None:
@@ -67,7 +66,7 @@ def test_a_scale_that_lists_none_trains_none(stage: Stage) -> None:
 
 def test_an_arm_s_own_teacher_has_to_be_listed(stage: Stage) -> None:
     with pytest.raises(BrewError, match=r"'imagenet' is not one of scale 'tiny' .self-distilled, miniature."):
-        ready_teacher(stage, "imagenet")
+        scale_teachers.ready_teacher(stage, "imagenet")
     unknown = replace(stage, settings=replace(stage.settings, other_teachers=("imagenets",)))
     with pytest.raises(BrewError, match="did you mean 'imagenet'"):
-        teachers_of(unknown)
+        scale_teachers.teachers_of(unknown)

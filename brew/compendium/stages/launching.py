@@ -1,0 +1,152 @@
+"""How a training's processes are started: none but this one, forked ones, or those of torchrun or SLURM.
+
+A notebook's stage asks for no launch: inside a batch job it finds SLURM's variables, which then mean nothing (`here`).
+Only the command that asks for a launch takes them (`as_launched`).
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from brew.errors import BrewError
+
+#: Precisions that the loop is written for, with what frozen weights are kept in. float16 is none of them: it needs its
+#: losses scaled, and the coding rate's determinants leave its range.
+PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
+#: By this variable torch expects that torchrun keeps the processes' store.
+_AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE"
+
+
+class Unlaunched(LightningEnvironment):
+    """Surroundings in which nobody has started this process as one of several, whatever variables say.
+
+    Processes that it forks find their rank in LOCAL_RANK, which Fabric sets in each of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parent = os.getpid()
+        self._main_port = find_free_network_port()
+
+    creates_processes_externally = False
+    main_address = "127.0.0.1"
+
+    def local_rank(self) -> int:
+        return 0 if os.getpid() == self._parent else int(os.environ["LOCAL_RANK"])
+
+    def node_rank(self) -> int:
+        return 0
+
+
+def here(precision: str, processes: int = 1) -> Fabric:
+    """This process, or so many that it forks, whatever launch the surroundings tell of.
+
+    Raises BrewError for a precision that the losses cannot bear.
+    """
+    forked = _parallel(600.0, start_method="fork") if processes > 1 else "auto"
+    return Fabric(
+        accelerator="auto", devices=processes, strategy=forked, precision=_checked(precision), plugins=[Unlaunched()]
+    )
+
+
+def as_launched(precision: str, patience_s: float = 600.0) -> Fabric:
+    """This process as one of those that torchrun or SLURM has started; alone if neither did.
+
+    patience_s: how long a process waits for another one before it gives up. Raises BrewError as `here` does.
+    """
+    devices, nodes = launched()
+    strategy = _parallel(patience_s) if devices * nodes > 1 else "auto"
+    return Fabric(
+        accelerator="auto", devices=devices, num_nodes=nodes, strategy=strategy, precision=_checked(precision)
+    )
+
+
+def _parallel(patience_s: float, **start: Any) -> DDPStrategy:
+    """Data parallelism. Buffers are constants of the trunks, so no process has to send them to the others."""
+    return DDPStrategy(
+        timeout=timedelta(seconds=patience_s), forward_sync_buffers=False, gradient_as_bucket_view=True, **start
+    )
+
+
+def _checked(precision: str) -> Any:
+    if precision not in PRECISIONS:
+        raise BrewError(
+            f"pretraining.precision is {precision!r}; expected one of {', '.join(PRECISIONS)} "
+            "(float16 would need scaled losses, and the coding rate leaves its range)"
+        )
+    return precision
+
+
+def run(fabric: Fabric, share: Callable[[Fabric], None]) -> None:
+    """Let every process do its share, which returns nothing: a forked one that returns more than a pipe holds hangs.
+
+    Raises a forked process's error as a BrewError.
+    """
+    if fabric.world_size == 1:
+        return share(fabric)
+    kept_by_torchrun = os.environ.pop(_AGENT_STORE, None)
+    try:
+        fabric.launch(share)
+    except ProcessRaisedException as error:  # of a forked process, whose error comes as the text of its traceback
+        raise BrewError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
+    finally:
+        if kept_by_torchrun is not None:
+            os.environ[_AGENT_STORE] = kept_by_torchrun
+
+
+def launched() -> tuple[int, int]:
+    """Processes per machine, and machines, as torchrun or SLURM started them; (1, 1) if neither did."""
+    if TorchElasticEnvironment.detect():
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        return local, int(os.environ["WORLD_SIZE"]) // local
+    if SLURMEnvironment.detect():
+        nodes = int(os.environ["SLURM_NNODES"])
+        return int(os.environ["SLURM_NTASKS"]) // nodes, nodes
+    return 1, 1
+
+
+@contextmanager
+def one_of(processes: int, unfinished: Path) -> Iterator[None]:
+    """Ends with the launcher, and turns the loss of another process into a BrewError that says what is left."""
+    if processes == 1:
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise BrewError("the launcher ended this process, as it does when another one has failed")
+
+    signal.signal(signal.SIGTERM, stop)
+    if sys.platform == "linux":  # a launcher that is killed cannot end its processes
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # 1: PR_SET_PDEATHSIG
+    try:
+        yield
+    except (BrewError, RuntimeError) as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this process ends by itself now, once it has said why
+        if not isinstance(error, BrewError):
+            traceback.print_exc()
+        left = (
+            f"{unfinished} holds the last checkpoint: the same command goes on from there, with any number of processes"
+            if unfinished.exists()
+            else "no checkpoint was written yet: the same command starts anew"
+        )
+        rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID")
+        raise BrewError(
+            f"process {rank} of {processes}: {str(error).splitlines()[0]}; expected all processes until the last step. "
+            "The launcher's last lines say how each one ended (signal 9: often a lack of memory, or it fell silent). "
+            f"{left}"
+        ) from error
