@@ -5,8 +5,7 @@ of one thread are faster than one of two. A run over more is started from the sh
 
     torchrun --nproc-per-node 8 -m brew.compendium.stages.pretrain_arm --scale SCALE --arm ARM
 
-It leaves the checkpoint of its last step, with which the notebook has nothing left to train; see
-docs/running-in-parallel.md.
+It leaves the checkpoint of its last step, which the notebook then takes (docs/running-in-parallel.md).
 """
 
 import argparse
@@ -39,8 +38,7 @@ def train(stage: Stage, run: str) -> pd.DataFrame:
 
     An arm whose teacher is absent leaves a note instead of a student and is "not run" in the report.
     """
-    folder = stage.layout.write(f"pretrain/{run}")
-    chosen, numbers = plan(stage, run)
+    folder, (chosen, numbers) = stage.layout.write(f"pretrain/{run}"), plan(stage, run)
     try:
         teachers = {entry: ready_teacher(stage, entry) for entry in chosen.teachers}
     except TeacherUnavailable as absent:
@@ -97,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scale", required=True)
     parser.add_argument("--arm", required=True, help="an entry of the scale's `arms`, such as deo or deo-seed1")
     parser.add_argument(
-        "--patience", type=float, default=600.0, metavar="S", help="seconds that a process waits for another one (600)"
+        "--patience", type=float, default=600.0, metavar="S", help="seconds to wait for a process (600)"
     )
     given = parser.parse_args(arguments)
     processes_launched = math.prod(launching.launched())
