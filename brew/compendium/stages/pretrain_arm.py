@@ -94,9 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m brew.compendium.stages.pretrain_arm", description=main.__doc__)
     parser.add_argument("--scale", required=True)
     parser.add_argument("--arm", required=True, help="an entry of the scale's `arms`, such as deo or deo-seed1")
-    parser.add_argument(
-        "--patience", type=float, default=600.0, metavar="S", help="seconds to wait for a process (600)"
-    )
+    parser.add_argument("--patience", type=float, default=600.0, metavar="S", help="seconds for another process")
     given = parser.parse_args(arguments)
     processes_launched = math.prod(launching.launched())
     if processes_launched == 1:  # as in the notebook with `BREW_PROCESSES=1`, so that the bits are the same
