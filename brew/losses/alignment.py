@@ -21,7 +21,7 @@ def alignment(
 
     teacher: outputs on the global views. student: outputs on all views, the teacher's views first in the same order.
     skip_same_view: leave out the pairs in which both saw the same view.
-    Raises BrewError where no pair is left, or where the teacher saw views that the student did not.
+    Raises BrewError if no pair is left, or if the teacher saw views that the student did not.
     """
     targets, views = len(teacher), len(student)
     if skip_same_view and not views >= targets >= 1:

@@ -36,7 +36,7 @@ def coding_rate(
         is smaller.
 
     float32 means that matrix products must not be rounded to TF32 either (torch's default).
-    Raises BrewError where the factorisation fails; on an accelerator, which this does not wait for, the rate is NaN
+    Raises BrewError if the factorisation fails; on an accelerator, which this does not wait for, the rate is NaN
     instead. In bfloat16 it does fail: see tests/losses/test_coding_rate.py.
     """
     if not eps > 0:

@@ -18,7 +18,7 @@ def reconstruction(
     """The negative mean absolute error over hidden pixels and all channels, at most 0; more is better.
 
     images: as the student's stem reads them, normalised. hidden: which pixels the student did not see.
-    Raises BrewError where no pixel is hidden.
+    Raises BrewError if no pixel is hidden.
     """
     if hidden.device.type == "cpu" and not hidden.any():
         raise BrewError("no pixel is hidden; expected a share of them; raise mask_ratio or lower mask_patch")

@@ -109,7 +109,7 @@ def save_miniature_teacher(path: Path, model: MiniatureViT, provenance: Provenan
     """Write `path` in float16 and its hash beside it (`hash_file`); the same model gives the same bytes.
 
     provenance: how the weights came about: scenes seen, seed, loss.
-    Raises BrewError where a weight does not fit float16, or where the file would exceed `LARGEST_FILE`.
+    Raises BrewError if a weight does not fit float16, or if the file would exceed `LARGEST_FILE`.
     """
     state = {name: value.detach().cpu().half().contiguous() for name, value in model.state_dict().items()}
     odd = [name for name, value in state.items() if not value.isfinite().all()]
@@ -134,7 +134,7 @@ def save_miniature_teacher(path: Path, model: MiniatureViT, provenance: Provenan
 def load_miniature_teacher(path: Path) -> tuple[MiniatureViT, dict[str, Any]]:
     """The model (float32, on the CPU, in evaluation mode) and its provenance.
 
-    Raises BrewError where the file is missing, where its hash differs from the recorded one, or where its content is
+    Raises BrewError if the file is missing, if its hash differs from the recorded one, or if its content is
     not of this format.
     """
     data = _read_checked(path)

@@ -1,6 +1,6 @@
 """How an image enters the student: through which stem, with which bands, and whether its values can be what they say.
 
-A sensor's own stem reads it where training reached that stem. Otherwise its bands are matched by wavelength to those of
+A sensor's own stem reads it if training reached that stem. Otherwise its bands are matched by wavelength to those of
 another stem, whose remaining bands stay at their mean. What was absent and what went unused is part of the answer.
 """
 
@@ -46,9 +46,9 @@ class Route:
 
 
 def find_route(source: Sensor, trained_paths: Sequence[str]) -> Route:
-    """Through the sensor's own stem where it is trained, otherwise through the one that reads most of its bands.
+    """Through the sensor's own stem if it is trained, otherwise through the one that reads most of its bands.
 
-    Raises BrewError where no trained stem reads any of them.
+    Raises BrewError if no trained stem reads any of them.
     """
     if source.path in trained_paths:
         return Route(source.path, tuple(range(len(source))))
@@ -104,7 +104,7 @@ def check_values(images: Tensor, source: Sensor, normalised: bool) -> None:
     normalised: only finiteness is checked. On an accelerator this waits for the images once.
     """
     low, high = torch.stack(torch.aminmax(images.float())).tolist()
-    # Decibels may well lie in [0, 2]; fractions are looked for where values count up from nothing.
+    # Decibels may well lie in [0, 2]; fractions are looked for if values count up from nothing.
     fractions = images.is_floating_point() and source.valid[0] == 0 and 0 < high <= _FRACTION
     sound = source.valid[0] <= low and high <= source.valid[1] and not fractions
     if not (sound or (normalised and high - low < float("inf"))):

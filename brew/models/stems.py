@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class Stem(nn.Module):
-    """A convolution whose stride is its kernel, then a layer norm where the trunk expects one (Swin).
+    """A convolution whose stride is its kernel, then a layer norm if the trunk expects one (Swin).
 
     Rows and columns beyond the last whole patch are not seen, as in torchvision.
     """

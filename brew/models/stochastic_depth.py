@@ -22,7 +22,7 @@ def residual(
     probability: float,
     fixed_count: bool = False,
 ) -> Float[Tensor, "batch *rest"]:
-    """x + branch(x), where samples whose draw in [0, 1) is below `probability` go without their branch.
+    """x + branch(x); samples whose draw in [0, 1) is below `probability` go without their branch.
 
     The other branches are scaled so that the sum's mean stays. draw: None drops nothing (evaluation).
     fixed_count: always the same share of a batch survives (to the nearest sample, at least one): the highest draws.

@@ -108,11 +108,11 @@ class Student(nn.Module):
         return self.trunk(self.tokens(images, path, mask), drop)
 
     def route(self, sensor: str) -> Route:
-        """How images of `sensor` enter: through their own stem where training reached it.
+        """How images of `sensor` enter: through their own stem if training reached it.
 
         Otherwise through the trained stem that reads most of their bands, matched by wavelength. An aerial image then
         fills B4, B3 and B2 of the multispectral stem, whose other bands stay at their mean, as in the ablation's rows
-        without an optical stem. Raises BrewError where no trained stem reads any of the bands.
+        without an optical stem. Raises BrewError if no trained stem reads any of the bands.
         """
         return find_route(find_sensor(sensor), self.trained_paths)
 

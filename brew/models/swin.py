@@ -66,7 +66,7 @@ class WindowAttention(nn.Module):
     def _bias(
         self, h: int, w: int, rows: int, columns: int, shifts: tuple[int, int]
     ) -> Float[Tensor, "windows heads query key"]:
-        """What is added to the attention's logits. windows: 1 where all are alike. Padding left out is the last key."""
+        """What is added to the attention's logits. windows: 1 if all are alike. Padding left out is the last key."""
         window = self.window
         table = self.relative_position_bias_table
         index = relative_positions(window, table.device).unflatten(0, (window, window))[:h, :w].flatten(0, 1)

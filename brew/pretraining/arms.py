@@ -185,7 +185,7 @@ ARMS: dict[str, Arm] = {entry.name: entry for entry in _ENTRIES}
 
 
 def arm(name: str) -> Arm:
-    """The arm of that name; BrewError with the nearest known one where there is none."""
+    """The arm of that name; BrewError with the nearest known one if there is none."""
     if name not in ARMS:
         raise unknown("arm", name, ARMS)
     return ARMS[name]

@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Optimisation:
-    """Numbers of the optimisation; defaults: the paper's where it gives them (section 4), else the released command's.
+    """Numbers of the optimisation; defaults: the paper's if it gives them (section 4), else the released command's.
 
     steps: parameter updates. learning_rate: peak, after scaling with the batch. warmup: share of `steps`.
     weight_decay, momentum: start and end of half a cosine. clip: of the gradient's norm.

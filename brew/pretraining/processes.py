@@ -12,7 +12,7 @@ from brew.errors import BrewError
 
 
 def agree_on_step(fabric: Fabric, step: int, unfinished: Path) -> None:
-    """All processes start at one step; BrewError where some did not find the checkpoint that others found."""
+    """All processes start at one step; BrewError if some did not find the checkpoint that others found."""
     if fabric.world_size == 1:
         return
     steps = cast(Tensor, fabric.all_gather(torch.tensor(step, device=fabric.device))).tolist()
@@ -24,7 +24,7 @@ def agree_on_step(fabric: Fabric, step: int, unfinished: Path) -> None:
 
 
 def sum_of_covariances(fabric: Fabric, covariance: str) -> Callable[[Tensor], Tensor] | None:
-    """Sum over processes, through which gradients flow; None where there is one process or the sum stays local."""
+    """Sum over processes, through which gradients flow; None if there is one process or the sum stays local."""
     if fabric.world_size == 1 or covariance == "local":
         return None
     from torch.distributed.nn.functional import all_reduce

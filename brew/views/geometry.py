@@ -2,7 +2,7 @@
 
 Crops follow torchvision's `RandomResizedCrop` (Szegedy et al. 2015, arXiv 1409.4842), drawn by key instead of from a
 generator. Resampling is separable: with one weight matrix per sample and axis it is two batched matrix products, which
-crop, resize, antialias and flip in one go. Most weights are zero; where that costs more than it saves, on the CPU for
+crop, resize, antialias and flip in one go. Most weights are zero; if that costs more than it saves, on the CPU for
 large images, the others are summed one by one. Equal to ``interpolate(crop, mode="bicubic", antialias=True)``.
 Left out: rotation, fractional crop boxes, other filters.
 """
@@ -89,7 +89,7 @@ def rows_first(images: Tensor) -> Float32[Tensor, "batch y channel x"]:
 def crop_and_resize(
     images: Float32[Tensor, "batch y channel x"], geometry: Geometry, size: int
 ) -> Float32[Tensor, "batch channel size size"]:
-    """Each sample's crop, resized to `size` pixels per side: bicubic with antialiasing, then mirrored where drawn."""
+    """Each sample's crop, resized to `size` pixels per side: bicubic with antialiasing, then mirrored if drawn so."""
     device, rows, columns = images.device, images.shape[1], images.shape[3]
     if device.type == "cpu" and rows * columns > _DENSE_PIXELS:
         return _sum_taps(images, geometry, size)
@@ -164,7 +164,7 @@ class _Taps:
 def _taps(
     length: Int64[Tensor, " batch"], size: int, mirror: Bool[Tensor, " batch"] | None, device: torch.device
 ) -> _Taps:
-    """Formulas: torch's antialiased bicubic (Keys 1981 with a = -.5, stretched by the scale where it shrinks)."""
+    """Formulas: torch's antialiased bicubic (Keys 1981 with a = -.5, stretched by the scale if it shrinks)."""
     stretch = max(1.0, length.max().item() / size)
     taps = torch.arange(2 * math.ceil(2 * stretch) + 1, device=device)
     extent = length[:, None, None].to(device, non_blocking=True)

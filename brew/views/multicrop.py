@@ -127,7 +127,7 @@ def make_views(
     has_optical: which samples have a high-resolution optical image; None: all, if there is `optical`. The others'
     optical bands are their own B4 B3 B2. samples: identifiers that key the draws.
     others: images of further sensors by stem, such as "sar", on the same ground; grids as above.
-    Raises BrewError where the images do not fit together.
+    Raises BrewError if the images do not fit together.
     """
     grid = _common_grid(multispectral, optical)
     parameters = draw_view_parameters(samples, grid, seed=seed, epoch=epoch, settings=settings)
@@ -240,7 +240,7 @@ class _Batch:
 
 
 def _common_grid(multispectral: Tensor | None, optical: Tensor | None) -> tuple[int, int]:
-    """Rows and columns of the coarsest image. BrewError where bands or grids do not fit."""
+    """Rows and columns of the coarsest image. BrewError if bands or grids do not fit."""
     if multispectral is not None and multispectral.shape[1] != len(_MULTISPECTRAL):
         raise BrewError(
             f"{multispectral.shape[1]} multispectral bands; expected {len(_MULTISPECTRAL)}: "
@@ -307,7 +307,7 @@ def _resized_bands(batch: _Batch, group: list[ViewParameters], size: int) -> Ten
 
 
 def _resized_optical(batch: _Batch, group: list[ViewParameters], bands: Tensor | None, size: int) -> Tensor:
-    """(view, batch, 3, size, size) with white at 1: high-resolution images where used, else B4 B3 B2."""
+    """(view, batch, 3, size, size) with white at 1: high-resolution images if used, else B4 B3 B2."""
     if len(batch.high) < batch.size:
         optical = _resized_native(batch, group, bands, size)
     else:
@@ -320,7 +320,7 @@ def _resized_optical(batch: _Batch, group: list[ViewParameters], bands: Tensor |
 
 
 def _resized_native(batch: _Batch, group: list[ViewParameters], bands: Tensor | None, size: int) -> Tensor:
-    """(view, batch, 3, size, size) with white at 1: B4 B3 B2 of every sample; `bands` where they have that size."""
+    """(view, batch, 3, size, size) with white at 1: B4 B3 B2 of every sample; `bands` if they have that size."""
     assert bands is not None and batch.multispectral is not None  # `_Batch.prepare` refuses samples without an image
     if bands.shape[-1] == size:
         return bands[:, :, :3] / _NATIVE.white
@@ -336,7 +336,7 @@ def _augment(optical: Tensor, colours: list[Colour], settings: ViewSettings) -> 
 
 
 def _on_grid_of(bands: Tensor, optical: Tensor) -> Tensor:
-    """Optical views (view, batch, 3, y, x) shrunk to the multispectral views' pixels, where they have more."""
+    """Optical views (view, batch, 3, y, x) shrunk to the multispectral views' pixels, if they have more."""
     if optical.shape[-2:] == bands.shape[-2:]:
         return optical
     small = F.interpolate(optical.flatten(0, 1), size=bands.shape[-2:], mode="bicubic", antialias=True)

@@ -80,10 +80,10 @@ def draw_colour(
 def augment(
     images: Float32[Tensor, "batch 3 y x"], colour: Colour, kernel: int, threshold: float
 ) -> Float32[Tensor, "batch 3 y x"]:
-    """Images (changed in place and returned) after jitter, greyscale, blur and solarisation where drawn.
+    """Images (changed in place and returned) after jitter, greyscale, blur and solarisation if drawn.
 
     images: brightness where 1 is white. Sentinel-2 exceeds 1 over bright ground and bicubic resampling overshoots: both
-    are kept, except where jitter or solarisation act, which are defined on [0, 1] and clamp.
+    are kept, except if jitter or solarisation act, which are defined on [0, 1] and clamp.
     colour: on the host, so that choosing samples does not wait for the device. kernel: the blur's, odd, in pixels.
     """
 
