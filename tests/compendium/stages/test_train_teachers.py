@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from brew import files
+from brew.compendium import scale_teachers
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage, prepare_teachers, train_teachers
 from brew.data.store import Variable, write_store
