@@ -4,13 +4,14 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 # Threads that wait asleep: tests and stages then share a machine's cores instead of stopping each other.
 export OMP_WAIT_POLICY = PASSIVE
+# What an account may say to every Python and every figure is not meant for this one.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS MPLBACKEND
 
 SCALE ?= miniature
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-# Every scale has a pipeline of its own; the root's is the miniature's.
-PIPELINE = $(if $(filter miniature,$(SCALE)),dvc.yaml,scales/$(SCALE)/dvc.yaml)
+BREW = $(PYTHON) -m brew
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +21,7 @@ setup: $(READY)  ## build .venv from requirements.lock
 # The first Python that the lock covers; `uv` comes from the lock too, by its hash, and then installs the rest.
 # An environment whose Python does not run is built anew; a half installed one is completed. Bytecode is made here, once:
 # in a container that forbids Python to write it, each of a dozen notebooks would compile all that it imports.
+# `brew.pth` lets a notebook that an editor starts in its own folder find this tree's `brew`.
 $(READY): requirements.lock
 	@set -e; \
 	if ! $(PYTHON) -m pip --version >/dev/null 2>&1; then \
@@ -37,12 +39,14 @@ $(READY): requirements.lock
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt; \
 	echo "setup: installing requirements.lock (about 5 GB where none is cached)"; \
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(PYTHON) --require-hashes requirements.lock; \
+	$(PYTHON) -c 'import os, sysconfig as s; open(s.get_path("purelib") + "/brew.pth", "w").write(os.getcwd() + "\n")'; \
 	touch $@
 
 repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another scale of scales/
-	@$(PYTHON) -m brew.compendium.scales sync $(SCALE)
-	@[ -e .git ] || $(PYTHON) -m dvc config --quiet --local core.no_scm true
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m dvc repro $(PIPELINE)
+	@$(BREW) repro $(SCALE)
+
+sync: $(READY)  ## write dvc.yaml and scales/*/ from the table of stages, notebooks' imports and parameters
+	@$(BREW) sync
 
 # The run of the whole pipeline waits for processes most of the time, so the other tests run beside it.
 test: lint  ## everything that has to hold before a change is kept
@@ -58,20 +62,20 @@ lint: $(READY)  ## style, types and the direction of imports
 	@$(VENV)/bin/lint-imports --no-logo > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
 
 lab: $(READY)  ## JupyterLab; saving a notebook scrubs its outputs
-	@PYTHONPATH=$(CURDIR) JUPYTER_CONFIG_PATH=$(CURDIR)/.jupyter MATPLOTLIBRC=$(CURDIR)/matplotlibrc $(VENV)/bin/jupyter lab notebooks
+	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks
 
 lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinned stays where it can
 	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
 
 data: $(READY)  ## fetch a benchmark's files into BREW_DATA: make data BENCHMARK=m-eurosat
-	@$(PYTHON) -m brew.compendium.fetching $(BENCHMARK)
+	@$(BREW) data $(BENCHMARK)
 
 teacher: $(READY)  ## train the miniature's optical teacher again
-	@$(PYTHON) -m brew.compendium.stages.train_miniature_teacher
+	@$(BREW) teacher
 
 verify: $(READY)  ## regenerate in a scratch clone and compare every score with the committed one
-	@$(PYTHON) -m brew.compendium.verification $(SCALE)
+	@$(BREW) verify $(SCALE)
 
 bench: $(READY)  ## measure speed on a quiet machine and write docs/performance.md
 	@$(PYTHON) -m benchmarks.all
@@ -80,4 +84,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test lint lab lock data teacher verify bench clean
+.PHONY: help setup repro sync test lint lab lock data teacher verify bench clean

@@ -1,19 +1,19 @@
 """`make data BENCHMARK=...`: fetch a benchmark's files into ``$BREW_DATA`` and describe them."""
 
-import sys
+import argparse
 
 from brew.data.fetch import fetch
 from brew.data.sources.catalogue import source
 from brew.data.sources.describe import describe
 from brew.errors import BrewError
-from brew.evaluation.benchmarks import BENCHMARKS, benchmark
+from brew.evaluation.benchmarks import benchmark
 from brew.files import data_root
 
 
 def fetch_benchmark(name: str) -> None:
-    """Fetch, check and unpack what the benchmark's source publishes; its manifest is written where there is none.
+    """Fetch, check and unpack what the benchmark's source publishes; its manifest is written if there is none.
 
-    Raises BrewError where nothing can be fetched by a program, saying how to obtain it.
+    Raises BrewError if nothing can be fetched by a program, saying how to obtain it.
     """
     entry = source(benchmark(name).source)
     print(f"{entry.name}: {entry.summary}\nlicence: {entry.licence}")
@@ -31,25 +31,14 @@ def fetch_benchmark(name: str) -> None:
     fetch(remotes, folder, entry.obtain)
     fetch(entry.listed(folder), folder, entry.obtain)
     if entry.manifest.is_file():
-        print(
-            f"{entry.manifest} is kept; `python -m brew.data.sources.describe {entry.name}` describes these files anew"
-        )
+        print(f"{entry.manifest} is kept; `python -m brew manifest {entry.name}` describes these files anew")
     else:
         describe(entry)
 
 
-def main() -> int:
-    """`python -m brew.compendium.fetching <benchmark>`."""
-    if len(sys.argv) != 2 or not sys.argv[1]:
-        print(f"fetch: expected one benchmark, as BENCHMARK=<name>; known: {', '.join(BENCHMARKS)}", file=sys.stderr)
-        return 2
-    try:
-        fetch_benchmark(sys.argv[1])
-    except BrewError as error:
-        print(f"fetch: {error}", file=sys.stderr)
-        return 1
+def main(arguments: list[str]) -> int:
+    """`brew data BENCHMARK`."""
+    parser = argparse.ArgumentParser(prog="brew data", description="Fetch a benchmark's files into BREW_DATA.")
+    parser.add_argument("benchmark", help="a name of docs/benchmarks.md, such as m-eurosat")
+    fetch_benchmark(parser.parse_args(arguments).benchmark)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

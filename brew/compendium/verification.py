@@ -7,15 +7,16 @@ tight where nothing is trained, wider where rounding can tip a training run (doc
 Exit status 0: every score agrees. 1: each that differs is named.
 """
 
-import os
+import argparse
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from brew.compendium.repro import repro
 from brew.compendium.scales import MINIATURE, parameter_file
+from brew.errors import BrewError
 from brew.evaluation.scores import Score, read_scores
 from brew.files import ROOT, SCRATCH, Layout
 
@@ -49,20 +50,23 @@ def differences(committed: Sequence[Score], regenerated: Sequence[Score], tolera
 
 
 def regenerate(scale: str, clone: Path) -> Path:
-    """Clone the committed tree to `clone`, run the scale there, and return its folder of scores."""
+    """Clone the committed tree to `clone`, run the scale there, and return its folder of scores.
+
+    Raises BrewError if a stage fails.
+    """
     shutil.rmtree(clone, ignore_errors=True)
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     (clone / ".venv").symlink_to(ROOT / ".venv", target_is_directory=True)
-    pipeline = "dvc.yaml" if scale == MINIATURE else f"scales/{scale}/dvc.yaml"
-    path = os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)])
-    command = [sys.executable, "-m", "dvc", "repro", "--force", pipeline]
-    subprocess.run(command, cwd=clone, check=True, env=os.environ | {"PATH": path})
+    if repro(scale, options=("--force",), root=clone):
+        raise BrewError(f"a stage failed in {clone}; expected the whole scale there. DVC's lines above say which one")
     return clone / "reports" / scale / "scores"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`python -m brew.compendium.verification [SCALE]`."""
-    scale = arguments[0] if arguments else MINIATURE
+def main(arguments: list[str]) -> int:
+    """`brew verify [SCALE]`."""
+    parser = argparse.ArgumentParser(prog="brew verify", description="Regenerate a scale and compare every score.")
+    parser.add_argument("scale", nargs="?", default=MINIATURE)
+    scale = parser.parse_args(arguments).scale
     parameter_file(scale)
     committed = Layout(scale).site / "scores"
     regenerated = regenerate(scale, SCRATCH / "verify")
@@ -75,7 +79,3 @@ def main(arguments: Sequence[str]) -> int:
         found.append(f"{committed} holds no scores; expected committed ones")
     print("\n".join(found) or f"verified: {count} scores of scale {scale} agree")
     return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

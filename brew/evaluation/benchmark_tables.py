@@ -1,4 +1,4 @@
-"""The benchmarks as tables of docs/benchmarks.md, written by `python -m brew.evaluation.benchmark_tables`."""
+"""The benchmarks as tables of docs/benchmarks.md, written by `brew docs`."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from brew.evaluation.page_tables import TablePlace, table
 from brew.files import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-PLACE = TablePlace(PAGE, "<!-- tables: python -m brew.evaluation.benchmark_tables -->", "<!-- end of tables -->")
+PLACE = TablePlace(PAGE, "<!-- tables: python -m brew docs -->", "<!-- end of tables -->")
 
 
 def tables() -> str:
@@ -44,7 +44,3 @@ def _run(name: str, run: Protocol) -> Sequence[object]:
 def _origin(name: str) -> Sequence[object]:
     entry = source(name)
     return f"`{name}`", entry.licence, entry.obtain or "generated"
-
-
-if __name__ == "__main__":
-    PLACE.page.write_text(PLACE.renewed(tables()))

@@ -1,4 +1,4 @@
-"""Scales: parameters merged from their sources, and generated files that are never older than those."""
+"""Scales: parameters merged from their sources, and read from the files that DVC follows."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brew.compendium import scales
+from brew.compendium import pipeline, scales, sync
+from brew.compendium.pipeline import StageEntry
 from brew.errors import BrewError
 
 TREE = st.recursive(
@@ -18,18 +19,25 @@ TREES = st.dictionaries(st.sampled_from("abcd"), TREE, max_size=4)
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text(
-        "scale: {name: miniature, root: ., parameters: params.yaml}\n"
+        "scale: {name: miniature, report: reports/index.html}\n"
         "pretraining: {epochs: 2, rate: 5e-4}\n"
         "arms: [deo, ms-only]\n"
         "changes: {deo: {rate: 1e-4}, ms-only: {}}\n"
         "tasks: {roofs: {classes: 2}}\n"
     )
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    stages = (StageEntry("parameters", command="parameters"), StageEntry("arms", command="arms", parameters=("arms",)))
+    monkeypatch.setattr(pipeline, "STAGES", stages)
     (tmp_path / "scales").mkdir()
     (tmp_path / "scales" / "gpu.yaml").write_text("pretraining: {epochs: 50}\narms: [deo]\n")
     return tmp_path
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
 
 
 def change(tree: Path, text: str) -> None:
@@ -51,13 +59,10 @@ def test_merging_nothing_changes_nothing(base: dict) -> None:
 
 
 def test_a_scale_changes_single_values_and_replaces_lists(tree: Path) -> None:
-    assert scales.parameters("gpu", tree) == {
-        "scale": {
-            "name": "gpu",
-            "root": "../..",
-            "parameters": "scales/gpu/params.yaml",
-            "report": "reports/gpu/index.html",
-        },
+    found = scales.merged("gpu", tree)
+    place = found.pop("scale")
+    assert (place["name"], place["report"]) == ("gpu", "reports/gpu/index.html")
+    assert found == {
         "pretraining": {"epochs": 50, "rate": 0.0005},
         "arms": ["deo"],
         "changes": {"deo": {"rate": 0.0001}},
@@ -67,7 +72,7 @@ def test_a_scale_changes_single_values_and_replaces_lists(tree: Path) -> None:
 
 def test_every_repetition_of_an_arm_changes_what_the_arm_changes(tree: Path) -> None:
     change(tree, "arms: [deo, deo-seed1, ms-only]\nchanges: {deo-seed1: {epochs: 3}}\n")
-    assert scales.parameters("gpu", tree)["changes"] == {
+    assert scales.merged("gpu", tree)["changes"] == {
         "deo": {"rate": 0.0001}, "deo-seed1": {"rate": 0.0001, "epochs": 3}, "ms-only": {},
     }  # fmt: skip
 
@@ -85,7 +90,7 @@ def test_a_run_names_its_arm_and_repetition(run: str, expected: tuple[str, int])
 
 def test_a_mapping_is_replaced_whole_where_the_scale_says_so(tree: Path) -> None:
     change(tree, "tasks: !replace {change: {classes: 2}}\n")
-    assert scales.parameters("gpu", tree)["tasks"] == {"change": {"classes": 2}}
+    assert scales.merged("gpu", tree)["tasks"] == {"change": {"classes": 2}}
 
 
 def test_numbers_without_a_point_are_numbers(tree: Path) -> None:
@@ -100,9 +105,14 @@ def test_numbers_without_a_point_are_numbers(tree: Path) -> None:
     [
         ("pretrainng: {epochs: 1}\n", "section 'pretrainng' is not one that a scale may change; did you mean 'pretr"),
         ("scale: {name: other}\n", "section 'scale' is not one that a scale may change"),
-        ("arms: [a]\narms: [b]\n", "key 'arms' stands twice"),
-        ("pretraining: {epochs: 1, epochs: 2}\n", "key 'epochs' stands twice"),
-        ("arms: [a\n", "is not valid YAML"),
+        ("arms: [a]\narms: [b]\n", 'found duplicate key "arms"'),
+        (
+            "pretraining: {epochs: 1, epochs: 2}\n",
+            'duplicate key "epochs" with value "2" (original value: "1"); keep one of them (line 1)',
+        ),
+        ("tasks: !replace {roofs: 1, roofs: 2}\n", 'duplicate key "roofs"'),
+        ("arms: [a\n", "not valid YAML"),
+        ("arms: !python/name:os.system [a]\n", "not valid YAML"),
         ("- a\n", "holds list; expected a mapping"),
         ("", "holds NoneType; expected a mapping"),
     ],
@@ -110,7 +120,7 @@ def test_numbers_without_a_point_are_numbers(tree: Path) -> None:
 def test_a_broken_scale_is_named(tree: Path, text: str, message: str) -> None:
     change(tree, text)
     with pytest.raises(BrewError) as error:
-        scales.parameters("gpu", tree)
+        scales.merged("gpu", tree)
     assert message in str(error.value)
     assert "gpu.yaml" in str(error.value)
 
@@ -120,23 +130,62 @@ def test_an_unknown_scale_is_answered_with_the_nearest(tree: Path) -> None:
         scales.parameters("minature", tree)
 
 
+def test_words_are_words_as_in_the_yaml_that_dvc_reads() -> None:
+    assert [scales.parse_yaml(text) for text in ("yes", "off", "010", "0o10", "1:30", "true")] == [
+        "yes", "off", 10, 8, "1:30", True,
+    ]  # fmt: skip
+
+
 def test_sync_writes_what_is_stale_and_only_that(tree: Path) -> None:
-    assert scales.stale(tree) == ("gpu",)
-    assert scales.sync(tree) == ("gpu",)
-    assert scales.stale(tree) == () == scales.sync(tree)
-    assert scales.read_yaml(scales.parameter_file("gpu", tree)) == scales.parameters("gpu", tree)
-    assert (tree / "scales" / "gpu" / "dvc.yaml").read_text() == (tree / "dvc.yaml").read_text()
-    (tree / "params.yaml").write_text((tree / "params.yaml").read_text().replace("classes: 2", "classes: 3"))
-    assert scales.sync(tree) == ("gpu",)
-    assert scales.read_yaml(scales.parameter_file("gpu", tree))["tasks"] == {"roofs": {"classes": 3}}
+    written = [Path("dvc.yaml"), Path("scales/gpu/params.yaml"), Path("scales/gpu/dvc.yaml")]
+    assert sync.stale(tree) == written
+    assert sync.sync(tree) == written
+    assert sync.stale(tree) == [] == sync.sync(tree)
+    assert scales.parameters("gpu", tree) == scales.merged("gpu", tree)
+    edit(tree / "params.yaml", "classes: 2", "classes: 3")
+    assert sync.sync(tree) == written[1:2]
+    assert scales.parameters("gpu", tree)["tasks"] == {"roofs": {"classes": 3}}
 
 
-def test_every_scale_of_the_tree_is_current() -> None:
-    assert scales.stale() == (), "run `python -m brew.compendium.scales sync`"
+def test_a_link_is_replaced_by_a_file(tree: Path) -> None:
+    sync.sync(tree)
+    file = tree / "scales" / "gpu" / "dvc.yaml"
+    (tree / "aside.yaml").write_text(file.read_text())
+    file.unlink()
+    file.symlink_to(tree / "aside.yaml")
+    assert sync.sync(tree) == [Path("scales/gpu/dvc.yaml")]
+    assert not file.is_symlink()
+
+
+def test_a_number_that_an_experiment_sets_is_the_one_that_is_read(tree: Path) -> None:
+    sync.sync(tree)
+    edit(tree / "scales" / "gpu" / "params.yaml", "epochs: 50", "epochs: 3")
+    assert scales.parameters("gpu", tree)["pretraining"]["epochs"] == 3
+    assert sync.sync(tree) == [Path("scales/gpu/params.yaml")]
+    assert scales.parameters("gpu", tree)["pretraining"]["epochs"] == 50
+
+
+@pytest.mark.parametrize("source", ["params.yaml", "scales/gpu.yaml"])
+def test_sources_that_were_edited_since_are_an_error_until_they_are_merged(tree: Path, source: str) -> None:
+    sync.sync(tree)
+    edit(tree / source, "pretraining: {", "pretraining: {more: 1, ")
+    with pytest.raises(BrewError, match=r"^scales/gpu/params.yaml was not made from params.yaml and scales/gpu.yaml"):
+        scales.parameters("gpu", tree)
+    sync.sync(tree)
+    assert scales.parameters("gpu", tree)["pretraining"]["more"] == 1
+
+
+def test_a_comment_in_a_source_changes_nothing(tree: Path) -> None:
+    sync.sync(tree)
+    edit(tree / "params.yaml", "pretraining:", "# a word\npretraining:")
+    assert sync.stale(tree) == [] and scales.parameters("gpu", tree)
+
+
+def test_parameters_that_were_never_generated_say_how(tree: Path) -> None:
+    with pytest.raises(BrewError, match="run `make sync`"):
+        scales.parameters("gpu", tree)
+
+
+def test_the_default_scale_is_its_own_source() -> None:
     root = scales.parameters(scales.MINIATURE)["scale"]
-    assert root == {"name": "miniature", "root": ".", "parameters": "params.yaml", "report": "reports/index.html"}
-
-
-def test_the_command_line_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    assert scales.main(["sync", "minature"]) == 1
-    assert "did you mean 'miniature'" in capsys.readouterr().err
+    assert root == {"name": "miniature", "report": "reports/index.html"}

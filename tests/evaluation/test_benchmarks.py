@@ -71,7 +71,7 @@ def test_the_miniature_has_two_benchmarks_of_every_task_and_one_of_radar():
 
 def test_the_page_of_benchmarks_is_as_the_tables_are_now():
     text = PAGE.read_text()
-    assert text == PLACE.renewed(tables()), "run `python -m brew.evaluation.benchmark_tables`"
+    assert text == PLACE.renewed(tables()), "run `python -m brew docs`"
     assert all(f"| `{name}` |" in text for name in BENCHMARKS)
 
 

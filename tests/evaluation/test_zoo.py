@@ -73,7 +73,7 @@ def test_every_entry_has_its_label_and_its_sources():
 def test_the_documents_tables_are_current():
     place = backbone_tables.PLACE
     page = place.page.read_text()
-    assert place.renewed(backbone_tables.tables()) == page, "run `python -m brew.evaluation.zoo`"
+    assert place.renewed(backbone_tables.tables()) == page, "run `python -m brew docs`"
     assert all(f"`{name}`" in page for name in BACKBONES)
 
 

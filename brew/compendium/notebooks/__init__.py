@@ -1,5 +1,5 @@
 """Notebooks as stages: execute through Papermill, clean to reproducible bytes, render as a page.
 
-`python -m brew.compendium.notebooks run notebooks/pretrain.ipynb --scale miniature --set arm=deo` is what
+`brew notebook run notebooks/pretrain.ipynb --scale miniature --set arm=deo` is what
 a stage of `dvc.yaml` runs; `scrub` takes the outputs out of source notebooks.
 """

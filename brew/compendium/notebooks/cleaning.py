@@ -2,7 +2,7 @@
 
 `clean` is for executed notebooks, `scrub` for sources. What is taken away has no meaning for a reader: timestamps,
 random ids, memory addresses, the folder of the checkout, what went to stderr. Figures are made reproducible where they
-are drawn (`SOURCE_DATE_EPOCH` and `matplotlibrc`, see `brew.compendium.notebooks.execution`), not here.
+are drawn (`SOURCE_DATE_EPOCH` and `matplotlibrc`, see `brew.compendium.environment`), not here.
 """
 
 import re

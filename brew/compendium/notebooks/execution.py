@@ -8,6 +8,7 @@ import csv
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,25 +19,12 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
+from brew.compendium import environment
 from brew.compendium.notebooks import kernel
 from brew.compendium.notebooks.cleaning import clean, scrub
 from brew.errors import BrewError, nearest
 from brew.files import ROOT, replacing
 
-#: What a notebook's process sees, so that the same code draws the same bytes and logs stay short. How work is split
-#: decides the last bits of every weight: over two processes of one thread each, on any number of cores, unless
-#: `BREW_PROCESSES` and `BREW_THREADS` say otherwise. Record 0016.
-#: Threads wait asleep: two runs whose threads spin would stop each other almost wholly.
-ENVIRONMENT = {
-    "BREW_PROCESSES": os.environ.get("BREW_PROCESSES", "2"),
-    "OMP_NUM_THREADS": os.environ.get("BREW_THREADS", "1"),
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "OMP_DYNAMIC": "FALSE",
-    "MKL_DYNAMIC": "FALSE",
-    "PYTHONHASHSEED": "0",
-    "SOURCE_DATE_EPOCH": "0",
-    "TQDM_MININTERVAL": "10",
-}
 #: Names a CSV file to which every execution appends its seconds (notebook, cell, first line, seconds): what is executed
 #: into a notebook has to be the same from run to run, and so holds none.
 TIMINGS = "BREW_TIMINGS"
@@ -144,13 +132,27 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 @contextmanager
 def _inside(root: Path) -> Iterator[None]:
-    """In the folder `root`, with `ENVIRONMENT`; the kernel inherits both and so imports the `brew` of this tree."""
+    """In the folder `root`, with pinned variables; the kernel inherits both and so imports the `brew` of this tree.
+
+    Jupyter and IPython find an empty folder of their own: a user's start-up files, kernels and history stay outside,
+    and an account without a home can run notebooks.
+    """
     before, folder = dict(os.environ), Path.cwd()
-    os.environ.update(ENVIRONMENT, MATPLOTLIBRC=str(ROOT / "matplotlibrc"))
-    os.chdir(root)
-    try:
-        yield
-    finally:
-        os.chdir(folder)
+    with tempfile.TemporaryDirectory(prefix="brew-notebook-") as private:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(
+            environment.pinned(before),
+            MPLBACKEND="module://matplotlib_inline.backend_inline",
+            PYTHONPATH=str(ROOT),
+            **{
+                name: private
+                for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+            },
+        )
+        os.chdir(root)
+        try:
+            yield
+        finally:
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(before)

@@ -2,18 +2,17 @@
 
 Pretraining depends on these files instead of on the table: a changed entry of ARMS so reruns its own runs alone.
 
-`python -m brew.compendium.stages.list_arms SCALE` writes them.
+`brew arms SCALE` writes them.
 """
 
+import argparse
 import dataclasses
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.settings import load
-from brew.files import Layout
+from brew.files import ROOT, Layout
 from brew.pretraining.arms import arm
 
 
@@ -29,11 +28,9 @@ def write(scale: str) -> Path:
     return folder
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`python -m brew.compendium.stages.list_arms SCALE`."""
-    print(write(arguments[0]))
+def main(arguments: list[str]) -> int:
+    """`brew arms SCALE`."""
+    parser = argparse.ArgumentParser(prog="brew arms", description="Write what every run of a scale is, a file each.")
+    parser.add_argument("scale")
+    print(write(parser.parse_args(arguments).scale).relative_to(ROOT))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

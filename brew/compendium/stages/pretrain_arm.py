@@ -91,7 +91,7 @@ def train_share(
 
 def main(arguments: list[str] | None = None) -> int:
     """Train one arm from the shell, and leave the checkpoint of its last step where the notebook's stage finds it."""
-    parser = argparse.ArgumentParser(prog="python -m brew.compendium.stages.pretrain_arm", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="brew pretrain", description=main.__doc__)
     parser.add_argument("--scale", required=True)
     parser.add_argument("--arm", required=True, help="an entry of the scale's `arms`, such as deo or deo-seed1")
     parser.add_argument("--patience", type=float, default=600.0, metavar="S", help="seconds for another process")
@@ -114,7 +114,3 @@ def main(arguments: list[str] | None = None) -> int:
     if fabric.is_global_zero:
         print(f"{unfinished} holds the last step; `make repro SCALE={given.scale}` takes it from there")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

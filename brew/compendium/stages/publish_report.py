@@ -1,13 +1,12 @@
 """Stage `site`: the report of a scale, and everything that a reviewer reads, to where git keeps it.
 
-`python -m brew.compendium.stages.publish_report SCALE` writes the scale's page (``reports/index.html`` for the default
+`brew report SCALE` writes the scale's page (``reports/index.html`` for the default
 scale, else ``reports/SCALE/index.html``) and ``reports/SCALE/`` with figures/, tables/ and scores/.
 """
 
+import argparse
 import os
 import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -106,11 +105,11 @@ def _copy(layout: Layout, target: Path) -> None:
                 shutil.copyfile(source, folder / name)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`python -m brew.compendium.stages.publish_report SCALE`."""
-    print(build(arguments[0]).relative_to(ROOT))
+def main(arguments: list[str]) -> int:
+    """`brew report SCALE`."""
+    parser = argparse.ArgumentParser(
+        prog="brew report", description="Write a scale's report from what its stages left."
+    )
+    parser.add_argument("scale")
+    print(build(parser.parse_args(arguments).scale).relative_to(ROOT))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

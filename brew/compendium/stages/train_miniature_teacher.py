@@ -5,13 +5,14 @@ arm of the compendium; they are rendered while it trains, from a world seed that
 with their hash. The training takes about half an hour on two cores; an interrupted run goes on where it stopped.
 """
 
+import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from brew.compendium.stages import launching
 from brew.data.miniature.feed import RenderedFeed
-from brew.files import SCRATCH, WEIGHTS
+from brew.files import ROOT, SCRATCH, WEIGHTS
 from brew.pretraining.optimisation import Optimisation
 from brew.pretraining.self_distilled_teacher import train_transformer
 from brew.views import ViewSettings
@@ -57,11 +58,11 @@ def train_miniature_teacher(training: TeacherTraining, weights: Path, unfinished
     train_transformer([feed], training.views, optimisation, weights, unfinished, fabric, provenance, training.depth)
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
+    """`brew teacher`."""
+    about = "Train the miniature's optical teacher again: half an hour on two cores."
+    argparse.ArgumentParser(prog="brew teacher", description=about).parse_args(arguments)
     weights = WEIGHTS / "miniature-teacher.pt"
     train_miniature_teacher(TeacherTraining(), weights, SCRATCH / "unfinished" / weights.name)
-    print(f"{weights} written, its hash beside it")
-
-
-if __name__ == "__main__":
-    main()
+    print(f"{weights.relative_to(ROOT)} written, its hash beside it")
+    return 0

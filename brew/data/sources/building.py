@@ -13,7 +13,7 @@ brew is installed on each. Parts need as much room as the store, until it is com
 
 Left out: other sources (the largest of them is read in minutes), starting a cluster (Dask's own tools do).
 
-    python -m brew.data.sources.building FOLDER STORE --licence "..." [--workers N | --cluster tcp://HOST:8786]
+    python -m brew build-store FOLDER STORE --licence "..." [--workers N | --cluster tcp://HOST:8786]
 """
 
 import argparse
@@ -372,9 +372,9 @@ def _reported(problems: Sequence[Problem], scenes: int, report: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m brew.data.sources.building FOLDER STORE --licence TEXT [options]`."""
+    """`brew build-store FOLDER STORE --licence TEXT [options]`."""
     defaults = {field.name: field.default for field in fields(GeotiffSettings)}
-    parser = argparse.ArgumentParser(prog="python -m brew.data.sources.building", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="brew build-store", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of the GeoTIFFs, with its subfolders")
     parser.add_argument("store", type=Path, help="to write; must not exist")
     parser.add_argument("--licence", required=True, help="of the images, kept in the store")
@@ -393,10 +393,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    # Workers find a function by its module's name, which is `__main__` for what this file defines when it is run.
-    from brew.data.sources import building
-
-    sys.exit(building.main())

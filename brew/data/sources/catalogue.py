@@ -1,7 +1,7 @@
 """SOURCES: where stores come from, one entry each.
 
 A generated source needs nothing. A real one is found below ``$BREW_DATA``, and a manifest in git (`data/manifests/`)
-describes its files. `python -m brew.data.sources.describe` writes manifests anew after the files have changed.
+describes its files. `python -m brew manifest` writes manifests anew after the files have changed.
 Adding a source is one entry here and at most one reader beside this file.
 """
 

@@ -1,9 +1,9 @@
-"""Describe real sources' files: `python -m brew.data.sources.describe [source ...]` writes their manifests anew.
+"""`brew manifest`: the manifests of real sources' files, written anew.
 
 Without a name, every source is described that has a manifest already.
 """
 
-import sys
+import argparse
 
 from brew.data.manifest import write_manifest
 from brew.data.sources.catalogue import SOURCES, source
@@ -25,17 +25,11 @@ def describe(entry: Source) -> None:
     print(f"{entry.manifest} written")
 
 
-def main() -> int:
-    """Describe the named sources, or all described ones."""
+def main(arguments: list[str]) -> int:
+    """`brew manifest [SOURCE ...]`."""
+    parser = argparse.ArgumentParser(prog="brew manifest", description="Describe the files of real sources anew.")
+    parser.add_argument("source", nargs="*", help="its name; default: every source that has a manifest")
     described = [entry.name for entry in SOURCES.values() if entry.folder and entry.manifest.is_file()]
-    try:
-        for name in sys.argv[1:] or described:
-            describe(source(name))
-    except BrewError as error:
-        print(f"describe: {error}", file=sys.stderr)
-        return 1
+    for name in parser.parse_args(arguments).source or described:
+        describe(source(name))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -21,7 +21,7 @@ def build_store(name: str, path: Path, settings: Any) -> str:
     if root is not None and not entry.manifest.is_file():
         raise BrewError(
             f"{entry.manifest} does not exist; expected a list of the files below {root}, on which results rest. "
-            f"Run `python -m brew.data.sources.describe {name}` to describe them"
+            f"Run `python -m brew manifest {name}` to describe them"
         )
     made_from = check_manifest(entry.manifest, root) if root is not None else f"{randomness.key(repr(settings)):016x}"
     entry.build(root, path, settings)

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import NotebookNode, v4
 
-from brew.compendium.notebooks.__main__ import given_parameters, main
+from brew import command
 from brew.compendium.notebooks.cleaning import clean, scrub
+from brew.compendium.notebooks.command import given_parameters
 from brew.compendium.notebooks.execution import TIMINGS, NotebookFailed, execute, run, write
 from brew.compendium.notebooks.pages import page, write_pages
 from brew.errors import BrewError
@@ -239,7 +240,7 @@ def test_saving_in_jupyterlab_scrubs(tmp_path: Path) -> None:
 def test_source_notebooks_are_scrubbed(path: Path, tmp_path: Path) -> None:
     write(scrub(nbformat.read(path, as_version=4)), tmp_path / path.name)
     tidy = (tmp_path / path.name).read_bytes()
-    assert path.read_bytes() == tidy, f"run `python -m brew.compendium.notebooks scrub {path.relative_to(ROOT)}`"
+    assert path.read_bytes() == tidy, f"run `python -m brew notebook scrub {path.relative_to(ROOT)}`"
 
 
 def test_a_page_needs_no_network_and_folds_code_away() -> None:
@@ -294,7 +295,7 @@ def test_parameters_come_from_files_and_assignments(sections: Path) -> None:
         (None, ["params.yaml:seed"], [], "section 'seed' is 1; expected a mapping"),
         (None, ["other.yaml:train"], [], "other.yaml does not exist"),
         (None, [], ["rate"], "--set 'rate' has no value"),
-        (None, [], ["rate=[1"], "is not valid YAML"),
+        (None, [], ["rate=[1"], "not valid YAML"),
     ],
 )
 def test_a_wrong_command_line_is_named(
@@ -306,5 +307,5 @@ def test_a_wrong_command_line_is_named(
 
 
 def test_the_command_line_ends_with_an_error_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "notebooks/none.ipynb"]) == 1
+    assert command.main(["notebook", "run", "notebooks/none.ipynb"]) == 1
     assert capsys.readouterr().err.startswith("error: notebooks/none.ipynb does not exist")

@@ -52,7 +52,7 @@ def test_what_a_scale_uses_has_a_manifest():
 def test_files_without_a_manifest_are_no_silent_input(tmp_path, monkeypatch):
     monkeypatch.setenv("BREW_DATA", str(tmp_path))
     (tmp_path / "pastis").mkdir()
-    with pytest.raises(BrewError, match=r"python -m brew.data.sources.describe pastis"):
+    with pytest.raises(BrewError, match=r"python -m brew manifest pastis"):
         build_store("pastis", tmp_path / "store.zarr", True)
 
 

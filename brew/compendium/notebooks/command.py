@@ -1,19 +1,17 @@
-"""`python -m brew.compendium.notebooks run|render|scrub`: the command line of stages."""
+"""`brew notebook run|render|scrub`: what the stages of dvc.yaml call, and what tidies source notebooks."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from brew.compendium.scales import parameter_file, parse_yaml, read_yaml
 from brew.errors import BrewError, nearest
 from brew.files import ROOT
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m brew.compendium.notebooks", description=__doc__)
+def main(arguments: list[str]) -> int:
+    """`brew notebook run|render|scrub ...`."""
+    parser = argparse.ArgumentParser(prog="brew notebook", description="Run, render or scrub notebooks.")
     actions = parser.add_subparsers(dest="action", required=True)
 
     run = actions.add_parser("run", help="execute a notebook, its parameters from the command line and from files")
@@ -30,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FILE:SECTION",
         help="every key of a section of a YAML file",
     )
-    run.add_argument("--out", type=Path, help="the executed notebook; below scratch/ where it is not given")
+    run.add_argument("--out", type=Path, help="the executed notebook; below scratch/ if it is not given")
 
     render = actions.add_parser("render", help="write every executed notebook of a folder as an HTML page")
     render.add_argument("notebooks", type=Path)
@@ -40,11 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     scrub.add_argument("notebook", type=Path, nargs="+")
 
     chosen = parser.parse_args(arguments)
-    try:
-        {"run": _run, "render": _render, "scrub": _scrub}[chosen.action](chosen)
-    except BrewError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    {"run": _run, "render": _render, "scrub": _scrub}[chosen.action](chosen)
     return 0
 
 
@@ -96,10 +90,6 @@ def given_parameters(scale: str | None, files: list[str], assignments: list[str]
             raise BrewError(f"--set {assignment!r} has no value; write --set {name}=VALUE")
         try:
             parameters[name] = parse_yaml(text)
-        except yaml.YAMLError as error:
-            raise BrewError(f"--set {assignment!r}: the value is not valid YAML: {error}") from None
+        except BrewError as error:
+            raise BrewError(f"--set {assignment!r}: {error}") from None
     return parameters
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,71 @@
+"""What a stage's processes see of their surroundings, so that the same code gives the same bytes on every account.
+
+Left as they are: where things lie (HOME, BREW_DATA, TORCH_HOME, TMPDIR, caches), what the machine has
+(CUDA_VISIBLE_DEVICES, LD_PRELOAD), and whether bytecode is written.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from brew.files import ROOT
+
+#: Settings of an account that change what is computed, drawn or imported, or that stop a stage: a name, or its start.
+FORGOTTEN = (
+    # another Python's packages, a start-up script, warnings as errors, assertions left out
+    "PYTHON", "IPYTHON", "VIRTUAL_ENV",
+    # a back end without pictures, styles, the user's kernels and configuration
+    "MPL", "MATPLOTLIBRC", "JUPYTER_", "PAPERMILL_", "TQDM_",
+    # how many threads compute and on which instructions: the last bits of every weight
+    "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_NUM_THREADS", "BLIS_", "VECLIB_", "NUMEXPR_", "DNNL_",
+    "ONEDNN_", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    # another installation's tables of coordinate systems and drivers
+    "PROJ_", "GDAL_",
+    # a launcher of several processes around the stage: stages say themselves over how many they go
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_", "MASTER_ADDR", "MASTER_PORT",
+    "TORCHELASTIC_", "SLURM_", "PMI_", "PMIX_", "OMPI_",
+    # language, widths and colours of what is printed
+    "LANG", "LC_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR",
+)  # fmt: skip
+#: Of those, what changes no result.
+KEPT = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONFAULTHANDLER")
+
+
+def pinned(account: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a stage's processes, from those of the account.
+
+    How work is split decides the last bits of every weight: over two processes of one thread each, on any number of
+    cores, unless `BREW_PROCESSES` and `BREW_THREADS` say otherwise (record 0016). Threads wait asleep: two runs whose
+    threads spin would stop each other almost wholly.
+    """
+    kept = {name: value for name, value in account.items() if name in KEPT or not name.startswith(FORGOTTEN)}
+    threads = account.get("BREW_THREADS", "1")
+    return kept | {
+        "BREW_PROCESSES": account.get("BREW_PROCESSES", "2"),
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "OMP_DYNAMIC": "FALSE",
+        "MKL_DYNAMIC": "FALSE",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "PYTHONNOUSERSITE": "1",
+        "MATPLOTLIBRC": str(ROOT / "matplotlibrc"),
+        "SOURCE_DATE_EPOCH": "0",
+        "TQDM_MININTERVAL": "10",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def pipeline(account: Mapping[str, str]) -> dict[str, str]:
+    """The variables of DVC, which starts the stages: pinned, with this Python first and a shell that runs commands.
+
+    DVC starts a stage by the account's SHELL: one that refuses to log in runs nothing, and one whose start file sets
+    PATH runs another Python, or none. A relative BREW_DATA is meant from the folder that the command was given in.
+    """
+    there = {"BREW_DATA": str(Path(account["BREW_DATA"]).expanduser().absolute())} if account.get("BREW_DATA") else {}
+    path = os.pathsep.join([str(Path(sys.executable).parent), account.get("PATH", os.defpath)])
+    return pinned(account) | there | {"PATH": path, "SHELL": "/bin/sh"}

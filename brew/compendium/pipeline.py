@@ -1,0 +1,219 @@
+"""The pipeline as a table: an entry per stage, from which `brew sync` writes every scale's dvc.yaml.
+
+A stage executes one notebook, or one command, from the root, and owns one folder, which DVC keeps in its cache. It
+depends on the notebook, every module of brew that the notebook runs, the environment's lock and what earlier stages
+left. Its parameters are the sections that it reads, so that a change re-runs that stage and what follows. The last
+stage copies what a reviewer reads to where git keeps it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from brew.compendium.imports import Package
+from brew.compendium.scales import MINIATURE, PARAMETERS, PIPELINE, SCALES, sources
+
+#: Modules that may change without changing a result: where files lie, how errors read, how parameters are read.
+SAY_NOTHING = frozenset({
+    "brew",
+    "brew.errors",
+    "brew.files",
+    "brew.compendium.scales",
+    "brew.compendium.schema",
+    "brew.compendium.settings",
+    "brew.compendium.stages",
+    "brew.compendium.stage",
+    "brew.compendium.processes",
+})  # fmt: skip
+#: In a command or path, the arm of a stage that runs once per arm; DVC fills it in.
+ARM = "${item.arm}"
+_LOCK = "requirements.lock"
+
+
+@dataclass(frozen=True)
+class StageEntry:
+    """One stage of the pipeline.
+
+    notebook: its name below notebooks/, if the stage executes one. command: of `brew`, with the scale after it, if not.
+    module: what the command runs; its imports are dependencies. per_arm: whether the stage runs once for each arm.
+    reads: what earlier stages left, below reports/<scale>/stages. stores: whether it reads the scale's stores.
+    files: further dependencies in the tree. parameters: sections of the scale's parameter file.
+    stated: modules that it depends on through what an earlier stage writes of them, not through their files.
+    outs: paths that DVC keeps in its cache, beside the stage's own folder and its executed notebook.
+    published: paths that git keeps. metrics: whether the stage leaves numbers for `dvc metrics`.
+    """
+
+    name: str
+    notebook: str | None = None
+    command: str | None = None
+    module: str | None = None
+    per_arm: bool = False
+    reads: tuple[str, ...] = ()
+    stores: bool = False
+    files: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    stated: frozenset[str] = frozenset()
+    outs: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
+    metrics: bool = False
+
+    @property
+    def run(self) -> str:
+        """The name of one run of the stage: with its arm, if it runs once for each."""
+        return f"{self.name}/{ARM}" if self.per_arm else self.name
+
+
+#: What every stage that computes features reads.
+_FEATURES = partial(StageEntry, stores=True, reads=("data", "optical-teacher", "pretrain"))
+_EVALUATION = tuple(f"evaluation.{name}" for name in ("seeds", "orientations", "samples", "label_fractions"))
+
+#: In the order of the report of `dvc dag`. The stage `parameters` belongs to generated parameters, not to `miniature`.
+STAGES = (
+    StageEntry("parameters", command="parameters"),
+    StageEntry(
+        "data", notebook="data", reads=("parameters",), files=("data/manifests", "data/splits"), parameters=("data",),
+        outs=("data/stores/{scale}",),
+    ),
+    StageEntry(
+        "optical-teacher", notebook="optical_teacher", reads=("parameters",), stores=True, files=("data/weights",),
+        parameters=("teacher", "other_teachers", "optical_teacher"),
+    ),
+    # What every run's arm is, a file each: pretraining depends on these, so that a changed arm reruns alone.
+    StageEntry(
+        "arms", command="arms", module="brew.compendium.stages.list_arms", reads=("parameters",),
+        parameters=("arms", "teacher"),
+    ),
+    StageEntry(
+        "pretrain", notebook="pretrain", per_arm=True, stores=True, stated=frozenset({"brew.pretraining.arms"}),
+        reads=(f"arms/{ARM}.json", "data", "optical-teacher"), parameters=("teacher", "pretraining", f"changes.{ARM}"),
+    ),
+    _FEATURES("features", notebook="features", parameters=("arms", "teacher", "backbones")),
+    _FEATURES(
+        "similarity", notebook="similarity",
+        parameters=("arms", "teacher", "other_teachers", "backbones", "similarity"),
+    ),
+    _FEATURES(
+        "progress", notebook="progress",
+        parameters=("arms", "teacher", "backbones", "pretraining.snapshots", "progress"),
+    ),
+    _FEATURES(
+        "segmentation", notebook="segmentation", metrics=True,
+        parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.segmentation"),
+    ),
+    _FEATURES(
+        "change", notebook="change", metrics=True,
+        parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.change", "evaluation.siamese",
+                    "evaluation.siamese_seeds"),
+    ),
+    _FEATURES(
+        "classification", notebook="classification", metrics=True,
+        reads=("data", "optical-teacher", "pretrain", "features"),
+        parameters=("arms", "teacher", "backbones", "evaluation.seeds"),
+    ),
+    StageEntry(
+        "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),
+        reads=("similarity", "progress", "segmentation", "change", "classification"),
+    ),
+    StageEntry(
+        "figures", notebook="figures", parameters=("arms",),
+        reads=("pretrain", "similarity", "segmentation", "change", "classification"),
+    ),
+    StageEntry(
+        "pages", command="notebook render reports/{scale}/notebooks reports/{scale}/pages",
+        module="brew.compendium.notebooks.pages",
+        files=("reports/{scale}/notebooks", "brew/compendium/notebooks/pages.css"),
+        published=("reports/{scale}/pages",),
+    ),
+    StageEntry(
+        "site", command="report", module="brew.compendium.stages.publish_report", parameters=("arms",),
+        files=("reports/{scale}/stages", "reports/{scale}/pages", "brew/compendium/report/site.html.j2"),
+        published=("{page}", "reports/{scale}/scores", "reports/{scale}/tables", "reports/{scale}/figures"),
+    ),
+)  # fmt: skip
+
+
+def pipeline_file(scale: str) -> str:
+    """Where a scale's pipeline lies, from the root."""
+    return PIPELINE if scale == MINIATURE else f"{SCALES}/{scale}/{PIPELINE}"
+
+
+def pipeline_text(scale: str, package: Package) -> str:
+    """The scale's dvc.yaml."""
+    stream = StringIO()
+    writer = YAML()
+    writer.width = 4096
+    writer.indent(mapping=2, sequence=4, offset=2)
+    writer.dump({"stages": {entry.name: definition(entry, scale, package) for entry in entries(scale)}}, stream)
+    return (
+        f"# Generated by `brew sync` from brew/compendium/pipeline.py and what notebooks import.\n{stream.getvalue()}"
+    )
+
+
+def entries(scale: str) -> tuple[StageEntry, ...]:
+    """The stages of a scale: `miniature` has no generated parameters to check."""
+    return tuple(entry for entry in STAGES if scale != MINIATURE or entry.name != "parameters")
+
+
+def definition(entry: StageEntry, scale: str, package: Package) -> dict[str, Any]:
+    """A stage as dvc.yaml states it. `exec`: a shell between DVC and a notebook would leave the notebook behind."""
+    parameter_file = PARAMETERS if scale == MINIATURE else f"{SCALES}/{scale}/{PARAMETERS}"
+    cached = [*_filled(entry.outs, scale), *_own(entry, scale)]
+    published: list[Any] = [{path: {"cache": False}} for path in _filled(entry.published, scale)]
+    stated: dict[str, Any] = {"matrix": {"arm": "${arms}"}} if entry.per_arm else {}
+    stated |= {"wdir": "." if scale == MINIATURE else "../..", "cmd": f"exec python -m brew {_command(entry, scale)}"}
+    stated["deps"] = list(dependencies(entry, scale, package))
+    if entry.parameters:
+        stated["params"] = [{parameter_file: list(entry.parameters)}]
+    stated["outs"] = cached + published
+    if entry.metrics:
+        stated["metrics"] = [{f"reports/{scale}/metrics/{entry.run}.json": {"cache": False}}]
+    return stated
+
+
+def dependencies(entry: StageEntry, scale: str, package: Package) -> Iterable[str]:
+    """The notebook, data and lock, then every module that can change what the stage leaves, file by file."""
+    start: frozenset[str] = frozenset({entry.module} if entry.module else ())
+    if entry.notebook:
+        yield f"notebooks/{entry.notebook}.ipynb"
+        start = package.imported_by_notebook(Path("notebooks", f"{entry.notebook}.ipynb"))
+    if entry.name == "parameters":
+        yield from sources(scale)
+    if entry.stores:
+        yield f"data/stores/{scale}"
+    read = [name for name in entry.reads if scale != MINIATURE or name != "parameters"]
+    yield from (f"reports/{scale}/stages/{name}" for name in read)
+    yield from _filled(entry.files, scale)
+    if entry.notebook:
+        yield _LOCK
+    yield from sorted(package.modules[module] for module in package.closure(start, SAY_NOTHING) - entry.stated)
+
+
+def _command(entry: StageEntry, scale: str) -> str:
+    if entry.notebook is None:
+        command = str(entry.command)
+        return command.format(scale=scale) if "{scale}" in command else f"{command} {scale}"
+    arm = f" --set arm={ARM}" if entry.per_arm else ""
+    notebook = f"notebooks/{entry.notebook}.ipynb"
+    return f"notebook run {notebook} --scale {scale} --set explore=false{arm} --out {_executed(entry, scale)}"
+
+
+def _own(entry: StageEntry, scale: str) -> Iterable[str]:
+    """The stage's own folder and its executed notebook; a stage that publishes has neither."""
+    if not entry.published:
+        yield f"reports/{scale}/stages/{entry.run}"
+    if entry.notebook:
+        yield _executed(entry, scale)
+
+
+def _executed(entry: StageEntry, scale: str) -> str:
+    return f"reports/{scale}/notebooks/{entry.run.replace('/', '-')}.ipynb"
+
+
+def _filled(paths: Iterable[str], scale: str) -> Iterable[str]:
+    page = "reports/index.html" if scale == MINIATURE else f"reports/{scale}/index.html"
+    return (path.format(scale=scale, page=page) for path in paths)

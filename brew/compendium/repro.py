@@ -1,0 +1,57 @@
+"""`brew repro`: run what changed of a scale's pipeline, by DVC."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from brew.compendium import environment
+from brew.compendium.notebooks.kernel import die_with_parent
+from brew.compendium.pipeline import pipeline_file
+from brew.compendium.scales import MINIATURE, parameter_file
+from brew.compendium.sync import sync
+from brew.files import ROOT
+
+
+def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), root: Path = ROOT) -> int:
+    """Run a scale in the tree `root`, whose generated files are current; DVC's exit status.
+
+    stages: with what they depend on, such as ``"pretrain@deo"``; all of the scale if none is named. options: of DVC.
+    DVC ends with this process, however suddenly, and its notebooks with it.
+    """
+    file = pipeline_file(scale)
+    targets = [f"{file}:{stage}" for stage in stages] or [file]
+    if not (root / ".git").exists():
+        _dvc(root, "config", "--quiet", "--local", "core.no_scm", "true")
+    return _dvc(root, "repro", *options, *targets)
+
+
+def _dvc(root: Path, *arguments: str) -> int:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    bound = partial(die_with_parent, signal.SIGTERM)
+    with subprocess.Popen(command, cwd=root, env=environment.pipeline(os.environ), preexec_fn=bound) as running:
+        try:
+            return running.wait()
+        except KeyboardInterrupt:  # DVC was interrupted too, and ends in its own way
+            running.wait()
+            raise
+
+
+def main(arguments: list[str]) -> int:
+    """`brew repro [SCALE [STAGE ...]]`; exit status 1 if a stage failed."""
+    parser = argparse.ArgumentParser(prog="brew repro", description="Run what changed of a scale's pipeline.")
+    parser.add_argument("scale", nargs="?", default=MINIATURE, help="miniature, or a scale of scales/")
+    parser.add_argument("stage", nargs="*", help="with what it depends on, such as pretrain@deo; default: all")
+    parser.add_argument("--dry", action="store_true", help="say what would run")
+    parser.add_argument("--force", action="store_true", help="run what did not change, too")
+    parser.add_argument("--single-item", action="store_true", help="leave out what the stages depend on")
+    chosen = parser.parse_args(arguments)
+    parameter_file(chosen.scale)
+    for path in sync():
+        print(f"{path} written", flush=True)
+    options = [f"--{name.replace('_', '-')}" for name in ("dry", "force", "single_item") if getattr(chosen, name)]
+    return 1 if repro(chosen.scale, chosen.stage, options) else 0
