@@ -38,6 +38,7 @@ COMMANDS = {
     "notebook": Command("run, render or scrub notebooks", "brew.compendium.notebooks.command:main"),
     "parameters": Command("stage: check a scale's generated parameters", "brew.compendium.sync:note_sources"),
     "arms": Command("stage: write what each arm is", "brew.compendium.stages.list_arms:main"),
+    "metrics": Command("stage: write what dvc metrics compares", "brew.compendium.stages.list_metrics:main"),
     "report": Command("stage: write a scale's report", "brew.compendium.stages.publish_report:main"),
     "docs": Command("write the generated tables of docs/ anew", "brew.compendium.documentation:main"),
 }

@@ -45,7 +45,7 @@ class StageEntry:
     files: further dependencies in the tree. parameters: sections of the scale's parameter file.
     stated: modules that it depends on through what an earlier stage writes of them, not through their files.
     outs: paths that DVC keeps in its cache, beside the stage's own folder and its executed notebook.
-    published: paths that git keeps. metrics: whether the stage leaves numbers for `dvc metrics`.
+    published: paths that git keeps. metrics: those of them whose numbers `dvc metrics` shows.
     """
 
     name: str
@@ -60,7 +60,7 @@ class StageEntry:
     stated: frozenset[str] = frozenset()
     outs: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
-    metrics: bool = False
+    metrics: tuple[str, ...] = ()
 
     @property
     def run(self) -> str:
@@ -102,16 +102,16 @@ STAGES = (
         parameters=("arms", "teacher", "backbones", "pretraining.snapshots", "progress"),
     ),
     _FEATURES(
-        "segmentation", notebook="segmentation", metrics=True,
+        "segmentation", notebook="segmentation",
         parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.segmentation"),
     ),
     _FEATURES(
-        "change", notebook="change", metrics=True,
+        "change", notebook="change",
         parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.change", "evaluation.siamese",
                     "evaluation.siamese_seeds"),
     ),
     _FEATURES(
-        "classification", notebook="classification", metrics=True,
+        "classification", notebook="classification",
         reads=("data", "optical-teacher", "pretrain", "features"),
         parameters=("arms", "teacher", "backbones", "evaluation.seeds"),
     ),
@@ -122,6 +122,12 @@ STAGES = (
     StageEntry(
         "figures", notebook="figures", parameters=("arms",),
         reads=("pretrain", "similarity", "segmentation", "change", "classification"),
+    ),
+    StageEntry(
+        "metrics", command="metrics", module="brew.compendium.stages.list_metrics", parameters=("arms",),
+        reads=("pretrain", "segmentation", "change", "classification"),
+        metrics=tuple(f"reports/{{scale}}/metrics/{name}.json"
+                      for name in ("pretraining", "segmentation", "change", "classification")),
     ),
     StageEntry(
         "pages", command="notebook render reports/{scale}/notebooks reports/{scale}/pages",
@@ -163,15 +169,17 @@ def definition(entry: StageEntry, scale: str, package: Package) -> dict[str, Any
     """A stage as dvc.yaml states it. `exec`: a shell between DVC and a notebook would leave the notebook behind."""
     parameter_file = PARAMETERS if scale == MINIATURE else f"{SCALES}/{scale}/{PARAMETERS}"
     cached = [*_filled(entry.outs, scale), *_own(entry, scale)]
-    published: list[Any] = [{path: {"cache": False}} for path in _filled(entry.published, scale)]
+    published, metrics = (
+        [{path: {"cache": False}} for path in _filled(paths, scale)] for paths in (entry.published, entry.metrics)
+    )
     stated: dict[str, Any] = {"matrix": {"arm": "${arms}"}} if entry.per_arm else {}
     stated |= {"wdir": "." if scale == MINIATURE else "../..", "cmd": f"exec python -m brew {_command(entry, scale)}"}
     stated["deps"] = list(dependencies(entry, scale, package))
     if entry.parameters:
         stated["params"] = [{parameter_file: list(entry.parameters)}]
-    stated["outs"] = cached + published
-    if entry.metrics:
-        stated["metrics"] = [{f"reports/{scale}/metrics/{entry.run}.json": {"cache": False}}]
+    for kind, outs in (("outs", cached + published), ("metrics", metrics)):
+        if outs:
+            stated[kind] = outs
     return stated
 
 
@@ -203,8 +211,8 @@ def _command(entry: StageEntry, scale: str) -> str:
 
 
 def _own(entry: StageEntry, scale: str) -> Iterable[str]:
-    """The stage's own folder and its executed notebook; a stage that publishes has neither."""
-    if not entry.published:
+    """The stage's own folder and its executed notebook; a stage whose outputs are in git has neither."""
+    if not entry.published and not entry.metrics:
         yield f"reports/{scale}/stages/{entry.run}"
     if entry.notebook:
         yield _executed(entry, scale)
