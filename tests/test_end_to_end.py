@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from brew.compendium import environment
 from brew.compendium.settings import load
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import ROOT
@@ -20,14 +21,10 @@ from brew.pretraining import checkpoint
 _PIPELINE = "scales/tiny/dvc.yaml"
 
 
-def environment() -> dict[str, str]:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return os.environ | {"PATH": path}
-
-
-def dvc(clone: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=clone, env=environment(), capture_output=True, text=True)
+def call(clone: Path, module: str, *arguments: str) -> str:
+    """What `brew` or `dvc` prints, in the clone."""
+    command, variables = [sys.executable, "-m", module, *arguments], environment.pipeline(os.environ)
+    done = subprocess.run(command, cwd=clone, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -52,7 +49,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first(clone: Path) -> str:
-    return dvc(clone, "repro", "--force", _PIPELINE)
+    return call(clone, "brew", "repro", "tiny", "--force")
 
 
 def test_every_stage_runs_and_leaves_a_report(clone: Path, first: str) -> None:
@@ -63,6 +60,7 @@ def test_every_stage_runs_and_leaves_a_report(clone: Path, first: str) -> None:
     assert page.count('src="data:image/png;base64,') >= 8
     for link in re.findall(r'href="(pages/[^"]+)"', page):
         assert (report / link).is_file(), link
+    assert '"deo"' in (report / "metrics" / "segmentation.json").read_text()
 
 
 def test_students_kept_on_their_way_tell_what_they_learned(clone: Path, first: str) -> None:
@@ -90,7 +88,20 @@ def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) 
 
 
 def test_nothing_runs_a_second_time(clone: Path, first: str) -> None:
-    assert ran(dvc(clone, "repro", _PIPELINE)) == []
+    assert ran(call(clone, "brew", "repro", "tiny")) == []
+
+
+def test_edited_sources_of_parameters_stop_dvc_until_they_are_merged(clone: Path, first: str) -> None:
+    source, target = clone / "scales" / "tiny.yaml", f"{_PIPELINE}:pretrain@deo"
+    before = source.read_text()
+    source.write_text(before.replace("steps: 6", "steps: 4"))
+    assert source.read_text() != before
+    try:
+        assert "parameters" in ran(call(clone, "dvc", "repro", "--dry", target))
+        with pytest.raises(AssertionError, match="run `make sync`"):
+            call(clone, "brew", "parameters", "tiny")
+    finally:
+        source.write_text(before)
 
 
 def test_a_changed_arm_runs_alone(clone: Path, first: str) -> None:
@@ -99,7 +110,7 @@ def test_a_changed_arm_runs_alone(clone: Path, first: str) -> None:
     parameters.write_text(before.replace("deo: {}", "deo: {clip: 1.0}"))
     assert parameters.read_text() != before
     try:
-        changed = ran(dvc(clone, "repro", "--dry", _PIPELINE))
+        changed = ran(call(clone, "dvc", "repro", "--dry", _PIPELINE))
     finally:
         parameters.write_text(before)
     assert "pretrain@deo" in changed
@@ -114,7 +125,7 @@ def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> 
     parameters.write_text(before[1].replace("deo: {}", "deo: {clip: 2.0, steps: 100}"))
     try:
         command = [sys.executable, "-m", "dvc", "repro", "--single-item", target]
-        plain = environment() | {"SHELL": "/bin/sh"}  # dash, unlike bash, stays beside the command it runs
+        plain = environment.pipeline(os.environ)  # its shell may be dash, which stays beside the command it runs
         with subprocess.Popen(command, cwd=clone, env=plain, stdout=subprocess.DEVNULL) as running:
             family = psutil.Process(running.pid)
             wait_until(lambda: any((clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")), "the first checkpoint")
@@ -124,11 +135,11 @@ def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> 
         wait_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in children), "no orphans")
         (unfinished,) = (clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")
         assert 1 <= checkpoint.load(unfinished)["step"] < 100
-        assert ran(dvc(clone, "repro", "--single-item", target)) == ["pretrain@deo"]
+        assert ran(call(clone, "dvc", "repro", "--single-item", target)) == ["pretrain@deo"]
         assert not unfinished.exists()
         resumed = lock.read_text()
         assert resumed != before[0]
-        assert ran(dvc(clone, "repro", "--single-item", "--force", target)) == ["pretrain@deo"]
+        assert ran(call(clone, "dvc", "repro", "--single-item", "--force", target)) == ["pretrain@deo"]
         assert lock.read_text() == resumed, "undisturbed, the same arm gives other bytes"
     finally:
         lock.write_text(before[0])

@@ -3,7 +3,7 @@
 The notebook trains on one accelerator, or in a few forked processes on the CPU (`BREW_PROCESSES`): there two processes
 of one thread are faster than one of two. A run over more is started from the shell, by torchrun or SLURM:
 
-    torchrun --nproc-per-node 8 -m brew.compendium.stages.pretrain_arm --scale SCALE --arm ARM
+    torchrun --nproc-per-node 8 -m brew pretrain --scale SCALE --arm ARM
 
 It leaves the checkpoint of its last step, which the notebook then takes (docs/running-in-parallel.md).
 """

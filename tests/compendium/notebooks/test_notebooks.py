@@ -51,14 +51,30 @@ RESTLESS = code(
 @pytest.fixture(scope="module")
 def two_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folders = [tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("elsewhere") / "deeper"]
-    for folder in folders:
+    homes = [Path.home(), account(tmp_path_factory.mktemp("home"))]
+    marks = [
+        {},
+        {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "1", "JUPYTER_RUNTIME_DIR": "/proc"},
+    ]
+    for folder, home, marked in zip(folders, homes, marks, strict=True):
         notebook = save(folder, "restless", v4.new_markdown_cell("# Title"), PARAMETERS, RESTLESS)
-        run(notebook, {"arm": "deo", "rate": 5e-4}, Path("out", "restless.ipynb"), root=folder)
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in {"HOME": str(home), **marked}.items():
+                patched.setenv(name, value)
+            run(notebook, {"arm": "deo", "rate": 5e-4}, Path("out", "restless.ipynb"), root=folder)
     return folders
 
 
+def account(home: Path) -> Path:
+    """A home whose IPython starts with a file of the user's own."""
+    startup = home / ".ipython" / "profile_default" / "startup" / "mine.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("print('started'); arm = 'mine'; object = str\n")
+    return home
+
+
 @pytest.mark.parametrize("file", ["out/restless.ipynb", "figure.svg", "figure.pdf"])
-def test_two_runs_in_two_places_give_the_same_bytes(two_runs: list[Path], file: str) -> None:
+def test_two_runs_in_two_places_by_two_accounts_give_the_same_bytes(two_runs: list[Path], file: str) -> None:
     first, second = ((folder / file).read_bytes() for folder in two_runs)
     assert first == second
 
