@@ -26,12 +26,13 @@ def generated(root: Path = ROOT) -> Mapping[Path, str]:
     texts = {}
     for scale in scales.scales(root):
         if scale != MINIATURE:
-            texts[scales.parameter_file(scale, root)] = _parameters_text(scale, root)
+            texts[scales.parameter_file(scale, root)] = parameters_text(scale, root)
         texts[root / pipeline_file(scale)] = pipeline_text(scale, package)
     return texts
 
 
-def _parameters_text(scale: str, root: Path) -> str:
+def parameters_text(scale: str, root: Path = ROOT) -> str:
+    """A scale's generated params.yaml."""
     stream = StringIO()
     writer = YAML()
     writer.width = 120

@@ -28,7 +28,9 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+from brew.compendium.scales import parameter_file
 from brew.compendium.stages.launching import launched
+from brew.compendium.sync import parameters_text
 from brew.data.batches import Batches
 from brew.data.miniature.rendering import render
 from brew.data.store import Variable, write_store
@@ -303,6 +305,9 @@ def scale(tree: Path, steps: int, **optimisation: float) -> None:
         "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0, **optimisation},
     }  # fmt: skip
     (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"pretraining": pretraining}))
+    generated = parameter_file("small", tree)
+    generated.parent.mkdir(exist_ok=True)
+    generated.write_text(parameters_text("small", tree))
 
 
 def python(tree: Path, *arguments: str, **variables: str) -> str:
@@ -314,7 +319,7 @@ def python(tree: Path, *arguments: str, **variables: str) -> str:
     return done.stdout
 
 
-MAIN = ("-m", "brew.compendium.stages.pretrain_arm", "--scale", "small", "--arm", "ms-only")
+MAIN = ("-m", "brew", "pretrain", "--scale", "small", "--arm", "ms-only")
 STAGE = (
     "from brew.compendium.stages import begin, pretrain_arm; "
     "pretrain_arm.train(begin('small', explore=False), 'ms-only')"
