@@ -1,0 +1,355 @@
+"""What the documents say holds: their sentences, links, names, numbers, and the program that the README prints."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import yaml
+
+from brew.evaluation.benchmarks import BENCHMARKS
+from brew.files import REPORTS, ROOT
+from brew.models.student import build_student, save_student
+from brew.sensors import SENSORS
+
+PAGES = sorted(
+    {ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"}
+    | set((ROOT / "docs").rglob("*.md"))
+)
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+LONGEST = 40  # words of a sentence
+#: What a run makes, so that a fresh clone lacks it.
+MADE = ("data/stores", "scratch", "reports/<scale>", "reports/miniature/stages")
+#: Names in code style that other programs define.
+OTHERS = {"HF_HOME", "TORCH_HOME", "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "cholesky_ex", "clip_gradients", "LD_PRELOAD"}
+
+FENCE = re.compile(r"^( *)```.*?^\1```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`]+)`")
+
+
+# The form of a page
+
+
+def without_code(text: str) -> str:
+    """A page without fenced blocks and comments."""
+    return re.sub(r"<!--.*?-->", "", FENCE.sub("", text), flags=re.DOTALL)
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Paragraphs and items of lists, each on one line; neither headings nor tables nor indented blocks."""
+    for block in re.split(r"\n\s*\n", without_code(text)):
+        item: list[str] = []
+        lines = block.strip("\n").splitlines()
+        if not lines or lines[0].startswith(("    ", "#SBATCH")):
+            continue
+        for line in lines:
+            begins = re.match(r" *(?:[-*]|\d+\.) ", line)
+            if (begins or line.startswith(("#", "|")) or line.lstrip().startswith("|")) and item:
+                yield " ".join(item)
+                item = []
+            if not line.startswith("#") and not line.lstrip().startswith("|"):
+                item.append(line[begins.end() :] if begins else line.strip())
+        if item:
+            yield " ".join(item)
+
+
+def plain(paragraph: str) -> str:
+    """A paragraph as it is read: links by their text, names in code style as one word, no emphasis."""
+    return re.sub(r"\*+", "", CODE.sub("name", LINK.sub(r"\1", paragraph)))
+
+
+def sentences(paragraph: str) -> list[str]:
+    return re.split(r"(?<=[.?!])[)\"]? (?=[\"(\[A-Z0-9n])", plain(paragraph))
+
+
+def test_a_page_is_taken_apart_into_its_sentences():
+    page = "# Head\n\nOne `a.b`. Two\n[three](x.md).\n\n| a | b |\n\n- four: (five).\n- six.\n\n    code  here\n\n```\nx  y\n```\n"
+    assert [sentences(each) for each in paragraphs(page)] == [["One name.", "Two three."], ["four: (five)."], ["six."]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sentences_are_short_enough_to_be_read_once(name):
+    long = [
+        (len(words), sentence)
+        for paragraph in paragraphs((ROOT / name).read_text(encoding="utf-8"))
+        for sentence in sentences(paragraph)
+        if len(words := sentence.split()) > LONGEST
+    ]
+    assert not long, f"{name}: {long}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_paragraphs_end_with_a_stop_and_have_balanced_brackets(name):
+    for paragraph in paragraphs((ROOT / name).read_text(encoding="utf-8")):
+        words = plain(paragraph)
+        assert words.rstrip(')"').endswith((".", ":", "?", "!")) or LINK.fullmatch(paragraph), f"{name}: {paragraph}"
+        for opening, closing in ("()", "[]", "{}"):
+            assert words.count(opening) == words.count(closing), f"{name}: {opening}{closing} in {paragraph}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_space_is_doubled(name):
+    text = without_code((ROOT / name).read_text(encoding="utf-8"))
+    doubled = [line for line in text.splitlines() if not line.startswith("    ") and re.search(r"\S {2,}\S", line)]
+    assert not [line for line in doubled if "|" not in line], name
+
+
+def test_words_are_spelt_as_codespell_knows_them():
+    pytest.importorskip("codespell_lib")
+    command = [sys.executable, "-m", "codespell_lib", *map(str, PAGES)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+# Where links and paths lead
+
+
+def slugs(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them; of HTML the ids."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".html":
+        return set(re.findall(r'id="([^"]+)"', text))
+    heads = re.findall(r"^#+ (.+)$", FENCE.sub("", text), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", plain_head.lower()).strip().replace(" ", "-") for plain_head in heads}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name):
+    page = ROOT / name
+    for _, target in LINK.findall(without_code(page.read_text(encoding="utf-8"))):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{name} links to {target}"
+        assert not anchor or anchor in slugs(found), f"{name} links to {target}, which has no such heading"
+
+
+# What names in code style stand for
+
+
+class Defined(ast.NodeVisitor):
+    """Names that a module defines: what stands at its top, and below each class."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.top: set[str] = set()
+        self.members: dict[str, set[str]] = {}
+        self.all: set[str] = set()
+        self.strings: set[str] = set()
+        for node in tree.body:
+            names = set(_bound(node))
+            self.top |= names
+            if isinstance(node, ast.ClassDef):
+                self.members[node.name] = {name for child in node.body for name in _bound(child)} | {
+                    child.attr
+                    for child in ast.walk(node)
+                    if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Store)
+                }
+        self.visit(tree)
+
+    def generic_visit(self, node: ast.AST) -> None:
+        self.all |= set(_bound(node))
+        if isinstance(node, ast.arg | ast.keyword) and node.arg:
+            self.all.add(node.arg)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 60:
+            self.strings.add(node.value)
+        super().generic_visit(node)
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            yield from (each.id for each in ast.walk(target) if isinstance(each, ast.Name))
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (each.asname or each.name for each in node.names)
+
+
+@cache
+def modules() -> dict[str, Defined]:
+    files = [*(ROOT / "brew").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    found = {}
+    for file in files:
+        dotted = file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        found[dotted] = Defined(ast.parse(file.read_text(encoding="utf-8")))
+    return found
+
+
+@cache
+def words_of_the_package() -> set[str]:
+    """Every name that the package defines, every short string and every parameter."""
+    found = {name for module in modules().values() for name in module.all | module.strings}
+    found |= {part for dotted in modules() for part in dotted.split(".")}
+    for file in (ROOT / "params.yaml", ROOT / "dvc.yaml"):
+        found |= set(_keys(yaml.safe_load(file.read_text(encoding="utf-8").replace("!replace", ""))))
+    return found
+
+
+def _keys(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keys(inner)
+
+
+@cache
+def file_names() -> set[str]:
+    listed = [path for folder in ("brew", "benchmarks", "tests", "scales", "data", "notebooks", "reports") for path in
+              (ROOT / folder).rglob("*")]  # fmt: skip
+    return {path.name for path in listed}
+
+
+def known(dotted: str) -> bool:
+    """Whether the package has the dotted name: a module and its members, a class and its members, a parameter."""
+    parts = dotted.split(".")
+    for cut in range(len(parts), 0, -1):
+        module = modules().get(".".join(parts[:cut]))
+        if module is not None:
+            rest = parts[cut:]
+            return not rest or rest[0] in module.top | module.all and (len(rest) == 1 or _member(rest))
+    if parts[0] in {name for module in modules().values() for name in module.members}:
+        return _member(parts)
+    return all(part in words_of_the_package() for part in parts)
+
+
+def _member(parts: list[str]) -> bool:
+    owners = [module.members[parts[0]] for module in modules().values() if parts[0] in module.members]
+    return any(parts[1] in members for members in owners)
+
+
+def problem(span: str) -> str:
+    """What is wrong with a name in code style; nothing for what does not look like a name of the compendium."""
+    if command := re.search(r"python -m ((?:brew|benchmarks)[\w.]*)", span):
+        return "" if command[1] in modules() else f"no module {command[1]}"
+    if target := re.fullmatch(r"make ([a-z]+).*", span):
+        known_targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+        return "" if target[1] in known_targets else f"no target {target[1]}"
+    if re.fullmatch(r"[\w.+-]+(/[\w.+-]+)*/?", span) and ("/" in span):
+        return _path_problem(span)
+    if re.fullmatch(r"[\w+-]+\.(py|md|csv|yaml|json|toml|txt|ipynb|lock)", span):
+        return "" if (ROOT / span).exists() or span in file_names() | words_of_the_package() else f"no file {span}"
+    name = re.split(r"[(=\[ ]", span)[0].strip()
+    if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", name):
+        return "" if _foreign(name) or known(name) else f"no name {name}"
+    if re.fullmatch(r"[A-Z][a-z]+[A-Z]\w*|[A-Z][A-Z_]{3,}|[a-z]+(_[a-z0-9]+)+", name) and name not in OTHERS:
+        return "" if name in words_of_the_package() else f"no name {name}"
+    return ""
+
+
+def _path_problem(span: str) -> str:
+    top = span.split("/")[0]
+    if span.startswith(MADE) or not (ROOT / top).is_dir() or top.startswith("."):
+        return ""
+    return "" if (ROOT / span).exists() else f"no path {span}"
+
+
+def _foreign(name: str) -> bool:
+    top = name.split(".")[0]
+    return top not in {"brew", "benchmarks"} and top in {"torch", "torchgeo", "xarray", "timm", "scene", "student"}
+
+
+def test_a_stale_name_is_found():
+    assert problem("brew/nowhere.py") and problem("brew.files.nothing") and problem("NoSuchClass")
+    assert problem("Optimisation.no_such_field") and problem("make nothing") and problem("python -m brew.nothing")
+    assert not problem("brew.files.ROOT") and not problem("TEACHERS") and not problem("Optimisation.steps")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_in_code_style_exist(name):
+    if name in {"CHANGELOG.md", "docs/log.md", "docs/decisions/0030-four-rooms.md"}:
+        pytest.skip("it tells of names that are gone")
+    text = without_code((ROOT / name).read_text(encoding="utf-8"))
+    stale = {span: wrong for span in CODE.findall(text) if (wrong := problem(span))}
+    assert not stale, f"{name}: {stale}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_that_a_page_prints_exist(name):
+    if name in {"CHANGELOG.md", "docs/log.md", "docs/decisions/0030-four-rooms.md"}:
+        pytest.skip("it tells of names that are gone")
+    for block in FENCE.finditer((ROOT / name).read_text(encoding="utf-8")):
+        for module in re.findall(r"-m ((?:brew|benchmarks)\.[\w.]*)", block[0]):
+            assert module in modules(), f"{name}: python -m {module}"
+
+
+def test_terms_of_the_glossary_stand_in_the_package():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    absent = [
+        span
+        for span in CODE.findall(text)
+        if problem(span) or not (known(span) or (ROOT / span).exists() or span in words_of_the_package())
+    ]
+    assert not absent, f"docs/glossary.md names {absent}, which the package does not know"
+
+
+# The program of the README
+
+
+@pytest.fixture
+def printed_paths(tmp_path, monkeypatch) -> Path:
+    """A working directory in which the paths that the README prints hold a small student and a small scene."""
+    monkeypatch.chdir(tmp_path)
+    student = tmp_path / "reports/miniature/stages/pretrain/deo/student.pt"
+    student.parent.mkdir(parents=True)
+    save_student(student, build_student("swin-nano", seed=0))
+    bands = SENSORS["sentinel2"].band_names
+    profile = {
+        "driver": "GTiff", "height": 64, "width": 64, "count": len(bands), "dtype": "uint16", "crs": "EPSG:32632",
+        "transform": rasterio.transform.from_origin(399_995, 5_000_005, 10, 10),
+    }  # fmt: skip
+    with rasterio.open(tmp_path / "scene.tif", "w", **profile) as file:
+        for number, name in enumerate(bands, 1):
+            file.write(np.full((64, 64), 1000 + number, dtype=np.uint16), number)
+            file.set_band_description(number, name)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # rasterio's own
+def test_the_program_of_the_readme_runs_as_printed(printed_paths):
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(program, "README.md", "exec"), names)
+    with rasterio.open(printed_paths / "features.tif") as written:
+        assert written.count == names["features"].maps["stride4"].shape[1] and written.crs.to_epsg() == 32632
+
+
+# Numbers that a page takes from a table
+
+
+@cache
+def scores(scale: str) -> pd.DataFrame:
+    """Primary scores from all labels, in percent, of the compared models (rows) and seeds (columns)."""
+    rows = pd.read_csv(REPORTS / scale / "scores" / "scores.csv").query("label_fraction == 1 and subset == 'all'")
+    kept = pd.concat(group[group.metric == BENCHMARKS[name].metric] for name, group in rows.groupby("benchmark"))
+    return 100 * kept.pivot_table(index=["benchmark", "arm"], columns="seed", values="value")
+
+
+def test_no_seed_of_a_benchmark_is_scored_by_two_heads_at_once():
+    """A mean over duplicate rows would hide what a number stands for."""
+    rows = pd.read_csv(REPORTS / "real" / "scores" / "scores.csv").query("label_fraction == 1 and subset == 'all'")
+    assert not rows.duplicated(["benchmark", "arm", "seed", "metric"]).any()
+
+
+#: Page, its words with the scores that they name left out, and those scores: scale, benchmark, model, and seed or "mean".
+STATED: list[tuple[str, str, list[tuple[str, str, str, int | str]]]] = []
+
+
+@pytest.mark.parametrize(("page", "words", "named"), STATED, ids=[words[:40] for _, words, _ in STATED])
+def test_scores_that_a_page_names_are_the_table_s(page, words, named):
+    found = []
+    for scale, benchmark, model, seed in named:
+        row = scores(scale).loc[(benchmark, model)]
+        found.append(f"{row.mean() if seed == 'mean' else row[seed]:.1f}")
+    assert words.format(*found) in " ".join((ROOT / page).read_text(encoding="utf-8").split()), (page, found)
