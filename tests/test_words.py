@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -143,32 +144,30 @@ def test_links_lead_somewhere(name):
 # What names in code style stand for
 
 
-class Defined(ast.NodeVisitor):
-    """Names that a module defines: what stands at its top, and below each class."""
+@dataclass(frozen=True)
+class Defined:
+    """What a module defines: at its top, in each class, anywhere (arguments too), and its short strings."""
 
-    def __init__(self, tree: ast.Module) -> None:
-        self.top: set[str] = set()
-        self.members: dict[str, set[str]] = {}
-        self.all: set[str] = set()
-        self.strings: set[str] = set()
-        for node in tree.body:
-            names = set(_bound(node))
-            self.top |= names
-            if isinstance(node, ast.ClassDef):
-                self.members[node.name] = {name for child in node.body for name in _bound(child)} | {
-                    child.attr
-                    for child in ast.walk(node)
-                    if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Store)
-                }
-        self.visit(tree)
+    top: frozenset[str]
+    members: dict[str, set[str]]
+    all: set[str]
+    strings: set[str]
 
-    def generic_visit(self, node: ast.AST) -> None:
-        self.all |= set(_bound(node))
+
+def defined(tree: ast.Module) -> Defined:
+    found, strings, members = set(), set(), {}
+    for node in ast.walk(tree):
+        found.update(_bound(node))
         if isinstance(node, ast.arg | ast.keyword) and node.arg:
-            self.all.add(node.arg)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 60:
-            self.strings.add(node.value)
-        super().generic_visit(node)
+            found.add(node.arg)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 60:
+            strings.add(node.value)
+        elif isinstance(node, ast.ClassDef):
+            stored = (each for each in ast.walk(node) if isinstance(each, ast.Attribute))
+            members[node.name] = {name for child in node.body for name in _bound(child)} | {
+                each.attr for each in stored if isinstance(each.ctx, ast.Store)
+            }
+    return Defined(frozenset(name for node in tree.body for name in _bound(node)), members, found, strings)
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
@@ -187,7 +186,7 @@ def modules() -> dict[str, Defined]:
     found = {}
     for file in files:
         dotted = file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-        found[dotted] = Defined(ast.parse(file.read_text(encoding="utf-8")))
+        found[dotted] = defined(ast.parse(file.read_text(encoding="utf-8")))
     return found
 
 
