@@ -15,6 +15,7 @@ import pytest
 import rasterio
 import yaml
 
+import brew
 from brew.compendium.report import model_cards
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import REPORTS, ROOT
@@ -254,8 +255,8 @@ def problem(span: str) -> str:
     """What is wrong with a name in code style; nothing for what does not look like a name of the compendium."""
     if span in READERS:
         return ""
-    if command := re.search(r"python -m ((?:brew|benchmarks)[\w.]*)", span):
-        return "" if command[1] in modules() else f"no module {command[1]}"
+    if started := re.search(r"-m ((?:brew|benchmarks)[\w.]*)(?: ([a-z-]+))?", span):
+        return _start_problem(started[1], started[2])
     if target := re.fullmatch(r"make ([a-z]+).*", span):
         known_targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
         return "" if target[1] in known_targets else f"no target {target[1]}"
@@ -269,6 +270,14 @@ def problem(span: str) -> str:
     if re.fullmatch(r"[A-Z][a-z]+[A-Z]\w*|[A-Z][A-Z_]{3,}|[a-z]+(_[a-z0-9]+)+", name) and name not in OTHERS:
         return "" if name in words_of_the_package() else f"no name {name}"
     return ""
+
+
+def _start_problem(module: str, command: str | None) -> str:
+    """What is wrong with `python -m module command`; the commands of `brew` itself stand in `brew.command`."""
+    if module == "brew":
+        listed = modules()["brew.command"].strings if "brew.command" in modules() else set()
+        return "" if command in listed else f"no command {command}"
+    return "" if module in modules() else f"no module {module}"
 
 
 def _path_problem(span: str) -> str:
@@ -299,8 +308,9 @@ def test_names_in_code_style_exist(name):
 @pytest.mark.parametrize("name", sorted({*NAMES} - PAST))
 def test_commands_that_a_page_prints_exist(name):
     for block in FENCE.finditer((ROOT / name).read_text(encoding="utf-8")):
-        for module in re.findall(r"-m ((?:brew|benchmarks)\.[\w.]*)", block[0]):
-            assert module in modules(), f"{name}: python -m {module}"
+        for line in block[0].splitlines():
+            wrong = problem(line) if " -m " in line else ""
+            assert not wrong, f"{name}: {wrong}"
 
 
 def test_terms_of_the_glossary_stand_in_the_package():
@@ -313,7 +323,24 @@ def test_terms_of_the_glossary_stand_in_the_package():
     assert not absent, f"docs/glossary.md names {absent}, which the package does not know"
 
 
-# The program of the README
+# The README, and the release
+
+
+def test_the_table_of_the_readme_names_stages_and_every_notebook():
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## From the paper to the file")[1].split("\n## ")[0]
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "`" in line]
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    named = {stage.split("@")[0] for row in rows for stage in CODE.findall(row[1])}
+    assert named <= set(stages), named - set(stages)
+    linked = {target for _, target in LINK.findall(text) if target.endswith(".ipynb")}
+    assert linked == {f"notebooks/{file.name}" for file in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_the_release_is_the_same_everywhere():
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version, date = re.findall(r"^## \[(\d.*)\] - (\S+)$", changes, flags=re.MULTILINE)[0]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], str(citation["date-released"])) == (version, date) and brew.__version__ == version
 
 
 @pytest.fixture
