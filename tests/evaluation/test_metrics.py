@@ -180,5 +180,35 @@ def test_labels_outside_the_classes_are_named():
 
 
 def test_unknown_metric_names_the_nearest():
-    with pytest.raises(BrewError, match="iou_macro"):
+    with pytest.raises(BrewError, match=r"^metric 'iou_makro' is unknown; did you mean 'iou_macro'"):
         metric("iou_makro")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("iou_macro_foreground", 2 / 4),
+        ("iou_micro_foreground", 2 / 4),
+        ("f1_macro", (2 * 3 / (7 + 3) + 2 * 2 / (3 + 3)) / 2),
+        ("f1_micro", 2 * 5 / (7 + 3 + 3 + 3)),
+    ],
+)
+def test_an_ignored_class_has_no_term(name, expected):
+    # Class 2 is ignored: of its row nothing counts, and its column only as misses of the others.
+    counts = np.array([[3, 1, 0], [0, 2, 1], [4, 5, 6]]) if "foreground" in name else None
+    if counts is None:
+        counts = np.array([[3, 1, 3], [0, 2, 1], [4, 5, 6]])
+    assert metric(name)(counts, ignore=2) == pytest.approx(expected)
+    assert metric(name)(counts) != pytest.approx(expected)
+
+
+def test_iou_per_class_by_hand():
+    counts = np.array([[3, 1, 0], [0, 2, 1], [4, 5, 6]])
+    assert iou_per_class(counts).tolist() == pytest.approx([3 / 8, 2 / 9, 6 / 16])
+    assert iou_per_class(counts, ignore=2).tolist() == pytest.approx([3 / 4, 2 / 4, np.nan], nan_ok=True)
+
+
+def test_a_metric_without_an_ignored_class_says_so():
+    assert metric("precision")(np.eye(2)) == 1
+    with pytest.raises(BrewError, match=r"^metric 'precision' has no ignored class, but class 1 is to be ignored$"):
+        metric("precision")(np.eye(2), ignore=1)

@@ -15,6 +15,7 @@ from brew.evaluation.statistics import (
     bootstrap,
     detectable_difference,
     exact_swap_test,
+    joint_replicates,
     mean_of_units,
     paired_difference,
     resample,
@@ -154,3 +155,30 @@ def test_more_seeds_detect_less_and_one_says_nothing():
     assert detectable_difference(np.array([0.0, 1.0] * 4)) < detectable_difference(np.array([0.0, 1.0]))
     with pytest.raises(BrewError, match="at least two"):
         detectable_difference(np.array([1.0]))
+
+
+def test_a_difference_is_taken_on_the_replicates_that_are_named():
+    generator = np.random.default_rng(3)
+    one, other = generator.integers(1, 30, (2, 7, 2, 2))
+    samples = joint_replicates({"one": one, "other": other}, accuracy, False)
+    low, high = np.quantile((samples["one"] - samples["other"])[1:], [0.025, 0.975])
+    found = paired_difference(one, other, accuracy)
+    assert (found.low, found.high, found.n) == (pytest.approx(low), pytest.approx(high), 7)
+    assert len(samples["one"]) == 2001
+    changed = paired_difference(one, other, accuracy, seed=1)
+    assert (changed.value, changed.n) == (found.value, 7) and changed.low != found.low
+
+
+def test_a_difference_averages_seeds_and_counts_units():
+    runs, other = np.random.default_rng(4).integers(1, 30, (2, 3, 7, 2, 2))
+    found = paired_difference(runs, other, accuracy, seeds=True)
+    by_hand = [float(accuracy(a.sum(0)) - accuracy(b.sum(0))) for a, b in zip(runs, other, strict=True)]
+    assert found.value == pytest.approx(np.mean(by_hand)) and found.n == 7
+
+
+def test_an_exact_test_takes_1_to_20_units():
+    assert exact_sign_flip_test(np.array([0.3])) == 1
+    assert exact_sign_flip_test(np.ones(20)) == pytest.approx(2 / 2**20)
+    for units in (0, 21):
+        with pytest.raises(BrewError, match=rf"^{units} test units;.* expects 1 to 20: pool the samples into whole"):
+            exact_sign_flip_test(np.ones(units))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from brew.errors import BrewError
-from brew.losses import alignment, patch_alignment
+from brew.losses import alignment, class_alignment, compression, patch_alignment
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -43,7 +43,7 @@ def test_skipped_pairs_carry_no_gradient() -> None:
 
 
 def test_views_that_do_not_pair() -> None:
-    with pytest.raises(BrewError, match="expected a second view"):
+    with pytest.raises(BrewError, match=r"student view, the same; expected a second view or skip_same_view=False$"):
         alignment(normal(1, 4, 6), normal(1, 4, 6))
     with pytest.raises(BrewError, match="2 teacher views and 1 student view"):
         alignment(normal(2, 4, 6), normal(1, 4, 6))
@@ -61,3 +61,18 @@ def test_patches_are_compared_in_place() -> None:
     teacher = normal(2, 6, 4, 4)
     assert patch_alignment(teacher, teacher).item() == pytest.approx(1, abs=1e-6)
     assert patch_alignment(teacher, teacher.flip(-1)) < 0.5
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_both_names_of_the_formula_skip_the_same_pairs(skip: bool) -> None:
+    teacher, student = normal(2, 4, 6), normal(3, 4, 6, seed=1)
+    expected = alignment(teacher, student, skip)
+    assert expected != alignment(teacher, student, not skip)
+    assert compression(teacher, student, skip) == expected == class_alignment(teacher, student, skip)
+
+
+def test_patches_are_compared_in_float32() -> None:
+    teacher, student = normal(2, 6, 4, 4), normal(2, 6, 7, 7, seed=1)
+    alone = patch_alignment(teacher, student)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert patch_alignment(teacher, student) == alone

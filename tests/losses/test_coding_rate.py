@@ -57,7 +57,7 @@ def test_expansion_scales_with_the_whole_batch() -> None:
     student, teacher = unit(2, 12, 8), unit(2, 12, 8, seed=1)
     mean = coding_rate((student + teacher) / 2, processes=3).mean().item()
     assert expansion(student, teacher, processes=3).item() == pytest.approx(mean * (8 + 36) / (8 * 36), rel=1e-5)
-    with pytest.raises(BrewError, match=r"did you mean 'mean'"):
+    with pytest.raises(BrewError, match=r"^expansion on 'means' is unknown; did you mean 'mean'"):
         expansion(student, teacher, on="means")
 
 
@@ -79,11 +79,18 @@ def test_failed_factorisation_says_where_to_look(odd: float) -> None:
     features[3, 2] = odd
     with pytest.raises(BrewError, match=r"1 of 32 features are NaN or infinite.*Look at the head's outputs"):
         coding_rate(features)
-    with pytest.raises(BrewError, match="all features are finite"):
-        coding_rate(unit(8, 4), covariance_reduce=lambda local: -local)
+    with pytest.raises(BrewError, match=r"definite: all features are finite, longest row 3; .*if there is one$"):
+        coding_rate(3 * unit(8, 4), covariance_reduce=lambda local: -local)
 
 
 @pytest.mark.parametrize("eps", [0.0, -1.0, float("nan")])
 def test_eps_is_positive(eps: float) -> None:
     with pytest.raises(BrewError, match=r"expected a number above 0"):
         coding_rate(unit(8, 4), eps)
+
+
+def test_expansion_sums_its_covariance_over_processes() -> None:
+    first, second = (unit(2, 12, 8, seed=seed) for seed in (0, 1))
+    summed = expansion(first, first, processes=2, covariance_reduce=lambda local: local + second.mT @ second)
+    rates = [coding_rate(torch.cat([one, other])).item() for one, other in zip(first, second, strict=True)]
+    assert summed.item() == pytest.approx(sum(rates) / 2 * (8 + 24) / (8 * 24), rel=1e-5)

@@ -17,3 +17,13 @@ def test_warmup_is_linear_and_meets_the_cosine():
     assert rates[10] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.1)
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+
+
+def test_a_schedule_of_two_steps_starts_and_ends_and_a_later_step_stays_there():
+    assert [cosine(1.0, 0.0, step, 2) for step in range(2)] == pytest.approx([1.0, 0.0])
+    assert cosine(1.0, 0.0, 5, 4) == pytest.approx(0.0), "the cosine does not rise again"
+    assert cosine(1.0, 0.0, 0, 1) == pytest.approx(1.0)
+
+
+def test_a_schedule_without_warmup_starts_at_its_peak():
+    assert warmup_cosine(1.0, 0.1, 0, 10, 0) == pytest.approx(1.0)

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brew.compendium.report.formatting import leaves_out_zero, listed, number, plural, signed, told_apart
+from brew.compendium.report.formatting import (
+    bold,
+    brackets,
+    leaves_out_zero,
+    listed,
+    number,
+    plural,
+    signed,
+    told_apart,
+)
 
 points = st.floats(-100, 100)
 
@@ -43,3 +52,13 @@ def test_a_single_seed_has_no_deviation():
 def test_nouns_agree_with_their_number():
     assert [plural(count, "seed") for count in (0, 1, 3)] == ["0 seeds", "1 seed", "3 seeds"]
     assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+def test_differences_have_one_digit_unless_more_are_asked_for():
+    assert signed(1.25, -0.04, 2.0) == "+1.2 [+0.0, +2.0]"
+    assert signed(1.25, -0.04, 2.0, digits=2) == "+1.25 [-0.04, +2.00]"
+    assert brackets(-1.26, 2.0) == "[-1.3, +2.0]"
+
+
+def test_text_is_bold_unless_it_is_told_otherwise():
+    assert (bold("1"), bold("1", when=False)) == ("**1**", "1")

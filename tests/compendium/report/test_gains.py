@@ -4,6 +4,7 @@ import math
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from scipy.stats import ttest_rel
 from brew.compendium.report.columns import NOT_RUN
 from brew.compendium.report.gains import by_seed, difference, gain, over_seeds, paired_runs
 from brew.compendium.report.scored import Scored
+from brew.compendium.report.style import label
 from brew.compendium.report.summary import summarise
 from brew.compendium.report.tables.difference_tables import difference_table, exact_p
 from brew.evaluation.metrics import f1_binary
@@ -145,3 +147,39 @@ def test_differences_within_their_interval_are_not_bold():
     deo = here.runs["roofs", 1.0]["deo"]
     deo[0] = np.concatenate([deo[0][:1], deo[0][:0:-1]])  # where one is high, the other is low
     assert difference_table(here, "ms-only", ["roofs"])["roofs"].tolist() == ["+0.1 [-1.8, +2.0]"]
+
+
+def test_a_gain_says_whose_it_is_and_from_how_many_labels():
+    here = scored(rows("deo", {0: 0.5, 1: 0.7}), rows("ms-only", {0: 0.4, 1: 0.5}))
+    few = {(name, 0.1): {arm: {seed: 2 * values for seed, values in seeds.items()} for arm, seeds in arms.items()}
+           for (name, _), arms in here.runs.items()}  # fmt: skip
+    both = pd.concat([here.summary, here.summary.assign(label_fraction=0.1)])
+    here = Scored(here.replicates, both, runs={**here.runs, **few})
+    full, tenth = (gain(here, ["roofs"], "deo", "ms-only", fraction) for fraction in (1.0, 0.1))
+    assert (full.arm, full.reference, full.points) == ("deo", "ms-only", pytest.approx(15))
+    assert tenth.points == pytest.approx(30)
+    assert (full.over_seeds.low + full.over_seeds.high) / 2 == pytest.approx(15), "of the scores, not of a replicate"
+
+
+def test_one_seed_has_no_interval():
+    found = over_seeds(np.array([3.0]))
+    assert np.isnan([found.low, found.high, found.detectable]).all() and found.seeds == 1
+
+
+def test_what_is_absent_says_why():
+    here = scored(
+        rows("ms-only", {0: 0.4, 1: 0.5}), rows("deo", {2: 0.5}),
+        rows("ms-only", {0: 0.4}, "oscd"), rows("cva", {0: 0.45}, "oscd"), rows("dinov3-l", {0: 0.3}, "oscd"),
+    )  # fmt: skip
+    table = difference_table(here, "ms-only", ["roofs", "oscd"]).set_index("backbone")
+    assert table.loc[label("deo"), "roofs"] == NOT_RUN, "no seed that both have"
+    assert table.loc[label("deo"), "oscd"] == NOT_RUN
+    assert table.loc[label("cva"), "roofs"] == "-", "it has no meaning in segmentation"
+
+
+def test_a_reference_s_difference_is_of_its_score():
+    here = scored(rows("ms-only", {0: 0.3}, "oscd"), rows("cva", {0: 0.4}, "oscd"))
+    here.runs["oscd", 1.0]["cva"][0][1:] += 5
+    here.replicates["oscd", 1.0]["cva"][1:] += 5
+    (row,) = difference_table(here, "ms-only", ["oscd"])["oscd"]
+    assert row.startswith("**+10.0 [+15.0")
