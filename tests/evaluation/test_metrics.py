@@ -212,3 +212,20 @@ def test_a_metric_without_an_ignored_class_says_so():
     assert metric("precision")(np.eye(2)) == 1
     with pytest.raises(BrewError, match=r"^metric 'precision' has no ignored class, but class 1 is to be ignored$"):
         metric("precision")(np.eye(2), ignore=1)
+
+
+def test_values_outside_the_classes_are_named_with_what_is_expected():
+    end = "declare the value as ignored, or correct the number of classes$"
+    with pytest.raises(BrewError, match=rf"^labels hold the values \[3\]; expected 0 to 2 for 3 classes: {end}"):
+        confusion(np.array([[3, 0]]), np.array([[0, 0]]), 3)
+    with pytest.raises(BrewError, match=r"^predictions hold the values \[4\]; expected 0 to 2"):
+        confusion(np.array([[2, 0]]), np.array([[4, 0]]), 3)
+    with pytest.raises(BrewError, match=r"the values \[3, 4, 5, 6, 7, 8, 9, 10\];"):
+        confusion(np.arange(20)[None], np.zeros((1, 20), dtype=int), 3)
+
+
+def test_accuracy_leaves_an_ignored_class_out():
+    counts = np.array([[3, 1, 3], [0, 2, 1], [4, 5, 6]])
+    assert metric("accuracy")(counts, ignore=2) == pytest.approx(5 / 10)
+    assert metric("accuracy")(counts) == pytest.approx(11 / 25)
+    assert metric("accuracy")(counts, ignore=3) == pytest.approx(11 / 25), "a label outside the classes has no row"

@@ -23,6 +23,7 @@ from brew.evaluation.statistics import (
     unit_values,
 )
 
+GOLDEN_REPLICATES = [[2, 0, 1, 1, 3, 0, 1, 0, 0, 2], [1, 0, 0, 0, 0, 1, 2, 0, 4, 2]]
 counts_of_units = arrays(np.int64, (7, 2, 2), elements=st.integers(1, 30))
 
 
@@ -182,3 +183,26 @@ def test_an_exact_test_takes_1_to_20_units():
     for units in (0, 21):
         with pytest.raises(BrewError, match=rf"^{units} test units;.* expects 1 to 20: pool the samples into whole"):
             exact_sign_flip_test(np.ones(units))
+
+
+def test_replicates_are_keyed_by_seed_purpose_and_number_of_units():
+    # Golden: whoever changes these draws changes every interval of the reports.
+    assert resample(10, 2, seed=0).tolist() == GOLDEN_REPLICATES
+    assert resample(11, 1, seed=0)[0].tolist()[:10] != GOLDEN_REPLICATES[0]
+
+
+def test_an_interval_is_made_of_2000_replicates_of_seed_0():
+    counts = np.random.default_rng(5).integers(1, 30, (7, 2, 2))
+    sample = joint_replicates({"arm": counts}, accuracy, False)["arm"]
+    assert len(sample) == 2001 and sample[0] == pytest.approx(float(accuracy(counts.sum(0))))
+    by_hand = [accuracy((weights[:, None, None] * counts).sum(0)) for weights in resample(7, 2000, 0)]
+    np.testing.assert_allclose(sample[1:], by_hand)
+    found = bootstrap({"arm": counts}, accuracy)["arm"]
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(by_hand, [0.025, 0.975])))
+
+
+def test_one_unit_is_enough_and_none_is_refused():
+    (score, *_) = joint_replicates({"arm": np.ones((1, 2, 2), dtype=int)}, accuracy, False)["arm"]
+    assert score == 0.5
+    with pytest.raises(BrewError, match="not empty"):
+        joint_replicates({"arm": np.ones((0, 2, 2), dtype=int)}, accuracy, False)
