@@ -277,7 +277,8 @@ def _start_problem(module: str, command: str | None) -> str:
     if module == "brew":
         listed = modules()["brew.command"].strings if "brew.command" in modules() else set()
         return "" if command in listed else f"no command {command}"
-    return "" if module in modules() else f"no module {module}"
+    runs = f"{module}.__main__" in modules() or (module in modules() and "__main__" in modules()[module].strings)
+    return "" if runs else f"no module {module} that runs"
 
 
 def _path_problem(span: str) -> str:

@@ -202,12 +202,6 @@ def test_an_ignored_class_has_no_term(name, expected):
     assert metric(name)(counts) != pytest.approx(expected)
 
 
-def test_iou_per_class_by_hand():
-    counts = np.array([[3, 1, 0], [0, 2, 1], [4, 5, 6]])
-    assert iou_per_class(counts).tolist() == pytest.approx([3 / 8, 2 / 9, 6 / 16])
-    assert iou_per_class(counts, ignore=2).tolist() == pytest.approx([3 / 4, 2 / 4, np.nan], nan_ok=True)
-
-
 def test_a_metric_without_an_ignored_class_says_so():
     assert metric("precision")(np.eye(2)) == 1
     with pytest.raises(BrewError, match=r"^metric 'precision' has no ignored class, but class 1 is to be ignored$"):

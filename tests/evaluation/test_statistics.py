@@ -178,11 +178,11 @@ def test_a_difference_averages_seeds_and_counts_units():
 
 
 def test_an_exact_test_takes_1_to_20_units():
-    assert exact_sign_flip_test(np.array([0.3])) == 1
-    assert exact_sign_flip_test(np.ones(20)) == pytest.approx(2 / 2**20)
+    right, wrong = np.array([[3, 1], [1, 3]]), np.array([[1, 3], [3, 1]])
+    assert exact_swap_test(right[None], wrong[None], f1_binary) == 1
     for units in (0, 21):
         with pytest.raises(BrewError, match=rf"^{units} test units;.* expects 1 to 20: pool the samples into whole"):
-            exact_sign_flip_test(np.ones(units))
+            exact_swap_test(np.ones((units, 2, 2)), np.ones((units, 2, 2)), f1_binary)
 
 
 def test_replicates_are_keyed_by_seed_purpose_and_number_of_units():
