@@ -55,11 +55,13 @@ test: lint  ## everything that has to hold before a change is kept
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q --ignore tests/test_end_to_end.py; status=$$?; \
 	wait $$beside || status=1; cat $(VENV)/end-to-end.log; exit $$status
 
-lint: $(READY)  ## style, types and the direction of imports
+lint: $(READY)  ## style, types and the direction of imports; prints the layers, highest first
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "lint: run 'ruff format .'" >&2; exit 1; }
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-logo > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+	@awk '/^id = "rooms"/ {on = 1} on && /^]/ {exit} on && /^    "/ {gsub(/[",]/, ""); print "layer:" $$0}' pyproject.toml
+	@sed -n '/KEPT$$/p' $(VENV)/lint-imports.log
 
 lab: $(READY)  ## JupyterLab; saving a notebook scrubs its outputs
 	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks

@@ -5,7 +5,7 @@ batch: equal shares of it, gradients averaged, the coding rate's covariance summ
 read the log, not elsewhere.
 
 Left out: what is trained (arms, learner), what is maximised (objective), where data lies (feeds), how well the student
-did (evaluation), how processes are started (`brew.compendium.stages.launching`).
+did (evaluation), how processes are started (`brew.compendium.launching`).
 """
 
 import time
@@ -33,10 +33,10 @@ from brew.pretraining.ema import moving_average_of, update_moving_average
 from brew.pretraining.feeds import Feed, stream, views_of_step
 from brew.pretraining.health import head_health, worst_weight
 from brew.pretraining.history import Gradients, Log
+from brew.pretraining.joint_processes import agree_on_step, sum_of_covariances
 from brew.pretraining.learner import Learner, Noise, SelfProjector
 from brew.pretraining.objective import similarities
 from brew.pretraining.optimisation import Optimisation
-from brew.pretraining.processes import agree_on_step, sum_of_covariances
 from brew.pretraining.schedules import cosine
 from brew.pretraining.updates import clip, follow_schedules, parameter_groups, parameters_with_gradient
 from brew.pretraining.view_batches import ViewBatch

@@ -5,6 +5,7 @@ Left out: running it, which takes a notebook per stage.
 
 import functools
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,8 @@ def test_a_notebook_declares_the_parameters_that_its_stage_passes(entry: StageEn
     names = re.findall(r"--set (\w+)=", stated(entry, MINIATURE)["cmd"])
     notebook = Path("notebooks", f"{entry.notebook}.ipynb")
     check_parameters(notebook, read(notebook), dict.fromkeys([*names, "scale"]))
+
+
+def test_no_two_modules_share_a_stem() -> None:
+    stems = Counter(path.stem for path in (ROOT / "brew").rglob("*.py"))
+    assert {stem for stem, count in stems.items() if count > 1} <= {"__init__", "__main__"}, "one file name, one place"

@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+from brew.compendium.launching import launched
 from brew.compendium.scales import parameter_file
-from brew.compendium.stages.launching import launched
 from brew.compendium.sync import parameters_text
 from brew.data.batches import Batches
 from brew.data.miniature.rendering import render

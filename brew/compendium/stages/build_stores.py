@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from brew.compendium.report.figures.scene_colours import caption, scene_colours
-from brew.compendium.report.figures.spectra import (
+from brew.compendium.report.figures.spectrum_curves import (
     CAPTION_OF_MATERIALS,
     band_distributions,
     caption_of_bands,

@@ -20,9 +20,10 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
+from brew.compendium import launching
 from brew.compendium.scale_teachers import ready_teacher
 from brew.compendium.settings import Pretraining
-from brew.compendium.stages import Stage, begin, launching, processes
+from brew.compendium.stages import Stage, begin, processes
 from brew.compendium.stages.arm_plan import plan
 from brew.compendium.stages.training_feeds import share_of, usable
 from brew.compendium.stages.unfinished import checkpoint_of_arm, snapshots

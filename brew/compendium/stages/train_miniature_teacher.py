@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from brew.compendium.stages import launching
+from brew.compendium import launching
 from brew.data.miniature.feed import RenderedFeed
 from brew.files import ROOT, SCRATCH, WEIGHTS
 from brew.pretraining.optimisation import Optimisation

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from brew.compendium import launching
 from brew.compendium.scale_teachers import teachers_of, weights_file
-from brew.compendium.stages import Stage, launching
+from brew.compendium.stages import Stage
 from brew.compendium.stages.optical_images import OPTICAL_SOURCES, TRAINING
 from brew.compendium.stages.unfinished import checkpoint_of
 from brew.data.batches import Batches

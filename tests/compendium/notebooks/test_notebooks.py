@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode, v4
 
 from brew import command
+from brew.compendium.notebooks.actions import given_parameters
 from brew.compendium.notebooks.cleaning import clean, scrub
-from brew.compendium.notebooks.command import given_parameters
 from brew.compendium.notebooks.execution import TIMINGS, NotebookFailed, execute, run, write
 from brew.compendium.notebooks.pages import page, write_pages
 from brew.errors import BrewError

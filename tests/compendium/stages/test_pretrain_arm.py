@@ -8,10 +8,10 @@ import pytest
 
 from brew import files
 from brew.compendium import scales, schema
+from brew.compendium.launching import here
 from brew.compendium.settings import FeedSettings, Settings, load
 from brew.compendium.stages import Stage, begin
 from brew.compendium.stages.arm_plan import plan
-from brew.compendium.stages.launching import here
 from brew.compendium.stages.training_feeds import share_of
 from brew.data.miniature.feed import RenderedFeed
 from brew.data.store import Variable, write_store

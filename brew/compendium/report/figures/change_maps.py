@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Integer, Shaped
 from matplotlib.figure import Figure
 
-from brew.compendium.report.figures.grid import Picture, picture_grid
+from brew.compendium.report.figures.picture_grid import Picture, picture_grid
 from brew.compendium.report.pictures import true_colour
 from brew.compendium.report.style import label
 from brew.data.tiles import Scene, lay

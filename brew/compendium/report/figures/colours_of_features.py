@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from brew.compendium.report.figures.grid import Picture, picture_grid
+from brew.compendium.report.figures.picture_grid import Picture, picture_grid
 
 #: Width and height of a picture's place, in inches; characters of a title's line.
 _SIZE, _LINE = (1.9, 2.0), 24

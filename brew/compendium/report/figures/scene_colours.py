@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Shaped
 from matplotlib.figure import Figure
 
-from brew.compendium.report.figures.grid import Picture, picture_grid
+from brew.compendium.report.figures.picture_grid import Picture, picture_grid
 from brew.compendium.report.pictures import false_colour, true_colour
 
 #: Width and height of a picture's place, in inches.

@@ -10,7 +10,7 @@ from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from brew.compendium.report.figures.grid import Picture, picture_grid
+from brew.compendium.report.figures.picture_grid import Picture, picture_grid
 from brew.evaluation.benchmarks import Benchmark
 
 #: Width and height of a picture's place, in inches; characters of a title's line; columns of the legend at most.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from brew.compendium.stages.launching import as_launched, here
+from brew.compendium.launching import as_launched, here
 
 #: What SLURM sets in an ordinary batch job, and torchrun in a process.
 BATCH_JOB = {

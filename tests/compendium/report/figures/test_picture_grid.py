@@ -13,8 +13,8 @@ from brew.compendium.report.figures import change_maps as of_change
 from brew.compendium.report.figures import colours_of_features as of_features
 from brew.compendium.report.figures import scene_colours as of_scenes
 from brew.compendium.report.figures import segmentation_maps as of_segmentation
-from brew.compendium.report.figures.grid import Picture, picture_grid
-from brew.compendium.report.figures.spectra import band_distributions
+from brew.compendium.report.figures.picture_grid import Picture, picture_grid
+from brew.compendium.report.figures.spectrum_curves import band_distributions
 from brew.compendium.report.pictures import false_colour, true_colour
 from brew.compendium.report.style import label
 from brew.data.tiles import Scene
