@@ -36,9 +36,7 @@ def test_without_scores_every_claim_is_told_apart_and_says_why():
     assert table.loc[context, "verdict"].str.startswith("not comparable").all()
     assert table.loc[~context, "verdict"].str.match("not run: (put|add|pretrain|run|score|obtain) ").all()
     assert "the file DEO_swin_b.pth" in table.loc[DERIVED.id, "verdict"]
-    assert table.loc[DERIVED.id, "verdict"].endswith(
-        "obtain oscd: torchgeo.datasets.OSCD(root, download=True) writes this layout"
-    )
+    assert table.loc[DERIVED.id, "verdict"].endswith("obtain oscd: run `make data BENCHMARK=oscd`")
     at_hand = ledger(ALL, {}, "real", dict.fromkeys(BACKBONES, ""))
     assert at_hand["verdict"].str.fullmatch(r"(not comparable|not run): \S.*").all(), "weights alone answer nothing"
 

@@ -1,5 +1,6 @@
 """Stage `data` with a real benchmark that a scale lists: built, looked at, opened for its task."""
 
+import shutil
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,7 @@ from brew.files import Layout
 
 @pytest.fixture
 def stage(tmp_path, monkeypatch) -> Stage:
+    shutil.copytree(files.DATA / "manifests", tmp_path / "manifests")
     monkeypatch.setattr(files, "DATA", tmp_path)
     monkeypatch.setattr(files, "REPORTS", tmp_path)
     yield Stage(load("tiny"), Layout("tiny"))
