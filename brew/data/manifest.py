@@ -5,6 +5,7 @@ somebody who obtains them knows that they are the same. Files and keys have a fi
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
@@ -28,30 +29,46 @@ def write_manifest(path: Path, root: Path, patterns: Sequence[str], licence: str
     path.write_text(yaml.safe_dump(manifest, sort_keys=False, width=1000, allow_unicode=True))
 
 
-def check_manifest(path: Path, root: Path) -> str:
-    """The SHA-256 of the manifest after all files below `root` were read and found to be those that it lists.
+@dataclass(frozen=True)
+class Manifest:
+    """What a manifest says. files: size in bytes and SHA-256 of each, by name below the source's folder."""
 
-    Raises BrewError naming the first file that is missing, changed or extra.
-    """
+    patterns: list[str]
+    obtain: str
+    files: dict[str, tuple[int, str]]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """A manifest from git; BrewError if the file is none."""
     manifest = read_yaml(path)
     try:
-        listed = {name: entry.split() for name, entry in manifest["files"].items()}
-        patterns, obtain = manifest["patterns"], f"To obtain the data: {manifest['obtain']}"
-        sizes = {name: int(size) for name, (size, _) in listed.items()}
-        if not isinstance(patterns, list) or not all(isinstance(each, str) for each in [*patterns, *listed]):
+        patterns, entries = manifest["patterns"], {name: entry.split() for name, entry in manifest["files"].items()}
+        if not isinstance(patterns, list) or not all(isinstance(each, str) for each in [*patterns, *entries]):
             raise TypeError("patterns and files are no texts")
+        return Manifest(
+            patterns, manifest["obtain"], {name: (int(size), content) for name, (size, content) in entries.items()}
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BrewError(
             f"{path} is no manifest ({type(error).__name__}: {error}); expected patterns, files, licence, obtain. "
             "Restore it from git"
         ) from error
-    found = _listing(root, patterns)
-    for name, (_, content) in listed.items():
+
+
+def check_manifest(path: Path, root: Path) -> str:
+    """The SHA-256 of the manifest after all files below `root` were read and found to be those that it lists.
+
+    Raises BrewError naming the first file that is missing, changed or extra.
+    """
+    manifest = read_manifest(path)
+    obtain = f"To obtain the data: {manifest.obtain}"
+    found = _listing(root, manifest.patterns)
+    for name, (size, content) in manifest.files.items():
         file = found.pop(name, None)
         if file is None:
             raise BrewError(f"{root / name} is missing; expected it, as {path} lists it. {obtain}")
-        if file.stat().st_size != sizes[name]:
-            raise BrewError(f"{file} has {file.stat().st_size} bytes; expected {sizes[name]} as in {path}. {obtain}")
+        if file.stat().st_size != size:
+            raise BrewError(f"{file} has {file.stat().st_size} bytes; expected {size} as in {path}. {obtain}")
         if sha256(file) != content:
             raise BrewError(f"{file} has another content than {path} says; expected the same bytes. {obtain}")
     if found:

@@ -52,7 +52,7 @@ def test_a_benchmark_is_fetched_unpacked_and_described(published, capsys):
 
 
 def test_what_no_program_can_fetch_says_how(published, capsys):
-    with pytest.raises(BrewError, match=r"rsscn7 cannot be fetched by a program\. To obtain it: the authors"):
+    with pytest.raises(BrewError, match=r"rsscn7 cannot be fetched by a program\. To obtain it: unpack the authors"):
         fetch_benchmark("rsscn7")
     fetch_benchmark("roofs")
     assert "it is generated" in capsys.readouterr().out

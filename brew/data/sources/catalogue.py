@@ -64,7 +64,8 @@ SOURCES: dict[str, Source] = {
             from_folder(rsscn7.build),
             folder="rsscn7",
             patterns=("*/*.jpg",),
-            obtain="the authors' RSSCN7, one folder per class, each picture reduced to 128 x 128 JPEG",
+            obtain=rsscn7.OBTAIN,
+            check=rsscn7.check,
         ),
         Source(
             "hot_buildings",

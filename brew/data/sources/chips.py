@@ -22,7 +22,7 @@ from brew.files import replacing, sha256
 
 @dataclass(frozen=True)
 class Chip:
-    """One aerial image. key: SHA-256 of the file's bytes."""
+    """One aerial image. key: what the splits know it by, the SHA-256 of the file's bytes or a name."""
 
     path: Path
     key: str
@@ -38,13 +38,21 @@ def read_chips(folder: Path, pattern: str, size: int) -> list[Chip]:
 
 
 def read_chip(path: Path, size: int) -> Chip:
-    """An RGB image of `size` pixels per side; BrewError if it is cut off, black, or of another size or type."""
-    image = _read_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _read_picture(path)
-    if image.shape != (3, size, size) or image.dtype != np.uint8:
+    """An RGB image of `size` pixels per side; BrewError if it has another size, and as `read_image` says."""
+    image = read_image(path)
+    if image.shape != (3, size, size):
         raise BrewError(f"{path}: {image.shape} of {image.dtype}; expected (3, {size}, {size}) of uint8. Convert it")
+    return Chip(path, sha256(path), image)
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "3 y x"]:
+    """An RGB image; BrewError if it is cut off, black, or of another type."""
+    image = _read_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _read_picture(path)
+    if image.dtype != np.uint8:
+        raise BrewError(f"{path}: {image.shape} of {image.dtype}; expected uint8. Convert it")
     if not image.any():
         raise BrewError(f"{path}: all black, which is nodata; expected an image. Leave the chip out")
-    return Chip(path, sha256(path), np.ascontiguousarray(image))
+    return np.ascontiguousarray(image)
 
 
 def _read_tiff(path: Path) -> np.ndarray:
@@ -64,19 +72,22 @@ def _read_picture(path: Path) -> np.ndarray:
         raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the file again") from error
 
 
-def read_splits(path: Path) -> dict[str, str]:
-    """{hash: split} from a file in git; BrewError if an image stands in two splits."""
+def read_splits(path: Path, key: str = "sha256") -> dict[str, str]:
+    """{key: split} from a file in git, in its order; BrewError if an image stands in two splits.
+
+    key: the column by which the file knows images.
+    """
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     members: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        members[row["split"]].add(row["sha256"])
+        members[row["split"]].add(row[key])
     check_disjoint(members, f"{path}: image")
-    return {row["sha256"]: row["split"] for row in rows}
+    return {row[key]: row["split"] for row in rows}
 
 
 def write_splits(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write splits as CSV, one row per image. `header` names `sha256`, `split` and whatever decided it."""
+    """Write splits as CSV, one row per image. `header` names the key, `split` and whatever else is known."""
     with replacing(path) as partial, partial.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
@@ -86,7 +97,10 @@ def write_splits(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]
 def check_known(chip: Chip, splits: Mapping[str, str], path: Path) -> None:
     """BrewError if the splits, which were read from `path`, do not name the chip."""
     if chip.key not in splits:
-        raise BrewError(f"{chip.path}: its content is in no split of {path.name}; expected the files of the manifest")
+        raise BrewError(
+            f"{chip.path}: its content is in no split of {path.name}; expected the files of the source's manifest. "
+            "Move it away, or obtain it again as data/README.md says"
+        )
 
 
 def chip_variables(

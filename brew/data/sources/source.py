@@ -7,6 +7,7 @@ from typing import Any
 
 from brew import files
 from brew.data.fetch import Remote
+from brew.data.manifest import check_manifest
 from brew.errors import BrewError
 
 
@@ -16,7 +17,8 @@ class Source:
 
     build: (root, store, settings); root is None for a source without a folder of its own. folder: below ``$BREW_DATA``.
     patterns: of the files that are read there. obtain: one line for whoever does not have them. remotes: what
-    `make data` fetches into the folder. listed: what else the fetched files name.
+    `make data` fetches into the folder. listed: what else the fetched files name. check: (manifest, root) to what
+    identifies the files, once they were found to be the source's.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Source:
     obtain: str = ""
     remotes: Callable[[], tuple[Remote, ...]] = lambda: ()
     listed: Callable[[Path], tuple[Remote, ...]] = lambda _: ()
+    check: Callable[[Path, Path], str] = check_manifest
 
     @property
     def manifest(self) -> Path:

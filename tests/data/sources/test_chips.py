@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from brew.data.manifest import write_manifest
 from brew.data.sources import hot_buildings, rsscn7
 from brew.data.sources.chips import read_chip, read_splits
+from brew.data.sources.fingerprints import TOLERANCE, difference, fingerprint
 from brew.data.sources.hot_buildings import LEFT_OUT, MapTile, split_by_ground
 from brew.data.sources.rsscn7 import split_by_hash
 from brew.data.store import image_hashes, open_store
 from brew.errors import BrewError
+from brew.files import sha256
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -28,6 +31,13 @@ def chip(path: Path, seed: int, size: int, black=False) -> Path:
     else:
         Image.fromarray(values).save(path)
     return path
+
+
+def scene(path: Path, seed: int) -> None:
+    """A picture of 128 x 128 with coarse structure, as scenes have it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(values).resize((128, 128), Image.Resampling.BICUBIC).save(path, quality=90)
 
 
 def tif(path: Path, values: np.ndarray):
@@ -114,7 +124,7 @@ def pictures(tmp_path, monkeypatch) -> Path:
     root = tmp_path / "rsscn7"
     for number, label in enumerate(rsscn7.CLASSES):
         for place in range(10):
-            chip(root / label / f"{place}.jpg", number * 10 + place, 128)
+            scene(root / label / f"{place}.jpg", number * 10 + place)
     (root / "field" / "again.jpg").write_bytes((root / "field" / "0.jpg").read_bytes())
     monkeypatch.setattr(rsscn7, "SPLITS", tmp_path / "rsscn7.csv")
     rsscn7.fix_splits(root, rsscn7.SPLITS)
@@ -130,11 +140,65 @@ def test_rsscn7_keeps_a_doubled_picture_once(pictures, tmp_path):
     assert sum(map(len, sides)) == len(set.union(*sides)) == 70
 
 
-def test_an_unknown_picture_is_refused(pictures, tmp_path):
-    chip(pictures / "grass" / "new.jpg", 999, 128)
-    with pytest.raises(BrewError, match=r"grass/new\.jpg: its content is in no split of rsscn7\.csv"):
-        rsscn7.build(pictures, tmp_path / "store.zarr")
-    assert not (tmp_path / "store.zarr").exists()
+def originals(root: Path, pictures: Path) -> Path:
+    """The same pictures as the authors' archive has them: 400 x 400, in folders of the authors' names, and one more."""
+    for label, folder in rsscn7.FOLDERS.items():
+        (root / folder).mkdir(parents=True)
+        for file in (pictures / label).iterdir():
+            Image.open(file).resize((400, 400), Image.Resampling.BICUBIC).save(root / folder / file.name, quality=95)
+    chip(root / "aGrass" / "further.jpg", 998, 400)
+    return root
+
+
+def test_the_authors_pictures_give_the_same_samples_and_splits(pictures, tmp_path):
+    manifest = tmp_path / "rsscn7.yaml"
+    write_manifest(manifest, pictures, ("*/*.jpg",), "CC0", "ask")
+    root = originals(tmp_path / "originals", pictures)
+    assert rsscn7.check(manifest, pictures) != rsscn7.check(manifest, root)
+    rsscn7.build(pictures, tmp_path / "reduced.zarr")
+    rsscn7.build(root, tmp_path / "originals.zarr")
+    one, other = (open_store(tmp_path / f"{name}.zarr") for name in ("reduced", "originals"))
+    for name in ("split", "scene"):
+        assert one[name].values.tolist() == other[name].values.tolist()
+    assert other["optical"].shape == one["optical"].shape == (70, 1, 3, 128, 128)
+    for sample in range(70):
+        prints = [fingerprint(dataset["optical"].values[sample, 0]) for dataset in (one, other)]
+        assert difference(*prints) <= TOLERANCE
+
+
+def test_the_manifest_identifies_the_copy_that_it_describes(pictures, tmp_path):
+    (pictures / "field" / "again.jpg").unlink()
+    write_manifest(tmp_path / "rsscn7.yaml", pictures, ("*/*.jpg",), "CC0", "ask")
+    assert rsscn7.check(tmp_path / "rsscn7.yaml", pictures) == sha256(tmp_path / "rsscn7.yaml")
+
+
+def test_other_pictures_are_refused(pictures, tmp_path):
+    write_manifest(tmp_path / "rsscn7.yaml", pictures, ("*/*.jpg",), "CC0", "ask")
+
+    def refused(match: str) -> None:
+        with pytest.raises(BrewError, match=match):
+            rsscn7.check(tmp_path / "rsscn7.yaml", pictures)
+
+    scene(pictures / "grass" / "3.jpg", 999)
+    refused(r"grass/3\.jpg: another picture than rsscn7\.csv means, .* expected 1\.5 at most\. .*aGrass")
+    chip(pictures / "grass" / "3.jpg", 999, 200)
+    refused(r"grass/3\.jpg: 200 x 200 pixels; expected 400 x 400 .* or 128 x 128")
+    (pictures / "grass" / "3.jpg").unlink()
+    refused(r"grass/3\.jpg is missing; expected what .*aGrass")
+    (pictures / "aGrass").mkdir()
+    refused(r"holds 2 folders of the class grass; expected one, aGrass")
+    (pictures / "field").rename(pictures / "meadow")
+    refused(r"holds 0 folders of the class field; expected one, bField")
+
+
+@pytest.mark.parametrize("filtered", Image.Resampling)
+def test_a_fingerprint_survives_reduction_and_compression_and_tells_pictures_apart(tmp_path, filtered):
+    noise = np.random.default_rng(5).integers(0, 256, (2, 25, 25, 3), dtype=np.uint8)
+    one, other = (Image.fromarray(each).resize((400, 400), Image.Resampling.BICUBIC) for each in noise)
+    one.resize((128, 128), filtered).save(tmp_path / "reduced.jpg", quality=75)
+    prints = [fingerprint(np.asarray(each).transpose(2, 0, 1)) for each in (one, Image.open(tmp_path / "reduced.jpg"))]
+    assert difference(*prints) <= TOLERANCE
+    assert difference(prints[0], fingerprint(np.asarray(other).transpose(2, 0, 1))) > 10 * TOLERANCE
 
 
 def test_an_image_in_two_splits_is_an_error(tmp_path):
