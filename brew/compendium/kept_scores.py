@@ -1,4 +1,4 @@
-"""The files that an evaluation leaves: scores, the counts that they come from, and predictions for pictures."""
+"""The files that an evaluation leaves: scores, the counts that they come from, predictions and validation's choices."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +44,18 @@ def keep_predictions(stage: Stage, task: Task, finished: Sequence[FinishedRun]) 
 def prediction_file(folder: Path, benchmark: Benchmark, model: str) -> Path:
     """Where the predictions of a model lie in a task's folder."""
     return folder / "predictions" / f"{benchmark.name}--{model}.npz"
+
+
+def keep_choices(stage: Stage, task: Task, finished: Sequence[FinishedRun]) -> None:
+    """Write what validation chose in each run: the values of the run's result, a column each."""
+    names = {"benchmark": "benchmark", "arm": "backbone", "seed": "seed", "label_fraction": "label_fraction"}
+    rows = [{title: getattr(each.run, name) for name, title in names.items()} | each.result.values for each in finished]
+    pd.DataFrame(rows).to_csv(stage.layout.write(task) / "choices.csv", index=False)
+
+
+def read_choices(stage: Stage, task: Task) -> pd.DataFrame:
+    """What `keep_choices` wrote; "undecided" is empty if validation could choose everything."""
+    return pd.read_csv(stage.layout.write(task) / "choices.csv", keep_default_na=False)
 
 
 def primary_scores(stage: Stage, task: Task) -> pd.DataFrame:

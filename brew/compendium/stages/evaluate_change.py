@@ -10,8 +10,15 @@ import numpy as np
 import pandas as pd
 
 from brew.compendium.dense_evaluation import DenseBenchmark, DenseTask, plan
-from brew.compendium.kept_scores import Counts, keep_predictions, keep_scores, primary_scores
-from brew.compendium.scoring import FinishedRun, PlannedRun, finish
+from brew.compendium.kept_scores import (
+    Counts,
+    keep_choices,
+    keep_predictions,
+    keep_scores,
+    primary_scores,
+    read_choices,
+)
+from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.settings import EvaluationSettings
 from brew.compendium.stages import Stage
 from brew.evaluation import change_detection, dense_harness
@@ -42,7 +49,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         counts[each.run.name] = (values, scenes)
     keep_scores(stage, "change", finished, scores, counts)
     keep_predictions(stage, "change", finished)
-    _keep_choices(stage, finished)
+    keep_choices(stage, "change", finished)
     return primary_scores(stage, "change")
 
 
@@ -75,7 +82,7 @@ def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> Cha
 def _cached(result: ChangeResult) -> CachedResult:
     values = {
         "learning rate": result.learning_rate, "epoch": result.epoch, "threshold": result.threshold,
-        "validation F1": round(result.validation_f1, 4),
+        "validation F1": round(result.validation_f1, 4), "undecided": ", ".join(result.undecided),
     }  # fmt: skip
     shown = {f"shown-{name}": result.probabilities[name].astype(np.float16) for name in result.scenes[:_KEPT]}
     return CachedResult(values, {"counts": result.counts, "scenes": np.array(result.scenes), **shown})
@@ -100,12 +107,6 @@ def _siamese(data: ChangeTask, settings: EvaluationSettings, seed: int) -> Cache
     return _cached(change_detection.evaluate_siamese(data, settings.siamese, seed, orientations=orientations))
 
 
-def _keep_choices(stage: Stage, finished: Sequence[FinishedRun]) -> None:
-    names = {"benchmark": "benchmark", "arm": "backbone", "seed": "seed", "label_fraction": "label_fraction"}
-    rows = [{title: getattr(each.run, name) for name, title in names.items()} | each.result.values for each in finished]
-    pd.DataFrame(rows).to_csv(stage.layout.write("change") / "choices.csv", index=False)
-
-
 def choices(stage: Stage) -> pd.DataFrame:
-    """What validation chose for each backbone: learning rate, epoch, threshold, and the F1 there."""
-    return pd.read_csv(stage.layout.write("change") / "choices.csv")
+    """What validation chose for each backbone: learning rate, epoch, threshold, the F1 there, and what it could not."""
+    return read_choices(stage, "change")

@@ -6,7 +6,14 @@ from functools import partial
 import pandas as pd
 
 from brew.compendium.dense_evaluation import DenseBenchmark, DenseTask, plan
-from brew.compendium.kept_scores import Counts, keep_predictions, keep_scores, primary_scores
+from brew.compendium.kept_scores import (
+    Counts,
+    keep_choices,
+    keep_predictions,
+    keep_scores,
+    primary_scores,
+    read_choices,
+)
 from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.settings import EvaluationSettings
 from brew.compendium.stages import Stage
@@ -31,6 +38,7 @@ def evaluate(stage: Stage) -> pd.DataFrame:
         counts[each.run.name] = (values, [str(sample) for sample in each.result.arrays["samples"]])
     keep_scores(stage, "segmentation", finished, scores, counts)
     keep_predictions(stage, "segmentation", finished)
+    keep_choices(stage, "segmentation", finished)
     return primary_scores(stage, "segmentation")
 
 
@@ -56,7 +64,7 @@ def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> Seg
 
 def _cached(result: SegmentationResult) -> CachedResult:
     arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
-    return CachedResult({"epoch": result.epoch}, arrays)
+    return CachedResult({"epoch": result.epoch, "undecided": ", ".join(result.undecided)}, arrays)
 
 
 def _references(stage: Stage, ready: DenseBenchmark) -> Iterator[PlannedRun]:
@@ -72,3 +80,8 @@ def _references(stage: Stage, ready: DenseBenchmark) -> Iterator[PlannedRun]:
 
 def _unet(data: SegmentationTask, settings: EvaluationSettings, seed: int) -> CachedResult:
     return _cached(unet.evaluate_unet(data, settings.segmentation, seed, settings.orientations))
+
+
+def choices(stage: Stage) -> pd.DataFrame:
+    """What validation chose for each backbone: the epoch, and what it could not choose."""
+    return read_choices(stage, "segmentation")

@@ -27,10 +27,13 @@ from brew.compendium.stages import (
 )
 from brew.data.miniature.miniature_store import MiniatureSettings
 from brew.errors import BrewError
+from brew.evaluation import change_detection, segmentation
 from brew.evaluation.backbones import Backbone, BandStatistics, random_backbone
 from brew.evaluation.benchmark_metrics import metrics_of
 from brew.evaluation.benchmark_stores import open_benchmark
+from brew.evaluation.change_detection import ChangeResult, ChangeTask
 from brew.evaluation.scores import Score, read_scores
+from brew.evaluation.segmentation import SegmentationResult, SegmentationTask
 from brew.evaluation.splits import LABEL_FRACTIONS
 from brew.files import Layout
 from brew.models.student import build_student
@@ -112,6 +115,32 @@ def test_rows_name_what_they_come_from(task: str, stage: Stage, compare: Callabl
         assert found >= set(metrics_of(each)) and each.metric in found
         assert ("average_precision_macro" in found) == each.multilabel
     assert len({(row.settings, row.arm) for row in rows}) == len({row.arm for row in rows})
+
+
+def test_what_validation_could_not_choose_is_kept(
+    stage: Stage, compare: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def segmented(maps: object, task: SegmentationTask, *_: object) -> SegmentationResult:
+        counts = np.ones((len(task.split.test), len(task.classes), len(task.classes)), int)
+        return SegmentationResult(task.split.test, counts, np.zeros((0, 1, 1), np.uint8), 2, (0.0, 0.0), ("epoch",))
+
+    def changed(maps: object, task: ChangeTask, *_: object) -> ChangeResult:
+        scenes = tuple(scene.name for scene in task.scenes(task.split.test))
+        shown = {name: np.zeros((1, 1), np.float32) for name in scenes}
+        return ChangeResult(scenes, np.ones((len(scenes), 2, 2), int), shown, undecided=("learning rate", "epoch"))
+
+    compare(bands=Bands())
+    monkeypatch.setattr(segmentation, "evaluate", segmented)
+    monkeypatch.setattr(change_detection, "evaluate_decoder", changed)
+    evaluation = replace(stage.settings.evaluation, siamese_seeds=())
+    quick = replace(stage, settings=replace(stage.settings, evaluation=evaluation))
+    for task, stuck in (("segmentation", "epoch"), ("change", "learning rate, epoch")):
+        STAGES[task].evaluate(quick)
+        chosen = STAGES[task].choices(quick)
+        listed = {(row.benchmark, row.arm, row.seed, row.label_fraction) for row in _scores(quick, task)}
+        rows = chosen[["benchmark", "backbone", "seed", "label_fraction"]].itertuples(index=False, name=None)
+        assert set(rows) == listed
+        assert set(zip(chosen["backbone"], chosen["undecided"], strict=True)) - {("cva", "")} == {("bands", stuck)}
 
 
 def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[..., None]) -> None:
