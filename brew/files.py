@@ -17,7 +17,6 @@ from pathlib import Path
 from brew.errors import BrewError
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
 DATA = ROOT / "data"
 REPORTS = ROOT / "reports"
 #: Undeclared working files (checkpoints of unfinished runs, results of single cells); always safe to delete.

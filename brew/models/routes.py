@@ -33,10 +33,6 @@ class Route:
     absent: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
-    @property
-    def absent_bands_at_mean(self) -> bool:
-        return bool(self.absent)
-
     def apply(self, values: Tensor) -> Tensor:
         """The stem's channels from normalised images (batch, band, y, x)."""
         if self.channels == tuple(range(values.shape[1])):

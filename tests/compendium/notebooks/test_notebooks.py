@@ -21,7 +21,7 @@ from brew.compendium.notebooks.cleaning import clean, scrub
 from brew.compendium.notebooks.execution import TIMINGS, NotebookFailed, execute, run, write
 from brew.compendium.notebooks.pages import page, write_pages
 from brew.errors import BrewError
-from brew.files import NOTEBOOKS, ROOT
+from brew.files import ROOT
 
 
 def code(source: str, tags: tuple[str, ...] = (), outputs: tuple[NotebookNode, ...] = ()) -> NotebookNode:
@@ -252,7 +252,7 @@ def test_saving_in_jupyterlab_scrubs(tmp_path: Path) -> None:
     assert (tmp_path / "saved.ipynb").read_bytes() == (tmp_path / "tidy.ipynb").read_bytes()
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.rglob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.stem)
 def test_source_notebooks_are_scrubbed(path: Path, tmp_path: Path) -> None:
     write(scrub(nbformat.read(path, as_version=4)), tmp_path / path.name)
     tidy = (tmp_path / path.name).read_bytes()
