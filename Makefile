@@ -55,6 +55,11 @@ test: lint  ## everything that has to hold before a change is kept
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q --ignore tests/test_end_to_end.py; status=$$?; \
 	wait $$beside || status=1; cat $(VENV)/end-to-end.log; exit $$status
 
+# The committed tests try a dozen odd inputs at each door; FLOOD says how many here.
+FLOOD ?= 100
+flood: $(READY)  ## try many odd inputs at every door: make flood FLOOD=100
+	@BREW_FLOOD=$(FLOOD) OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/test_odd_input.py tests/data/sources/test_odd_files.py
+
 lint: $(READY)  ## style, types and the direction of imports; prints the layers, highest first
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "lint: run 'ruff format .'" >&2; exit 1; }
@@ -86,4 +91,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro sync test lint lab lock data teacher verify bench clean
+.PHONY: help setup repro sync test flood lint lab lock data teacher verify bench clean

@@ -52,6 +52,8 @@ def embed(
         raise BrewError(f"the student has no map {name!r}; {nearest(name, tuple(student.channels))}")
     if tile % _CELL or overlap % _CELL or not 0 <= overlap < tile:
         raise BrewError(f"tiles of {tile} px that overlap by {overlap}; expected multiples of {_CELL}, overlap < tile")
+    if scene.dtype.kind not in "iuf" or not scene.size:
+        raise BrewError(f"a scene of {scene.shape} of {scene.dtype}; expected pixels of real numbers. Convert it")
     values = torch.from_numpy(_bands(scene, names).astype(np.float32))
     height, width = values.shape[1:]
     below, right = -height % _CELL, -width % _CELL
@@ -129,7 +131,8 @@ def _dataset(values: np.ndarray, scene: xr.DataArray, stride: int, attributes: d
     coords = {}
     for axis, count in (("y", values.shape[1]), ("x", values.shape[2])):
         pixels = scene[axis].values if axis in scene.coords else np.arange(scene.sizes[axis]) + 0.5
-        pixel = (pixels[-1] - pixels[0]) / (len(pixels) - 1)
+        # Of a single pixel, no spacing is known: its cell lies where it does.
+        pixel = (pixels[-1] - pixels[0]) / max(1, len(pixels) - 1)
         coords[axis] = pixels[0] + pixel * (stride * (np.arange(count) + 0.5) - 0.5)
     features = xr.DataArray(values, dims=("feature", "y", "x"), coords=coords, name="features", attrs=attributes)
     dataset = features.to_dataset()

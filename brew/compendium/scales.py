@@ -65,6 +65,9 @@ def parse_yaml(text: str) -> Any:
         return reader.load(text)
     except DuplicateKeyError as error:
         raise BrewError(f"{_first_line(error.problem)}; keep one of them{_line(error)}") from None
+    except (ValueError, TypeError, RecursionError, AttributeError, AssertionError, LookupError) as error:
+        # What the loader raises for a date that is none, a key that is a list, or brackets without end.
+        raise BrewError(f"not valid YAML: {_first_line(error)}; correct the value") from None
     except YAMLError as error:
         raise BrewError(
             f"not valid YAML: {_first_line(getattr(error, 'problem', None) or error)}{_line(error)}"
@@ -86,10 +89,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BrewError(f"{path} does not exist; expected a file of parameters there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BrewError(f"{path} cannot be read ({error}); expected a text in UTF-8. Restore it") from None
     except BrewError as error:
         raise BrewError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise BrewError(f"{path} holds {type(content).__name__}; expected a mapping of names to values")
+    if odd := [key for key in content if not isinstance(key, str)]:
+        raise BrewError(f"{path} has the key {odd[0]!r}; expected names. Write it in quotation marks")
     return content
 
 
@@ -161,13 +168,23 @@ def merged(scale: str, root: Path = ROOT) -> dict[str, Any]:
             known = tuple(name for name in base if name != "scale")
             raise BrewError(
                 f"{root / SCALES / scale}.yaml: section {section!r} is not one that a scale may change; "
-                f"{nearest(section, known)}"
+                f"{nearest(str(section), tuple(map(str, known)))}"
             )
     whole = merge(base, changes)
+    _check_runs(whole, f"{root / SCALES / scale}.yaml")
     whole["changes"] = _changes_per_run(whole["arms"], whole["changes"])
     whole["scale"] = {"name": scale, "report": f"reports/{scale}/index.html", "sources": ""}
     whole["scale"]["sources"] = _digest(whole)
     return whole
+
+
+def _check_runs(whole: Mapping[str, Any], where: str) -> None:
+    """BrewError unless `arms` lists names and `changes` maps names to mappings."""
+    runs, changes = whole.get("arms"), whole.get("changes")
+    if not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):
+        raise BrewError(f"{where} and params.yaml: arms is {runs!r}; expected a list of names. Correct it")
+    if not isinstance(changes, Mapping) or not all(isinstance(each, Mapping) for each in changes.values()):
+        raise BrewError(f"{where} and params.yaml: changes is {changes!r}; expected a mapping per arm. Correct it")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ Left out: reading and merging the files (`brew.compendium.scales`).
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -64,7 +65,16 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
     # bool is an int to Python; `epochs: true` is a mistake all the same.
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise BrewError(f"{where}: found {_found(value)}; expected {name}")
+    if kind is float and not _finite(value):
+        raise BrewError(f"{where}: found {_found(value)}; expected a finite number")
     return value if value is None else kind(value)
+
+
+def _finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no floating-point number is near
+        return False
 
 
 def _found(value: Any) -> str:

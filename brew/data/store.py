@@ -242,6 +242,11 @@ def open_store(path: Path) -> xr.Dataset:
     attributes = _attributes(path / "zarr.json")
     if attributes.get("format") != FORMAT:
         raise BrewError(f"{path} has format {attributes.get('format')!r}; expected {FORMAT!r}. Build the store again")
+    with _described(path):
+        return _opened_store(path)
+
+
+def _opened_store(path: Path) -> xr.Dataset:
     _check_files(path)
     dataset = xr.open_zarr(path, consolidated=False, chunks=None)
     dataset = dataset.set_coords([name for name in dataset.variables if str(name).endswith("_wavelength_um")])
@@ -253,8 +258,8 @@ def open_store(path: Path) -> xr.Dataset:
 
 def _attributes(file: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(file.read_text()).get("attributes", {})
-    except (ValueError, AttributeError) as error:
+        found: dict[str, Any] = dict(json.loads(file.read_text()).get("attributes", {}))
+    except (ValueError, AttributeError, TypeError) as error:
         raise BrewError(f"{file} is damaged ({error}); expected a Zarr group. Build the store again") from error
     return found
 
@@ -269,8 +274,25 @@ def image_hashes(path: Path, splits: Sequence[str]) -> set[str]:
     return set(hashes.ravel().tolist())
 
 
+@contextmanager
+def _described(path: Path) -> Iterator[None]:
+    """Whatever Zarr and xarray raise on a damaged description becomes a BrewError that names the store."""
+    try:
+        yield
+    except BrewError:
+        raise
+    except Exception as error:  # each library has its own kinds
+        raise BrewError(
+            f"{path} has a damaged zarr.json ({type(error).__name__}: {error}); expected a Zarr group. Build the store "
+            "again"
+        ) from error
+
+
 def _check_files(path: Path) -> None:
     """Every chunk is there in its full length: an uncompressed chunk that is shorter was cut off."""
+    for folder in sorted(each for each in path.iterdir() if each.is_dir()):
+        if not (folder / "zarr.json").is_file():
+            raise BrewError(f"{folder / 'zarr.json'} does not exist; expected an array's. Build the store again")
     for name, array in zarr.open_group(path, mode="r").arrays():
         if array.dtype.kind not in "uif":
             _check_text(path, name, array)
@@ -305,8 +327,8 @@ class ArrayReader:
     """
 
     def __init__(self, path: Path, name: str):
-        group = zarr.open_group(path, mode="r")
-        arrays = dict(group.arrays())
+        with _described(path):
+            arrays = dict(zarr.open_group(path, mode="r").arrays())
         if name not in arrays:
             raise unknown(f"{path}: variable", name, arrays)
         array = arrays[name]

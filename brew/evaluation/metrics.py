@@ -41,7 +41,10 @@ def confusion(
 
     Raises BrewError if a label or prediction lies outside 0 .. classes - 1 (an ignored label may).
     """
-    target, predicted = np.asarray(target).astype(np.int64), np.asarray(predicted).astype(np.int64)
+    target, predicted = np.asarray(target), np.asarray(predicted)
+    if predicted.dtype.kind == "f" and not (np.isfinite(predicted) & (predicted == np.rint(predicted))).all():
+        raise BrewError("predictions hold numbers that are not whole; expected classes: take the likeliest class first")
+    target, predicted = target.astype(np.int64), predicted.astype(np.int64)
     if target.shape != predicted.shape:
         raise BrewError(f"predictions of shape {predicted.shape} for labels of shape {target.shape}; expected the same")
     samples = len(target)

@@ -29,7 +29,7 @@ from tqdm.auto import tqdm
 from brew import files
 from brew.errors import BrewError
 from brew.evaluation.cache_keys import canonical, digest
-from brew.evaluation.scores import write_arrays
+from brew.evaluation.scores import read_arrays, write_arrays
 from brew.files import write_bytes
 
 _SHOWN = 16
@@ -91,11 +91,13 @@ def _place(name: str, key: Mapping[str, Any], folder: Path | None) -> Path:
 
 
 def _read(place: Path, key: Mapping[str, Any]) -> CachedResult:
-    if (place / "key.json").read_text() != canonical(dict(key)):
+    try:
+        kept, values = (place / "key.json").read_text(), json.loads((place / "values.json").read_text())
+    except (OSError, ValueError) as error:
+        raise BrewError(f"{place} is damaged ({error}); expected a whole result; delete it") from error
+    if kept != canonical(dict(key)):
         raise BrewError(f"{place} was kept for another key; delete it")
-    with np.load(place / "arrays.npz", allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    return CachedResult(json.loads((place / "values.json").read_text()), arrays)
+    return CachedResult(values, read_arrays(place / "arrays.npz"))
 
 
 def cached_results(

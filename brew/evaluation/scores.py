@@ -9,6 +9,7 @@ Counts per test sample go to one NPZ per arm, from which every interval can be c
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from functools import partial
@@ -159,14 +160,45 @@ def write_scores(path: Path, scores: Iterable[Score]) -> None:
 
 
 def read_scores(path: Path) -> list[Score]:
-    """All rows of a CSV file; BrewError if its columns are not those of `Score`."""
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise BrewError(
-                f"{path} has the columns {reader.fieldnames}; expected {list(_COLUMNS)}: delete and recompute"
-            )
-        return [Score(**{name: _TYPES[name](value) for name, value in row.items()}) for row in reader]  # type: ignore[operator]
+    """All rows of a CSV file.
+
+    Raises BrewError if its columns are not those of `Score`, if a field is no value of its column, or if a row stands
+    twice.
+    """
+    columns, rows = read_table(path)
+    if columns != _COLUMNS:
+        raise BrewError(f"{path} has the columns {list(columns)}; expected {list(_COLUMNS)}: delete and recompute")
+    scores = [_score(row, f"{path}, row {number}") for number, row in enumerate(rows, 1)]
+    doubled = [identity for identity, count in Counter(score.identity for score in scores).items() if count > 1]
+    if doubled:
+        raise BrewError(f"{path}: {doubled[0]} stands twice; expected each score once: delete and recompute")
+    return scores
+
+
+def read_table(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Columns and rows of a CSV file; BrewError if it is absent or no CSV, or a row is shorter or longer than them."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            columns, *rows = list(csv.reader(file, strict=True)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BrewError(f"{path} cannot be read ({error}); expected a CSV file in UTF-8. Restore it") from error
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(columns):
+            raise BrewError(f"{path}, row {number}: {len(row)} fields; expected {len(columns)}. Restore the file")
+    return tuple(columns), [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _score(row: Mapping[str, str], where: str) -> Score:
+    try:
+        score = Score(**{name: _TYPES[name](value) for name, value in row.items()})  # type: ignore[operator]
+    except ValueError as error:
+        raise BrewError(f"{where}: {error}; expected the types of `Score`: delete the file and recompute") from error
+    if not (math.isfinite(score.value) and 0 < score.label_fraction <= 1 and score.n >= 1):
+        raise BrewError(
+            f"{where}: value {score.value}, label_fraction {score.label_fraction}, n {score.n}; expected a finite "
+            "value, a share up to 1 and at least one unit: delete the file and recompute"
+        )
+    return score
 
 
 def write_counts(path: Path, counts: np.ndarray, units: Iterable[object]) -> None:
@@ -178,9 +210,20 @@ def write_counts(path: Path, counts: np.ndarray, units: Iterable[object]) -> Non
 
 
 def read_counts(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Counts and unit names that `write_counts` stored."""
-    with np.load(path, allow_pickle=False) as stored:
-        return stored["counts"], stored["units"]
+    """Counts and unit names that `write_counts` stored; BrewError if the file is damaged."""
+    arrays = read_arrays(path)
+    if set(arrays) != {"counts", "units"}:
+        raise BrewError(f"{path} holds {', '.join(arrays)}; expected counts and units: delete and recompute")
+    return arrays["counts"], arrays["units"]
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an NPZ that `write_arrays` wrote; BrewError if it is absent or damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except Exception as error:  # archive, compression and header each have their own kinds
+        raise BrewError(f"{path} cannot be read ({error}); expected an NPZ of arrays: delete and recompute") from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

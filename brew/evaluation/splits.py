@@ -53,6 +53,8 @@ def split_by_name(names: np.ndarray, origin: np.ndarray | None = None) -> Split:
 
 
 def _check_origins(names: np.ndarray, origin: np.ndarray) -> None:
+    if len(origin) != len(names):
+        raise BrewError(f"{len(origin)} scenes for {len(names)} samples; expected one each")
     for scene in np.unique(origin).tolist():
         splits = sorted(set(names[origin == scene].tolist()))
         if len(splits) > 1:

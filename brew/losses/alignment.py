@@ -28,6 +28,8 @@ def alignment(
         raise BrewError(
             f"{targets} teacher views and {views} student views; expected the student to see them all, first"
         )
+    if not teacher.shape[1]:
+        raise BrewError("no sample is given; expected a batch of at least one")
     pairs = targets * views - (targets if skip_same_view else 0)
     if not pairs:
         raise BrewError(

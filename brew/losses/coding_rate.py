@@ -42,6 +42,8 @@ def coding_rate(
     if not eps > 0:
         raise BrewError(f"eps is {eps}; expected a number above 0. The paper's command sets 0.05")
     batch, width = features.shape[-2:]
+    if not batch:
+        raise BrewError("no feature is given; expected a batch of at least one")
     with torch.autocast(features.device.type, enabled=False):
         rows = features.float()
         scale = width / (batch * processes * eps)

@@ -7,7 +7,6 @@ freezing it (`brew.models.teachers`). Source: Dosovitskiy et al. 2021 (arXiv 201
 
 import hashlib
 import io
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,17 +140,26 @@ def load_miniature_teacher(path: Path) -> tuple[MiniatureViT, dict[str, Any]]:
     expected = f"expected the content that save_miniature_teacher writes, {FORMAT!r}; restore the file from git"
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle can fail in any way
         raise BrewError(f"{path} is not a file of weights ({error}); {expected}") from error
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise BrewError(f"{path} holds format {found!r}; {expected}")
-    model = MiniatureViT(**content["architecture"])
     try:
-        model.load_state_dict({name: value.float() for name, value in content["state"].items()})
-    except RuntimeError as error:
-        raise BrewError(f"{path}: weights do not fit the architecture beside them ({error}); {expected}") from error
-    return model.eval(), content["provenance"]
+        model = MiniatureViT(**content["architecture"])
+        model.load_state_dict({name: _finite(name, value) for name, value in content["state"].items()})
+        provenance = dict(content["provenance"])
+    except Exception as error:  # other content can fail in any way
+        raise BrewError(
+            f"{path}: weights do not fit the architecture beside them ({type(error).__name__}: {error}); {expected}"
+        ) from error
+    return model.eval(), provenance
+
+
+def _finite(name: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point() or not value.isfinite().all():
+        raise BrewError(f"{name} is no tensor of finite numbers")
+    return value.float()
 
 
 def hash_file(path: Path) -> Path:
@@ -166,7 +174,7 @@ def _read_checked(path: Path) -> bytes:
             raise BrewError(
                 f"{each} does not exist; expected {path.name} and {record.name} together; restore both from git"
             )
-    data, recorded = path.read_bytes(), record.read_text().split()
+    data, recorded = path.read_bytes(), record.read_text(errors="replace").split()
     found = hashlib.sha256(data).hexdigest()
     if recorded[:1] != [found]:
         raise BrewError(

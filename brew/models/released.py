@@ -73,7 +73,9 @@ def read_released(content: Mapping[str, Any], origin: str) -> Student:
 def _state(content: Any) -> Mapping[str, Tensor] | None:
     """The student's state dictionary, whatever lies around it."""
     inner = content.get("student", content) if isinstance(content, Mapping) else None
-    if not isinstance(inner, Mapping) or not all(isinstance(value, Tensor) for value in inner.values()):
+    if not isinstance(inner, Mapping):
+        return None
+    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in inner.items()):
         return None
     return inner
 

@@ -82,6 +82,8 @@ def check_shape(images: object, source: Sensor, patch: int) -> None:
     """BrewError unless `images` are a tensor (batch, band, y, x) with the sensor's bands and at least one patch."""
     if not isinstance(images, Tensor):
         raise BrewError(f"images are a {type(images).__name__}; expected a torch.Tensor; use torch.from_numpy(array)")
+    if images.is_complex() or images.dtype == torch.bool:
+        raise BrewError(f"images are of {images.dtype}; expected integers or floating-point numbers; convert them")
     if images.ndim != 4 or images.shape[1] != len(source):
         raise BrewError(
             f"images have shape {tuple(images.shape)}; expected (batch, {len(source)}, y, x) for sensor "

@@ -29,6 +29,11 @@ from brew.sensors import sensor as find_sensor
 __all__ = ["TRUNKS", "Route", "Student", "build_student", "load_student", "save_student"]
 
 _FORMAT = "brew-student/1"
+#: What a file holds beside its format, and of which types.
+_CONTENT: dict[str, type | tuple[type, ...]] = {
+    "backbone": str, "stochastic_depth": (int, float), "trained_paths": list, "maskable": bool, "state": dict,
+    "provenance": dict,
+}  # fmt: skip
 
 
 class Student(nn.Module):
@@ -235,27 +240,48 @@ def _verify_checksums(path: Path) -> None:
 
 
 def _from_own(content: Mapping[str, Any], path: Path) -> Student:
-    with torch.device("meta"):
-        student = build_student(
-            content["backbone"],
-            content["trained_paths"],
-            stochastic_depth=content["stochastic_depth"],
-            maskable=content["maskable"],
+    wrong = [name for name, kind in _CONTENT.items() if not isinstance(content.get(name), kind)]
+    if wrong or not all(isinstance(each, str) for each in content["trained_paths"]):
+        raise BrewError(
+            f"{path}: {', '.join(wrong) or 'trained_paths'} missing or of another type; expected what `save_student` "
+            "writes; download or copy the file again"
         )
+    try:
+        with torch.device("meta"):
+            student = build_student(
+                content["backbone"],
+                content["trained_paths"],
+                stochastic_depth=content["stochastic_depth"],
+                maskable=content["maskable"],
+            )
+    except ValueError as error:  # BrewErrors among them
+        raise BrewError(f"{path}: {error}") from error
     return loaded(student, content["state"], str(path), content["provenance"])
 
 
 def misfit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """Entries of a state dictionary that are missing, unknown or of another shape, in words."""
+    """Entries of a state dictionary that are missing, unknown, no sound weights or of another shape, in words."""
     return [
         *(f"{name} is missing" for name in expected if name not in found),
         *(f"{name} is unknown" for name in found if name not in expected),
+        *(f"{name} is no finite tensor of real numbers" for name in expected if not _sound(found.get(name, _NOTHING))),
         *(
             f"{name} has shape {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
             for name in expected
-            if name in found and found[name].shape != expected[name].shape
+            if isinstance(found.get(name), Tensor) and found[name].shape != expected[name].shape
         ),
     ]
+
+
+#: Stands for an entry that is missing, which is a misfit of its own.
+_NOTHING = torch.zeros(0)
+
+
+def _sound(value: Any) -> bool:
+    """Whether a value is a dense tensor of finite floating-point numbers, as every weight is."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point():
+        return False
+    return value.is_meta or bool(value.isfinite().all())
 
 
 def loaded(student: Student, state: Mapping[str, Tensor], origin: str, provenance: Mapping[str, Any]) -> Student:

@@ -28,11 +28,17 @@ def load(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise BrewError(
             f"{path} cannot be read ({error}); expected a brew checkpoint; delete it to start anew"
         ) from error
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise BrewError(
+            f"{path} holds a {type(state).__name__}; expected the dictionary of a brew checkpoint; delete it to start "
+            "anew"
+        )
+    return state
 
 
 def state_of(step: int, learner: nn.Module, own_teacher: nn.Module, optimiser: Optimizer, rows: Rows) -> dict[str, Any]:
@@ -47,11 +53,23 @@ def state_of(step: int, learner: nn.Module, own_teacher: nn.Module, optimiser: O
 
 
 def resume(path: Path, learner: nn.Module, own_teacher: nn.Module, optimiser: Optimizer) -> tuple[int, Rows]:
-    """Load the checkpoint at `path` into the three; the steps done and their history, (0, []) if there is none."""
+    """Load the checkpoint at `path` into the three; the steps done and their history, (0, []) if there is none.
+
+    Raises BrewError for a file that cannot be read or does not fit the three.
+    """
     state = load(path)
     if state is None:
         return 0, []
-    learner.load_state_dict(state["learner"])
-    own_teacher.load_state_dict(state["own_teacher"])
-    optimiser.load_state_dict(state["optimiser"])
-    return state["step"], state["history"]
+    try:
+        learner.load_state_dict(state["learner"])
+        own_teacher.load_state_dict(state["own_teacher"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, rows = state["step"], state["history"]
+        if type(step) is not int or step < 0 or not isinstance(rows, list):
+            raise TypeError(f"step {step!r} and a history of type {type(rows).__name__}")
+    except Exception as error:  # a state of other content can fail in any way
+        raise BrewError(
+            f"{path} does not fit this run ({type(error).__name__}: {error}); expected what `state_of` gives; delete "
+            "it to start anew"
+        ) from error
+    return step, rows

@@ -4,7 +4,7 @@ Conflicting claims stay side by side. Left out: whether a claim's source is righ
 claim (`ledger`).
 """
 
-import csv
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from pathlib import Path
 from brew.compendium.report.paper import AVERAGES, DATASETS, MODELS, Group, Model
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.scores import read_table
 from brew.files import DATA
 
 CLAIMS = DATA / "claims.csv"
@@ -89,11 +90,9 @@ class Claim:
 
 def read_claims(path: Path = CLAIMS) -> list[Claim]:
     """All claims; BrewError if columns, an id, a value or a status is not as expected."""
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise BrewError(f"{path} has the columns {reader.fieldnames}; expected {list(_COLUMNS)}")
-        rows = list(reader)
+    columns, rows = read_table(path)
+    if columns != _COLUMNS:
+        raise BrewError(f"{path} has the columns {list(columns)}; expected {list(_COLUMNS)}. Restore it from git")
     for name, count in Counter(row["id"] for row in rows).items():
         if count > 1:
             raise BrewError(f"{path}: the id {name!r} stands {count} times; expected once. Give each claim its own")
@@ -105,6 +104,8 @@ def _claim(row: dict[str, str], path: Path) -> Claim:
         raise BrewError(f"{path}, {row['id']}: status {row['status']!r}; expected one of {', '.join(STATUSES)}")
     try:
         value = float(row["value"])
+        if not (math.isfinite(value) and row["id"]):
+            raise ValueError
     except ValueError:
         raise BrewError(f"{path}, {row['id']}: value {row['value']!r}; expected a number, such as 60.5") from None
     return Claim(**{**row, "value": value})  # type: ignore[arg-type]
