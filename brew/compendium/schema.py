@@ -70,7 +70,7 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
     return value if value is None else kind(value)
 
 
-def _finite(value: int | float) -> bool:
+def _finite(value: Any) -> bool:
     try:
         return math.isfinite(value)
     except OverflowError:  # a whole number that no floating-point number is near
