@@ -4,13 +4,14 @@ Nothing else in brew spells a path of the tree, replaces a file or hashes one.
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,26 +61,54 @@ def real_data(dataset: str, how: str) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, needed: int = 0) -> Iterator[Path]:
     """A file to write instead of `path`, which it replaces in one step: a reader sees the old content or the new one.
 
-    Its folder is made where it is absent. Where the block raises, `path` stays as it was and nothing else is left.
+    The folder is made if it is absent. If the block raises, `path` stays as it was and nothing else is left. What a
+    killed writer of `path` left is removed by the next one. needed: bytes of the whole, if they are known.
+    Raises BrewError if the system refuses to write; the block does nothing else.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".partial-{path.name[:64]}-")
-    os.close(handle)
-    partial = Path(name)
+    with writing(path, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".partial-{path.name[:64]}-"
+        _remove_abandoned(path.parent, prefix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix)
+        partial = Path(name)
+        try:
+            _lock(handle)
+            yield partial
+            partial.chmod(0o644)
+            partial.replace(path)
+        finally:
+            os.close(handle)
+            partial.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path, prefix: str) -> None:
+    """Remove files of the prefix that no process holds any more."""
+    for name in os.listdir(folder):
+        if not name.startswith(prefix):
+            continue
+        with suppress(FileNotFoundError), (folder / name).open("rb") as file:  # its writer may be done meanwhile
+            if _lock(file.fileno()):
+                (folder / name).unlink()
+
+
+def _lock(file: int) -> bool:
+    """Hold an open file, which the system lets go of if this process is killed; False if another process holds it.
+
+    Also False on file systems without locks: what killed writers left stays there.
+    """
     try:
-        yield partial
-        partial.chmod(0o644)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file in one step (`replacing`)."""
-    with replacing(path) as partial:
+    with replacing(path, len(content)) as partial:
         partial.write_bytes(content)
 
 
@@ -122,15 +151,16 @@ def check_room(path: Path, needed: int) -> None:
 def writing(path: Path, needed: int = 0) -> Iterator[None]:
     """The system's errors in the block, which writes `path`, become a BrewError that says what is needed and free.
 
-    needed: bytes of the whole. The block does nothing but write: an error of reading would be told as one of writing.
+    needed: bytes of the whole, 0 if unknown. The block does nothing but write: an error of reading would be told as
+    one of writing.
     """
     try:
         yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "Correct that, and run again")
+        room = f"room for {needed} bytes" if needed else "a place to write"
         raise BrewError(
-            f"{path} cannot be written ({error}); expected {needed} bytes there, and {free_bytes(path)} are free. "
-            f"{remedy}"
+            f"{path} cannot be written ({error}); expected {room}, and {free_bytes(path)} bytes are free. {remedy}"
         ) from error
 
 

@@ -2,13 +2,17 @@
 
 import hashlib
 import re
+import resource
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from brew.errors import BrewError
 from brew.files import data_root, real_data, replacing, sha256, write_bytes
+from brew.pretraining import checkpoint
 
 
 def test_a_file_s_hash_is_what_sha256sum_prints(tmp_path: Path) -> None:
@@ -43,6 +47,34 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
         partial.write_bytes(b"half")
         raise RuntimeError("interrupted")
     assert file.read_bytes() == b"old" and list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("write", [write_bytes, lambda file, content: checkpoint.save(file, {"x": content})])
+def test_a_full_disk_is_told_with_bytes_needed_and_free_and_leaves_the_old_file(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    file = tmp_path / "x"
+    file.write_bytes(b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(BrewError, match=r"x cannot be written .* room for \d+ bytes, and \d+ bytes are free"):
+            write(file, bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
+
+
+def test_what_a_killed_writer_left_goes_and_what_another_one_writes_stays(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    script = "import os, sys; from brew.files import *\nwith replacing(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", script, str(file)], check=False)
+    assert len(list(tmp_path.glob(".partial-x-*"))) == 1, "the writer was killed on its way"
+    with replacing(file) as slow:
+        slow.write_bytes(b"slow")
+        write_bytes(file, b"fast")
+        assert list(tmp_path.glob(".partial-*")) == [slow]
+    assert file.read_bytes() == b"slow" and list(tmp_path.iterdir()) == [file]
 
 
 def test_a_folder_s_hash_is_what_sha256sum_prints_for_its_own_lines(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ All randomness is keyed and all schedules are functions of the step. So weights,
 whole state. Nothing in a checkpoint belongs to one process, and another number of processes may go on from it.
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,18 @@ from torch import nn
 from torch.optim import Optimizer
 
 from brew.errors import BrewError
-from brew.files import replacing
+from brew.files import write_bytes
 from brew.pretraining.history import Rows
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
-    """Write `state` so that a kill at any moment leaves the old file or the new one, never half of one."""
-    with replacing(path) as partial:
-        torch.save(dict(state), partial)
+    """Write `state` so that a kill at any moment leaves the old file or the new one, never half of one.
+
+    The bytes are gathered in memory first: torch hides the system's error if it writes to a full disk itself.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_bytes(path, buffer.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any] | None:

@@ -279,7 +279,9 @@ def test_a_disk_that_becomes_full_or_may_not_be_written_ends_in_one_line(tmp_pat
     command = [*mount, str(tmp_path / "disk"), sys.executable, "-c", SMALL_DISK, str(tmp_path / "disk")]
     done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True)
     full, left, written, store, read_only, still = done.stdout.splitlines()
-    assert re.search(r"a\.zarr cannot be written .*No space left.*expected 600000 bytes .*Make room there", full)
+    assert re.search(
+        r"a\.zarr cannot be written .*No space left.*expected room for 600000 bytes.*Make room there", full
+    )
     assert (left, written, store) == ("['ballast']", "written", "['a.zarr']")
     assert re.search(r"a\.zarr cannot be written .*Read-only.*Make the folder writable", read_only)
     assert still == "['a.zarr']"
