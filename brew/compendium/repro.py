@@ -14,6 +14,7 @@ from brew.compendium.notebooks.kernel import die_with_parent
 from brew.compendium.pipeline import pipeline_file
 from brew.compendium.scales import MINIATURE, parameter_file
 from brew.compendium.sync import sync
+from brew.errors import BrewError
 from brew.files import ROOT
 
 
@@ -41,6 +42,16 @@ def remove_empty_runs(kept: Path) -> None:
             folder.rmdir()
 
 
+def check_writable(root: Path = ROOT) -> None:
+    """BrewError if this account may not write in the tree `root`, where DVC and the stages leave what they make."""
+    for folder in (root, root / ".dvc"):
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            raise BrewError(
+                f"{folder} cannot be written; expected a checkout of your own. "
+                "Copy or clone the checkout to a folder of yours, and run there"
+            )
+
+
 def _dvc(root: Path, *arguments: str) -> int:
     command = [sys.executable, "-m", "dvc", *arguments]
     bound = partial(die_with_parent, signal.SIGTERM)
@@ -60,8 +71,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--dry", action="store_true", help="say what would run")
     parser.add_argument("--force", action="store_true", help="run what did not change, too")
     parser.add_argument("--single-item", action="store_true", help="leave out what the stages depend on")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)  # options may stand between the scale and its stages
     parameter_file(chosen.scale)
+    check_writable()
     for path in sync():
         print(f"{path} written", flush=True)
     options = [f"--{name.replace('_', '-')}" for name in ("dry", "force", "single_item") if getattr(chosen, name)]
