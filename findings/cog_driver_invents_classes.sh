@@ -6,7 +6,7 @@
 # colour table. A reader that asks for fewer pixels is given an overview, and nearest neighbour picks from that one.
 # Seen here: at half the size (and a quarter) a fifth of the pixels have values between, below and above the classes.
 # The full map is intact, and the driver GTiff, which adds no overviews, keeps both classes at every size.
-# In Earth observation land-cover maps (10 is trees and 80 is water in ESA WorldCover's codes) are shared in this form.
+# In Earth observation land-cover maps have such codes: in ESA WorldCover 10 is trees and 80 is water.
 # Coarse labels for training, read off such a map, hold classes such as 41 to 47, or another class's valid code.
 # brew reads labels at their full size alone (brew/data/rasters.py), so no overview is ever asked for.
 
