@@ -475,8 +475,8 @@ def test_no_repeated_arm_reaches_the_statistics_on_hot_buildings_with_any_seed()
 
 
 def test_model_cards_are_what_parameters_and_tables_say():
-    page = model_cards.PAGE.read_text(encoding="utf-8")
-    assert model_cards.renewed(page) == page, "run `python -m brew.compendium.report.model_cards`"
+    place = model_cards.PLACE
+    assert place.renewed(model_cards.cards()) == place.page.read_text(encoding="utf-8"), "run `python -m brew docs`"
 
 
 def test_every_committed_report_has_its_card():

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Mapping
 
+from brew.compendium.report import model_cards
 from brew.evaluation import benchmark_tables
 from brew.evaluation.page_tables import TablePlace
 from brew.evaluation.zoo import backbone_tables
@@ -12,6 +13,7 @@ from brew.files import ROOT, write_bytes
 PAGES: Mapping[TablePlace, Callable[[], str]] = {
     benchmark_tables.PLACE: benchmark_tables.tables,
     backbone_tables.PLACE: backbone_tables.tables,
+    model_cards.PLACE: model_cards.cards,
 }
 
 

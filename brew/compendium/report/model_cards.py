@@ -1,4 +1,4 @@
-"""The model cards of docs/models.md: `python -m brew.compendium.report.model_cards` writes them.
+"""The model cards of docs/models.md: `brew docs` writes them.
 
 A card holds what the parameters of a scale and its committed table of the ablation say of the students that the scale
 trains. Left out: what no file knows, such as the intended use, which the page says in its own words.
@@ -11,11 +11,10 @@ import pandas as pd
 
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.settings import FeedSettings, Settings, load
-from brew.errors import BrewError
+from brew.evaluation.page_tables import TablePlace, table
 from brew.files import REPORTS, ROOT
 from brew.pretraining.arms import ARMS, Arm
 
-PAGE = ROOT / "docs" / "models.md"
 #: The scales whose reports are in git, with the world that each trains on.
 WORLDS = {
     "miniature": "the rendered miniature; no real image",
@@ -23,17 +22,12 @@ WORLDS = {
     "radar": "the rendered miniature with radar, a third world; no real image",
     "real": "OSCD's training cities, and the training images of RSSCN7 and HOT buildings",
 }
-_START, _END = "<!-- cards: python -m brew.compendium.report.model_cards -->", "<!-- end of cards -->"
+PLACE = TablePlace(ROOT / "docs" / "models.md", "<!-- cards: python -m brew docs -->", "<!-- end of cards -->")
 
 
-def renewed(page: str) -> str:
-    """The page with its cards as they are now; BrewError if the page does not say where they stand."""
-    before, start, rest = page.partition(_START)
-    _, end, after = rest.partition(_END)
-    if not start or not end:
-        raise BrewError(f"{PAGE} lacks the lines {_START!r} and {_END!r}; expected each once, around the cards")
-    cards = "\n\n".join(card(scale) for scale in WORLDS)
-    return f"{before}{_START}\n\n{cards}\n\n{_END}{after}"
+def cards() -> str:
+    """The cards of all scales whose reports are in git."""
+    return "\n\n".join(card(scale) for scale in WORLDS)
 
 
 def card(scale: str) -> str:
@@ -42,12 +36,12 @@ def card(scale: str) -> str:
     runs = _runs(settings)
     scores = pd.read_csv(REPORTS / scale / "tables" / "ablation.csv", dtype=str).set_index("arm").loc[list(runs)]
     facts = "\n".join(f"- {what}: {value}." for what, value in _facts(scale, settings))
-    arms = _table(
+    arms = table(
         ("arm", "what it is", "optical teacher", "steps", "seeds"), [_arm(settings, name, runs[name]) for name in runs]
     )
     columns = [column for column in scores.columns if column.startswith(("optical: ", "multispectral: "))]
     rows = [(f"`{name}`", *scores.loc[name, columns]) for name in runs]
-    return f"## Scale {scale}\n\n{facts}\n\n{arms}\n\n{_table(('arm', *columns), rows)}"
+    return f"## Scale {scale}\n\n{facts}\n\n{arms}\n\n{table(('arm', *columns), rows)}"
 
 
 def _runs(settings: Settings) -> dict[str, list[str]]:
@@ -78,12 +72,3 @@ def _arm(settings: Settings, name: str, runs: Sequence[str]) -> Sequence[Any]:
     teachers = ", ".join(f"`{teacher}`" for teacher in entry.teachers) or "none"
     steps = settings.changes[runs[0]].get("steps", settings.pretraining.optimisation.steps)
     return f"`{name}`", entry.summary, teachers, f"{steps:,}", len(runs)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
