@@ -42,7 +42,7 @@ def test_an_absent_store_is_refused_under_the_benchmark_s_name(tmp_path: Path) -
 def test_a_store_of_another_form_is_refused_under_the_benchmark_s_name(store: Path) -> None:
     with pytest.raises(BrewError, match=r"^benchmark 'm-eurosat': .*10 bands .*expected the 3 of sensor 'rgb'"):
         open_benchmark(replace(EUROSAT, sensor="rgb"), store)
-    with pytest.raises(BrewError, match=r"^benchmark 'm-eurosat': .*no variable 'optical'"):
+    with pytest.raises(BrewError, match=r"^benchmark 'm-eurosat': .*variable 'optical' is unknown"):
         open_benchmark(replace(EUROSAT, images="optical"), store)
 
 

@@ -16,12 +16,11 @@ from brew.data.store import ArrayReader
 from brew.errors import BrewError
 from brew.evaluation.benchmark_stores import open_benchmark
 from brew.evaluation.benchmarks import BENCHMARKS
-from brew.files import Layout
+from brew.files import ROOT, Layout
 
 
 @pytest.fixture
 def stage(tmp_path, monkeypatch) -> Stage:
-    shutil.copytree(files.DATA / "manifests", tmp_path / "manifests")
     monkeypatch.setattr(files, "DATA", tmp_path)
     monkeypatch.setattr(files, "REPORTS", tmp_path)
     yield Stage(load("tiny"), Layout("tiny"))
@@ -32,9 +31,10 @@ def with_sources(stage: Stage, sources: Sources) -> Stage:
     return replace(stage, settings=replace(stage.settings, data=sources))
 
 
-def test_a_listed_benchmark_is_built_and_opened(stage, brew_data):
+def test_a_listed_benchmark_is_built_and_opened(stage, brew_data, tmp_path):
     if not (brew_data / "bigearthnet_v2").is_dir():
         pytest.skip("BREW_DATA has no bigearthnet_v2")
+    shutil.copytree(ROOT / "data" / "manifests", tmp_path / "manifests")
     stage = with_sources(stage, Sources(benchmarks=("bigearthnet-v2",)))
     table = build_stores.build(stage)
     assert dict(zip(table["split"], table["samples"], strict=True)) == {"test": 2, "train": 5, "validation": 2}
