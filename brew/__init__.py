@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 __all__ = ["embed", "load_student", "losses"]
 
 # Resolved at first use, so that `import brew.files` does not wait for torch.
-_HOMES = {"embed": "brew.embed", "load_student": "brew.models.student"}
+_HOMES = {"embed": "brew.embedding", "load_student": "brew.models.student"}
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +20,6 @@ def __getattr__(name: str) -> Any:
         return import_module("brew.losses")
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value  # the function, not the module of the same name
+        globals()[name] = value
         return value
     raise AttributeError(f"module 'brew' has no attribute {name!r}")

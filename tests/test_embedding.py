@@ -1,5 +1,6 @@
 """A scene's features: on its own grid, without seams, whatever the order of its bands."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,11 @@ def scene(height: int, width: int, names: tuple[str, ...] = NAMES) -> xr.DataArr
     ordered = np.stack([values[NAMES.index(name)] for name in names])
     y, x = 5_000_000 - 10 * np.arange(height), 400_000 + 10 * np.arange(width)
     return xr.DataArray(ordered, dims=("band", "y", "x"), coords={"band": list(names), "y": y, "x": x})
+
+
+def test_the_function_keeps_its_name_whatever_was_imported_before() -> None:
+    importlib.import_module("brew.compendium.scene_features")
+    assert callable(brew.embed) and not hasattr(brew.embed, "__path__")
 
 
 def test_one_tile_is_what_the_student_gives(student: Student) -> None:

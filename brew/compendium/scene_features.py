@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from brew.embed import embed
+from brew.embedding import embed
 from brew.errors import BrewError
 from brew.models.student import load_student
 
