@@ -42,7 +42,7 @@ def confusion(
     Raises BrewError if a label or prediction lies outside 0 .. classes - 1 (an ignored label may).
     """
     target, predicted = np.asarray(target), np.asarray(predicted)
-    if predicted.dtype.kind == "f" and not (np.isfinite(predicted) & (predicted == np.rint(predicted))).all():
+    if predicted.dtype.kind == "f" and not ((np.abs(predicted) < 2**31) & (predicted == np.rint(predicted))).all():
         raise BrewError("predictions hold numbers that are not whole; expected classes: take the likeliest class first")
     target, predicted = target.astype(np.int64), predicted.astype(np.int64)
     if target.shape != predicted.shape:
