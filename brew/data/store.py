@@ -323,7 +323,7 @@ class ArrayReader:
     """One variable of a store, read from its chunk files by offset.
 
     No file stays open or mapped: a large store has more of them than a process may hold, and one that is cut off
-    becomes an error instead of a crash.
+    becomes an error instead of a crash. BrewError if the store has no such variable of numbers.
     """
 
     def __init__(self, path: Path, name: str):
@@ -332,6 +332,10 @@ class ArrayReader:
         if name not in arrays:
             raise unknown(f"{path}: variable", name, arrays)
         array = arrays[name]
+        if array.dtype.kind not in "biuf":
+            raise BrewError(
+                f"{path}: variable {name!r} holds {array.dtype}; expected numbers. Open the store for texts"
+            )
         self.shape, self.dtype, self._per_chunk = array.shape, array.dtype, array.chunks[0]
         chunks = range(-(-self.shape[0] // self._per_chunk))
         self._files = [str(_chunk_file(path, name, index, array.ndim)) for index in chunks]
