@@ -1,7 +1,7 @@
 """Random numbers keyed by (seed, epoch, sample, stream), without any generator state.
 
-A draw is a hash of what it is for, so it does not depend on which other samples share the batch, on the number of
-processes, on the device, or on what was drawn before: an interrupted run that resumes draws what it would have drawn.
+A draw is a hash of what it is for. It does not depend on the other samples of the batch, on the number of processes,
+on the device, or on earlier draws. So a run that resumes draws what it would have drawn without the interruption.
 The hash is splitmix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", and Vigna's
 constants) in wrapping 64-bit integer arithmetic, which every device does alike.
 

@@ -95,6 +95,25 @@ def test_sentences_are_short_enough_to_be_read_once(name):
     assert not long, f"{name}: {long}"
 
 
+#: What begins the description of a field in a docstring: "size: ..." or "low, high: ...".
+FIELD = re.compile(r"(?<=[.;?!)]) (?=[a-z_]+(?:, [a-z_]+)*: )|; ")
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """(where, text) of every docstring of the package."""
+    for path in sorted((ROOT / "brew").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+                yield f"{path.relative_to(ROOT)}, {getattr(node, 'name', 'module')}", text
+
+
+def test_sentences_of_docstrings_are_short_enough_to_be_read_once():
+    said = [(where, part) for where, text in docstrings() for each in paragraphs(text) for part in sentences(each)]
+    parts = [(where, part) for where, sentence in said for part in FIELD.split(sentence)]
+    assert len(parts) > 1000
+    assert [(where, part) for where, part in parts if len(part.split()) > LONGEST] == []
+
+
 @pytest.mark.parametrize("name", sorted({*NAMES} - LISTS))
 def test_paragraphs_end_with_a_stop_and_have_balanced_brackets(name):
     for paragraph in paragraphs((ROOT / name).read_text(encoding="utf-8")):

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import lzma
 import re
-import shutil
 import tarfile
 import zipfile
 import zlib
@@ -26,7 +25,7 @@ import yaml
 
 from brew.data.plain import read_yaml
 from brew.errors import BrewError
-from brew.files import write_bytes
+from brew.files import check_room, write_bytes
 
 RECORD = "fetched.yaml"
 _TRIES = 5
@@ -243,13 +242,13 @@ def unpack(archive: Path) -> None:
     with _unpacking(archive):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
-                _check_room(archive, sum(member.file_size for member in packed.infolist()))
+                check_room(folder, sum(member.file_size for member in packed.infolist()))
                 for name in packed.namelist():
                     _check_inside(archive, name)
                 packed.extractall(folder)
         else:
             with tarfile.open(archive) as packed_tar:
-                _check_room(archive, sum(member.size for member in packed_tar))
+                check_room(folder, sum(member.size for member in packed_tar))
                 packed_tar.extractall(folder, filter="data")
 
 
@@ -271,12 +270,6 @@ def _check_inside(archive: Path, name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
         raise BrewError(f"{archive}: member {name!r} would lie outside {archive.parent}; obtain it from its publisher")
-
-
-def _check_room(archive: Path, needed: int) -> None:
-    free = shutil.disk_usage(archive.parent).free
-    if needed > free:
-        raise BrewError(f"{archive} unpacks to {needed} bytes; {free} are free in {archive.parent}. Make room")
 
 
 def _read_record(folder: Path) -> dict[str, dict[str, object]]:

@@ -66,8 +66,8 @@ def raster_descriptions(path: Path) -> tuple[str | None, ...]:
 def read_band(path: Path, index: int = 1) -> Raster:
     """Band `index` (from 1) of a file, and where on Earth it lies.
 
-    Raises BrewError if the file is absent, cut off or lacks the band, if pixels are invalid (declared nodata, a mask,
-    opacity 0), or if its place needs more than a coordinate system and an upright grid.
+    Raises BrewError if the file is absent, cut off or lacks the band, or if pixels are invalid (declared nodata, mask,
+    opacity 0). Raises BrewError too if its place needs more than a coordinate system and an upright grid.
     """
     with _opened(path) as file:
         if not 1 <= index <= file.count:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import shutil
 import tarfile
 import zipfile
 from functools import partial
@@ -277,6 +278,6 @@ def test_a_damaged_archive_is_an_error(tmp_path):
 
 def test_an_archive_needs_room(tmp_path, monkeypatch):
     (tmp_path / "a.zip").write_bytes(zipped({"one.txt": b"12345"}))
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 4}))
-    with pytest.raises(BrewError, match=r"unpacks to 5 bytes; 4 are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 4}))
+    with pytest.raises(BrewError, match=r"needs 5 bytes and 4 are free"):
         unpack(tmp_path / "a.zip")

@@ -1,7 +1,7 @@
 """The ledger: what a run of brew can say to each claim.
 
-A verdict is one of four, each with its reason. "reproduced" and "not reproduced" are given to a score of the same model
-on the same data by the same metric alone, by whether the claimed value lies inside our interval over test samples. A
+A verdict is one of four, each with its reason. "reproduced" and "not reproduced" need a score of the same model on the
+same data by the same metric. They say whether the claimed value lies inside our interval over test samples. A
 number from elsewhere on another ground is "not comparable". What no run has answered is "not run" with what it needs.
 """
 

@@ -75,9 +75,9 @@ def build(path: Path, settings: GeotiffSettings, workers: int | None = None, clu
     """Read every scene on a cluster, then write the store of tiles at `path`.
 
     workers: processes on this machine, one per core where None. cluster: address of a running cluster instead.
-    Raises BrewError where `path` exists, another build of it runs, the cluster does not answer or does not see the
-    folders, and where files are wrong: all of them are listed beside the store in `<name>.problems.csv`, and the next
-    build reads them alone.
+    Raises BrewError if `path` exists, another build of it runs, or the cluster does not answer or see the folders.
+    Wrong files end in a BrewError too: `<name>.problems.csv` beside the store lists all of them, and the next build
+    reads them alone.
     """
     path = path.absolute()
     settings = replace(settings, folder=Path(settings.folder).absolute())
