@@ -21,7 +21,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ import torch
 from torch.nn import functional
 
 from brew.data.plain import read_yaml
+from brew.data.problems import Problem, noted
 from brew.data.rasters import (
     Raster,
     check_disjoint,
@@ -102,19 +102,6 @@ class Scene:
         return {"crs": self.crs, "transform": list(self.transform), "shape": list(self.values.shape[1:])}
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with one band of a scene.
-
-    file: that holds the band; the folder where it should be if it is missing. band: its name, empty if unknown.
-    """
-
-    scene: str
-    file: str
-    band: str
-    error: str
-
-
 class SceneError(BrewError):
     """A scene that cannot be used. problems: all that is wrong with it; the message is the first of them."""
 
@@ -161,7 +148,7 @@ def scene_bands(files: Sequence[BandFile]) -> dict[str, BandFile]:
                 "once. Remove one, or tell the scenes apart in a table"
             )
             problems.append(Problem(name, str(file.path), file.band, error))
-    with _noted(problems, name, files[0].path):
+    with noted(problems, name, files[0].path):
         check_disjoint({split: [name] for split in sorted({file.split for file in files})}, "scene")
     place = files[0].path.parent
     missing = [band for band in _BANDS if band not in bands]
@@ -181,7 +168,7 @@ def read_scene(bands: Mapping[str, BandFile]) -> Scene:
     first, values = bands[_BANDS[0]], np.empty(0, np.uint16)
     grid: Raster | None = None
     for layer, (band, file) in enumerate(bands.items()):
-        with _noted(problems, file.scene, file.path, band):
+        with noted(problems, file.scene, file.path, band):
             raster = read_band(file.path, file.index)
             raster = replace(raster, values=digital_numbers(raster, band))
             if file is first:
@@ -198,22 +185,13 @@ def read_checked_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings)
     scene = read_scene(bands)
     problems: list[Problem] = []
     first = bands[_BANDS[0]]
-    with _noted(problems, scene.name, first.path):
+    with noted(problems, scene.name, first.path):
         corners = _corners(scene.values.shape[1:], settings, first.path)
         for band, values in zip(_BANDS, scene.values, strict=True):
-            with _noted(problems, scene.name, bands[band].path, band):
+            with noted(problems, scene.name, bands[band].path, band):
                 check_tiles(values, bands[band].path, band, corners, settings.tile)
     _refuse(problems)
     return scene
-
-
-@contextmanager
-def _noted(problems: list[Problem], scene: str, path: Path, band: str = "") -> Iterator[None]:
-    """Keep a BrewError as a problem of the scene and go on, so that a reader learns of all of them at once."""
-    try:
-        yield
-    except BrewError as error:
-        problems.append(Problem(scene, str(path), band, str(error)))
 
 
 def _refuse(problems: Sequence[Problem]) -> None:
