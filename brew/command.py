@@ -32,6 +32,7 @@ COMMANDS = {
     "data": Command("fetch and describe a benchmark's files", "brew.compendium.fetching:main"),
     "manifest": Command("describe the files of real sources anew", "brew.data.sources.describe:main"),
     "build-store": Command("build a store from many GeoTIFFs", "brew.data.sources.building:main"),
+    "build-fmow": Command("build a store from fMoW's files", "brew.data.sources.fmow.fmow_store:main"),
     "pretrain": Command("train one arm, alone or under torchrun", "brew.compendium.stages.pretrain_arm:main"),
     "teacher": Command("train the miniature's optical teacher", "brew.compendium.stages.train_miniature_teacher:main"),
     "embed": Command("write a scene's features", "brew.compendium.scene_features:main"),

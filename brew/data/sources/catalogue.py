@@ -20,6 +20,7 @@ from brew.data.sources import (
     spacenet1,
     treesatai,
 )
+from brew.data.sources.fmow import fmow_store
 from brew.data.sources.source import Source, from_folder, from_folder_with_settings, without_folder
 from brew.errors import unknown
 
@@ -135,6 +136,15 @@ SOURCES: dict[str, Source] = {
             obtain="run `make data BENCHMARK=levir-cd`; train.zip, val.zip and test.zip of the authors' Google Drive "
             "(https://justchenhao.github.io/LEVIR), put there by hand, are checked and unpacked by it too",
             remotes=levir_cd.remotes,
+        ),
+        Source(
+            "fmow",
+            "fMoW: 880,000 Sentinel-2 images of 82,000 places, paired with aerial ones",
+            fmow_store.LICENCE,
+            from_folder_with_settings(fmow_store.build),
+            folder=fmow_store.FOLDER,
+            patterns=fmow_store.LISTS,
+            obtain=fmow_store.OBTAIN,
         ),
         *(_geobench(name, entry) for name, entry in geobench.GEOBENCH.items()),
         Source(

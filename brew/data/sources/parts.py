@@ -208,11 +208,18 @@ class Part:
         return found
 
     def array(self, name: str) -> np.ndarray:
-        """An array; BrewError if the part is damaged, which is then removed."""
+        """One array; BrewError if the part is damaged, which is then removed."""
+        return self._load(name)[name]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays; BrewError as `array`."""
+        return {name: values for name, values in self._load().items() if name != "record"}
+
+    def _load(self, *names: str) -> dict[str, np.ndarray]:
+        """The members of these names, all if there is none."""
         try:
             with self.file.open("rb") as file, np.load(file) as archive:
-                values: np.ndarray = archive[name]
-            return values
+                return {name: archive[name] for name in names or archive.files}
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             self.file.unlink(missing_ok=True)
             raise BrewError(
