@@ -77,8 +77,10 @@ lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinne
 	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
 
+# Of fmow and ssl4eo a part can be fetched: make data BENCHMARK=fmow CATEGORIES="port zoo" COUNT=1000
 data: $(READY)  ## fetch a benchmark's files into BREW_DATA: make data BENCHMARK=m-eurosat
-	@$(BREW) data $(BENCHMARK)
+	@$(BREW) data $(BENCHMARK) $(if $(SPLITS),--splits $(SPLITS)) $(if $(CATEGORIES),--categories $(CATEGORIES)) \
+	  $(if $(COUNT),--count $(COUNT))
 
 teacher: $(READY)  ## train the miniature's optical teacher again
 	@$(BREW) teacher

@@ -173,10 +173,8 @@ def test_ground_that_is_not_shared_or_not_known_is_refused(tree):
     with pytest.raises(BrewError, match="share 0% of their ground"):
         build(tree, pairs="location")
     exchanged = wkt([bounds[each] for each in (1, 0, 3, 2)])
-    picture.with_suffix(".json").write_text(
-        json.dumps({"timestamp": "2016-01-01T00:00:00Z", "raw_location": exchanged})
-    )
-    picture.touch()
+    beside, told = picture.with_suffix(".json"), {"timestamp": "2016-01-01T00:00:00Z"}
+    beside.write_text(json.dumps(told | {"raw_location": exchanged}))
     with pytest.raises(BrewError, match=r"raw_location .*expected a polygon of longitudes"):
         build(tree, pairs="location")
     beside.write_text(json.dumps(told))
