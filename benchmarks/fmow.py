@@ -39,7 +39,8 @@ from brew.data.sources.fmow import fmow_store
 
 if __name__ == "__main__":
     fmow_store.build(Path(sys.argv[1]), Path(sys.argv[2]), fmow_store.FmowSettings(), int(sys.argv[3]))
-    print(json.dumps([resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(json.dumps([*(each.ru_maxrss for each in used), sum(each.ru_utime + each.ru_stime for each in used)]))
 """
 #: Degrees of a metre at the equator.
 _DEGREE = 1 / 111_195
@@ -128,8 +129,13 @@ def built(root: Path, store: Path, workers: int, kill_after: float = 0) -> dict[
         process.communicate()
         parts = len(list(store.parent.glob(f".parts-{store.name}/*.npz")))
         return {"seconds": time.monotonic() - started, "parts": parts}
-    own, worker = json.loads(out.splitlines()[-1])
-    return {"seconds": time.monotonic() - started, "writer MiB": own / 1024, "worker MiB": worker / 1024}
+    own, worker, processor = json.loads(out.splitlines()[-1])
+    return {
+        "seconds": time.monotonic() - started,
+        "processor s": processor,
+        "writer MiB": own / 1024,
+        "worker MiB": worker / 1024,
+    }
 
 
 def main() -> None:

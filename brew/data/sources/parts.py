@@ -111,9 +111,10 @@ def build(
     with locked(folder / "lock"):
         with _runner(workers, cluster, (*plan.shared, folder), here) as run:
             items, problems = plan.items(run)
-            problems = problems + _read_parts(run, plan, items, folder)
+            wrong, lost = _read_parts(run, plan, items, folder)
+        problems = problems + wrong + lost
         message = _reported(plan, problems, plan.samples(items), report) if problems else ""
-        if problems and not plan.bears(problems):
+        if lost or (problems and not plan.bears(problems)):
             raise BrewError(message)
         parts = [part for item in items if (part := Part.of(folder, plan.name(item))).file.is_file()]
         plan.write(path, parts, problems)
@@ -143,17 +144,19 @@ def _runner(workers: int | None, cluster: str | None, shared: Sequence[Path], he
         yield partial(in_window, client)
 
 
-def _read_parts(run: Run, plan: Plan[Any], items: Sequence[Any], folder: Path) -> list[Problem]:
-    """See to it that every item has a part; what is wrong with those that cannot have a whole one."""
+def _read_parts(run: Run, plan: Plan[Any], items: Sequence[Any], folder: Path) -> tuple[list[Problem], list[Problem]]:
+    """See to it that every item has a part; what is wrong with its files, and items on which workers died."""
     problems: list[Problem] = []
+    lost: list[Problem] = []
     with tqdm(desc=f"{plan.noun}s", unit=plan.noun, total=plan.samples(items), disable=None) as progress:
         for item, wrong in run(partial(read_part, plan=plan, folder=folder), items):
             if isinstance(wrong, KilledWorker):
                 why = f"reading this {plan.noun}: {wrong}"
-                wrong = [Problem(plan.name(item), str(plan.place(item)), "", why)]
-            problems += wrong
+                lost.append(Problem(plan.name(item), str(plan.place(item)), "", why))
+            else:
+                problems += wrong
             progress.update(plan.samples([item]))
-    return problems
+    return problems, lost
 
 
 def read_part(item: Any, plan: Plan[Any], folder: Path) -> list[Problem]:

@@ -183,7 +183,7 @@ class FmowPlan:
 
     def write(self, path: Path, parts: "Sequence[Part]", problems: Sequence[Problem]) -> None:
         left_out = sorted({problem.scene for problem in problems})
-        samples = len(self.rows) - len(left_out)
+        samples = sum(len(part.record()["texts"]["origin"]) for part in parts)
         if not samples:
             raise BrewError(f"all {len(left_out)} images failed; expected some. Look at the list of problems")
         validating = set(map(place_of, self.rows[held_out(self.rows, self.settings.held_out)]))

@@ -8,6 +8,8 @@ import pytest
 from distributed import LocalCluster
 from PIL import Image
 
+from brew.compendium import schema
+from brew.data.batches import Batches
 from brew.data.sources.catalogue import SOURCES
 from brew.data.sources.clusters import LOCAL
 from brew.data.sources.fmow import fmow_store
@@ -17,6 +19,7 @@ from brew.data.sources.fmow.fmow_samples import FmowSettings
 from brew.data.sources.fmow.footprints import box, common, extent, shown
 from brew.data.store import open_store
 from brew.errors import BrewError
+from brew.views import ViewSettings, make_views
 from tests.data.sources.fmow.fmow_tree import Tree, bands, wkt
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -343,6 +346,40 @@ def test_nothing_left_is_an_error(tree):
 def test_settings_that_cannot_be(changes):
     with pytest.raises(BrewError, match=next(iter(changes))):
         FmowSettings(**changes)
+
+
+# What reads it
+
+
+def test_training_takes_views_of_the_store_that_parameters_describe(tree):
+    described = {
+        "policy": "centre",
+        "size": 12,
+        "zoom": 2,
+        "splits": ["train"],
+        "count": 4,
+        "tables": {"train": "mine.csv"},
+    }
+    settings = schema.load(FmowSettings, described, "data.fmow")
+    for location in range(5):
+        tree.pair(location)
+    tree.list("mine", tree.rows["train"])
+    fmow_store.build(tree.root, tree.root.parent / "store.zarr", settings)
+    feed = Batches(
+        tree.root.parent / "store.zarr", ("multispectral", "optical"), ("pretrain",), 4, seed=0, device="cpu"
+    )
+    batch = next(iter(feed.epoch(0)))
+    sizes = ViewSettings(global_size=8, local_size=4, locals=1, optical_scale=2, blur_kernel=3)
+    views = make_views(
+        batch.arrays["multispectral"],
+        batch.arrays["optical"],
+        None,
+        samples=batch.samples,
+        seed=0,
+        epoch=0,
+        settings=sizes,
+    )
+    assert [view.optical.shape[-1] for view in views] == [16, 16, 8] and views[0].multispectral.shape == (4, 10, 8, 8)
 
 
 # Many workers
