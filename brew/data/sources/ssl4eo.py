@@ -42,7 +42,7 @@ PLACES = 64
 SIZES = {"S2L1C, 3,846 files of 64 places, before compression": 3846 * 464 * 10**6}
 _BANDS = SENSORS["sentinel2"].band_names
 _FORMAT = "ssl4eo-part/1"
-_SEASONS, _SIDE, _OFFSET = 4, 264, 1000
+_SEASONS, SIDE, _OFFSET = 4, 264, 1000
 #: B10 of a file with the offset lies above this in the median, of one without below: its mean is 1022 and 22.
 _CIRRUS = 500
 
@@ -56,14 +56,14 @@ class Ssl4eoSettings:
 
     train: int = 1
     val: int = 0
-    size: int = _SIDE
+    size: int = SIDE
     failures: int = 0
 
     def __post_init__(self) -> None:
         if not (0 <= self.train <= FILES["train"] and 0 <= self.val <= FILES["val"] and self.train + self.val):
             raise BrewError(f"{self.train} and {self.val} files; expected 1 at least, and up to {FILES}. Correct them")
-        if not 1 <= self.size <= _SIDE or self.failures < 0:
-            raise BrewError(f"size {self.size}, failures {self.failures}; expected 1 to {_SIDE}, and 0 or more")
+        if not 1 <= self.size <= SIDE or self.failures < 0:
+            raise BrewError(f"size {self.size}, failures {self.failures}; expected 1 to {SIDE}, and 0 or more")
 
 
 def file_name(split: str, number: int) -> str:
@@ -224,10 +224,10 @@ def _checked(dataset: xr.Dataset) -> list[int]:
     wanted = [band if len(band) == 3 else f"B0{band[1:]}" for band in (*_BANDS, "B10")]
     absent = [band for band in wanted if band not in stored]
     bands = dataset["bands"]
-    if absent or bands.dtype != np.int16 or bands.shape[1:] != (_SEASONS, len(stored), _SIDE, _SIDE):
+    if absent or bands.dtype != np.int16 or bands.shape[1:] != (_SEASONS, len(stored), SIDE, SIDE):
         raise BrewError(
             f"bands {', '.join(stored)} of {bands.shape} of {bands.dtype}; expected four seasons of the 13 bands of "
-            f"L1C with {_SIDE} pixels per side. Obtain S2L1C's file"
+            f"L1C with {SIDE} pixels per side. Obtain S2L1C's file"
         )
     return [stored.index(band) for band in wanted]
 
@@ -243,7 +243,7 @@ def numbers(stored: np.ndarray, size: int, file: Path) -> np.ndarray:
             f"{file}: B10 is {cirrus:g} in the median, so the offset of {_OFFSET} is taken off already; expected it in "
             f"files of v1.1. Obtain them from {HOST}"
         )
-    margin = (_SIDE - size) // 2
+    margin = (SIDE - size) // 2
     window = slice(margin, margin + size)
     cut = stored[:-1, window, window].astype(np.int32)
     # 0 is a pixel without a value; what is darker than the offset stays distinct from it.

@@ -20,7 +20,7 @@ SIDE = 24
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Files of two places of few pixels: of 64 a file has 116 MB a season."""
-    monkeypatch.setattr(ssl4eo, "_SIDE", SIDE)
+    monkeypatch.setattr(ssl4eo, "SIDE", SIDE)
     monkeypatch.setattr(ssl4eo, "PLACES", 2)
 
 

@@ -1,10 +1,12 @@
 """fMoW as a store, built on many processes from the CSV files' rows (`brew.data.sources.parts`).
 
 `multispectral` has `size` pixels per side and `optical` `zoom` times as many, on the same ground. Beside them stand:
-`date` and `optical_date` (seconds since 1970, UTC), `place` (west, south, east, north of the square, degrees), `metres`
-(height and width of the square's ground), `category`, `location`, `image` (fMoW's number), `pair` (exact or location),
-`original_size` and `optical_original_size` (rows, columns of the files), `optical_metres` (the JPEG's own pixel),
-`object_box` (x, y, width, height of the labelled object as shares of the square).
+
+- `category`, `location`, `image` (fMoW's number) and `pair` (exact or location);
+- `date` and `optical_date`: seconds since 1970 in UTC;
+- `place`: west, south, east, north of the square in degrees; `metres`: height and width of its ground;
+- `original_size`, `optical_original_size`: rows and columns of the files; `optical_metres`: the JPEG's own pixel;
+- `object_box`: x, y, width, height of the labelled object as shares of the square.
 
     python -m brew build-fmow STORE [--policy centre] [--count 50000] [--workers N | --cluster tcp://HOST:8786]
 """
@@ -49,9 +51,9 @@ OBTAIN = "run `make data BENCHMARK=fmow`, or doi 10.25740/vg497cb6002 and s3://s
 #: Changes whenever the same files would be read into other pixels: older parts are then read again.
 _FORMAT = "fmow-part/1"
 #: Samples of one part: few files, and a killed build loses no more.
-_LOT = 64
+LOT = 64
 #: Up to this many samples are read in this process: starting others takes seconds.
-_FEW = 4 * _LOT
+_FEW = 4 * LOT
 #: Images whose published copy is damaged (fMoW/dataset, issue 19): that one of them fails is no failure of this copy.
 DAMAGED = ("train/helipad/helipad_373/helipad_373_3", "val/helipad/helipad_107/helipad_107_3")
 
@@ -127,7 +129,7 @@ class FmowPlan:
         return {"root": self.root, "settings": self.settings, "rows": self.rows[:0]}
 
     def items(self, run: "Run") -> tuple[Sequence[np.ndarray], list[Problem]]:
-        return [self.rows[start : start + _LOT] for start in range(0, len(self.rows), _LOT)], []
+        return [self.rows[start : start + LOT] for start in range(0, len(self.rows), LOT)], []
 
     def samples(self, items: Sequence[np.ndarray]) -> int:
         return sum(map(len, items))

@@ -365,9 +365,7 @@ def test_training_takes_views_of_the_store_that_parameters_describe(tree):
         tree.pair(location)
     tree.list("mine", tree.rows["train"])
     fmow_store.build(tree.root, tree.root.parent / "store.zarr", settings)
-    feed = Batches(
-        tree.root.parent / "store.zarr", ("multispectral", "optical"), ("pretrain",), 4, seed=0, device="cpu"
-    )
+    feed = Batches("fmow", tree.root.parent / "store.zarr", ("multispectral", "optical"), ("pretrain",), 4, seed=0)
     batch = next(iter(feed.epoch(0)))
     sizes = ViewSettings(global_size=8, local_size=4, locals=1, optical_scale=2, blur_kernel=3)
     views = make_views(
@@ -386,7 +384,7 @@ def test_training_takes_views_of_the_store_that_parameters_describe(tree):
 
 
 def test_workers_and_a_stop_change_no_byte(tree, monkeypatch):
-    monkeypatch.setattr(fmow_store, "_LOT", 2)
+    monkeypatch.setattr(fmow_store, "LOT", 2)
     for location in range(5):
         tree.pair(location, 6, level=1000 + 100 * location)
     build(tree, "here")
