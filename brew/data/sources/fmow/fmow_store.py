@@ -1,5 +1,6 @@
-"""fMoW as a store, built on many processes from the CSV files' rows (`brew.data.sources.parts`).
+"""fMoW as a store, built by many processes or machines.
 
+Rows of the CSV files are read in lots, each into a part (`brew.data.sources.parts`).
 `multispectral` has `size` pixels per side and `optical` `zoom` times as many, on the same ground. Beside them stand:
 
 - `category`, `location`, `image` (fMoW's number) and `pair` (exact or location);
@@ -214,12 +215,13 @@ def _kept(settings: FmowSettings) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """`brew build-fmow STORE [options]`."""
-    parser = argparse.ArgumentParser(prog="brew build-fmow", description=__doc__.splitlines()[0])
+    usage = "brew build-fmow STORE [options]"
+    parser = argparse.ArgumentParser("brew build-fmow", usage, __doc__.splitlines()[0])
     parser.add_argument("store", type=Path, help="to write; must not exist")
     add_options(parser)
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=int, help="processes on this machine; one per core where not given")
-    where.add_argument("--cluster", help="a running Dask cluster's address, such as tcp://host:8786")
+    where.add_argument("--workers", type=int, help="processes here; one per core if not given")
+    where.add_argument("--cluster", help="address of a running Dask cluster")
     chosen = vars(parser.parse_args(arguments))
     path, workers, cluster = (chosen.pop(name) for name in ("store", "workers", "cluster"))
     build(real_data(FOLDER, OBTAIN), path, FmowSettings(**chosen), workers, cluster)
