@@ -8,7 +8,7 @@ import rioxarray  # noqa: F401  registers `.rio`
 import xarray as xr
 from rasterio.transform import Affine
 
-from brew.data.images.parts import Grid, Layer
+from brew.data.images.parts import RASTER_BANDS, Grid, Layer
 from brew.errors import BrewError
 
 _ROWS = ("y", "lat", "latitude", "northing", "northings")
@@ -250,10 +250,14 @@ def _names(array: xr.DataArray, name: str, count: int) -> list[tuple[str, ...]]:
 def _layer(array: xr.DataArray, number: int, names: tuple[str, ...], where: str) -> Layer:
     attributes, encoding = array.attrs, array.encoding
     scale, offset = _packing(attributes, number)
-    said, decoded = "attributes", False
+    said, decoded = "scale and offset of the attributes", False
+    of_stac = _raster_bands(array, number)
+    if scale is None and offset is None and of_stac != (None, None):
+        (scale, offset), said = of_stac, RASTER_BANDS
+        decoded = array.dtype.kind == "f" and _looks_decoded(array, number)
     if scale is None and offset is None and array.dtype.kind == "f":
         scale, offset = _packing(encoding, number)
-        said, decoded = "encoding, applied already", scale is not None or offset is not None
+        said, decoded = "scale and offset of the encoding, applied already", scale is not None or offset is not None
     if (scale or 1.0, offset or 0.0) == (1.0, 0.0):
         scale = offset = None
         decoded = False
@@ -269,10 +273,36 @@ def _layer(array: xr.DataArray, number: int, names: tuple[str, ...], where: str)
         unit=str(attributes.get("units", attributes.get("unit", "")))
         if "band" not in array.dims or _one_unit(attributes)
         else "",
-        declared_by=f"scale and offset of the {said}" if scale is not None or offset is not None else "",
+        declared_by=said if scale is not None or offset is not None else "",
         nodata=tuple(sorted(value for value in nodata if not np.isnan(value))),
         tags={key: str(attributes[key]) for key in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET") if key in attributes},
     )
+
+
+def _raster_bands(array: xr.DataArray, number: int) -> tuple[float | None, float | None]:
+    """Scale and offset of the coordinate that stackstac makes of STAC's `raster:bands`."""
+    if RASTER_BANDS not in array.coords:
+        return None, None
+    values = np.atleast_1d(array[RASTER_BANDS].values)
+    said = values[number] if len(values) > number else values[0]
+    said = said[0] if isinstance(said, (list, tuple)) and said else said
+    if not isinstance(said, Mapping):
+        return None, None
+    found = [said.get(name) for name in ("scale", "offset")]
+    return (*(float(value) if value is not None and _is_number(value) else None for value in found),)  # type: ignore[return-value]
+
+
+def _looks_decoded(array: xr.DataArray, number: int) -> bool:
+    """Whether a scale was applied, which stackstac does unless told otherwise: reflectance is four orders smaller."""
+    layer = array.isel(band=number) if "band" in array.dims else array
+    height, width = layer.sizes["y"], layer.sizes["x"]
+    for share in (0.5, 0.25, 0.75):
+        rows, columns = (slice(int(side * share), int(side * share) + 64) for side in (height, width))
+        values = layer.isel(y=rows, x=columns).values
+        values = values[np.isfinite(values)]
+        if values.size:
+            return bool(np.quantile(values, 0.99) <= 2)
+    return True
 
 
 def _one_unit(attributes: Mapping[Any, Any]) -> bool:

@@ -25,15 +25,15 @@ class NorthUp:
     def __init__(self, part: Part):
         self._part, transform = part, part.grid.transform
         assert transform is not None
-        self._flipped = (transform.e > 0, transform.a < 0)
+        self.flipped = (transform.e > 0, transform.a < 0)
         height, width = part.grid.shape
-        corner = transform @ (width * self._flipped[1], height * self._flipped[0])
+        corner = transform @ (width * self.flipped[1], height * self.flipped[0])
         turned = Affine(abs(transform.a), 0, corner[0], 0, -abs(transform.e), corner[1])
         self.grid, self.layers = Grid(part.grid.shape, turned, part.grid.crs, part.grid.degrees), part.layers
 
     def read(self, which: Any, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
         places, steps = [], []
-        for part, side, flipped in zip((rows, columns), self.grid.shape, self._flipped, strict=True):
+        for part, side, flipped in zip((rows, columns), self.grid.shape, self.flipped, strict=True):
             places.append(slice(side - part.stop, side - part.start) if flipped else part)
             steps.append(slice(None, None, -1 if flipped else None))
         values, valid = self._part.read(which, *places)
@@ -45,6 +45,11 @@ def upright(part: Part) -> Part:
     transform = part.grid.transform
     turned = transform is not None and part.grid.crs and (transform.e > 0 or transform.a < 0)
     return NorthUp(part) if turned else part
+
+
+def flipped(part: Part) -> tuple[bool, bool]:
+    """Whether rows and columns of the source run the other way than the part's."""
+    return part.flipped if isinstance(part, NorthUp) else (False, False)
 
 
 def all_layers(opened: Opened) -> list[tuple[Part, int]]:
@@ -86,6 +91,26 @@ def pixel_size(grid: Grid, accepted: float | None, opened: Opened) -> dict[str, 
             f"gdalwarp -tr 10 10 -r bilinear, or pass `pixel={max(found):.4g}` to take it as it is"
         )
     return told | {"pixel_note": f"pixels of {sides}, which the caller accepts; students are trained on 10 m"}
+
+
+def check_order(opened: Opened, named: Named) -> None:
+    """BrewError if the cirrus band is brighter than water vapour's, as in bands of another order."""
+    layers = all_layers(opened)
+    dark = [_middle(*layers[named.others[band][0]]) for band in ("B10", "B9") if band in named.others]
+    if len(dark) == 2 and dark[0] > dark[1]:
+        raise opened.refuse(
+            f"B10 (cirrus) has the median {dark[0]:g} and B9 {dark[1]:g}; expected less in B10. The bands stand in "
+            "another "
+            'order: pass `bands="EuroSAT-13"` if B8A is the last, else a name for each'
+        )
+
+
+def _middle(part: Part, number: int) -> float:
+    """The median of a band in the middle of the image, nan if no pixel has a value there."""
+    middle = [slice(max(0, side // 2 - 64), side // 2 + 64) for side in part.grid.shape]
+    values, valid = part.read([number], *middle)
+    values = values[0][valid[0] & (values[0] != part.layers[number].zero)]
+    return float(np.median(values)) if values.size else float("nan")
 
 
 def _finest(band: str, candidates: list[tuple[Part, int]], opened: Opened) -> tuple[Part, int]:

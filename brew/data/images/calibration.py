@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brew.data.images.parts import Layer, Opened
+from brew.data.images.parts import ADDED, RASTER_BANDS, Layer, Opened
 from brew.errors import BrewError, unknown
 
 #: Digital numbers of one unit.
@@ -24,8 +24,6 @@ _SPELLINGS = {
     "reflectance": ("reflectance", "1", "unitless", "dimensionless", "fraction"),
     "percent": ("percent", "%", "percentage"),
 }  # fmt: skip
-#: What baseline 04.00 and later add.
-ADDED = 1000.0
 _SHIFTED = 900.0
 _TWICE = -100.0
 _DARKEST = 160.0
@@ -112,11 +110,11 @@ def calibrate(layer: Layer, opened: Opened, caller: Said) -> Calibration:
     else:
         factor = 1.0
     applied = factor * float(layer.offset or 0) if layer.decoded else 0.0
-    if layer.offset:
+    overruled = layer.declared_by == RASTER_BANDS and any(each.above_bands for each in opened.said)
+    if layer.offset and not overruled:
         shift, shift_by = factor * layer.offset - applied, layer.declared_by
     elif opened.said:
-        shift_by, total = opened.said[0]
-        shift = total - applied
+        shift, shift_by = opened.said[0].offset - applied, opened.said[0].who
     for key in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
         if key in layer.tags:
             shift, shift_by = float(layer.tags[key]) - applied, f"band tag {key}"

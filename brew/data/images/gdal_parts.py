@@ -56,6 +56,7 @@ class GdalPart:
         alpha = {index for index, meaning in enumerate(file.colorinterp, 1) if meaning == ColorInterp.alpha}
         # One band alone is never opacity.
         self._alpha = sorted(alpha) if len(alpha) < file.count else []
+        self.layers: tuple[Layer, ...]
         self.indexes = [index for index in file.indexes if index not in self._alpha]
         self.layers = tuple(self._layer(file, index) for index in self.indexes)
         crs = file.crs
@@ -63,6 +64,11 @@ class GdalPart:
         self.grid = Grid(
             file.shape, file.transform if placed else None, crs.to_wkt() if crs else "", bool(crs and crs.is_geographic)
         )
+
+    @property
+    def subdatasets(self) -> list[str]:
+        """Names of the images that the file holds, if it is none itself."""
+        return list(opened(self.name).subdatasets)
 
     @cached_property
     def tags(self) -> dict[str, str]:

@@ -10,6 +10,10 @@ from rasterio.transform import Affine
 
 from brew.errors import BrewError
 
+#: What products of baseline 04.00 and later add to digital numbers.
+ADDED = 1000.0
+#: Who declares a packing that the flag of a STAC item overrules.
+RASTER_BANDS = "raster:bands"
 #: Metres of one degree of latitude.
 _DEGREE = 111_320.0
 
@@ -100,17 +104,26 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
+class Statement:
+    """who: says it. offset: that leads to digital numbers. above_bands: whether it overrules `raster:bands`."""
+
+    who: str
+    offset: float
+    above_bands: bool = False
+
+
+@dataclass(frozen=True)
 class Opened:
     """What a source holds. kind: of source, in words. source: its name.
 
-    said: what else speaks of the offset, by who says it, the first one first: digital numbers to add.
+    said: `Statement`s of metadata on the offset, the first to be believed first.
     aside: names of what is known not to be a band. notes: further facts for the record.
     """
 
     kind: str
     source: str
     parts: tuple[Part, ...]
-    said: tuple[tuple[str, float], ...] = ()
+    said: tuple[Statement, ...] = ()
     aside: tuple[str, ...] = ()
     notes: Mapping[str, object] = field(default_factory=dict)
 

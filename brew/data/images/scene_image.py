@@ -10,12 +10,14 @@ import numpy as np
 from rasterio.transform import Affine
 
 from brew.data.images.bilinear import finer_where_valid, repeated
-from brew.data.images.calibration import ADDED, Calibration, Levels
-from brew.data.images.parts import Grid, Layer, Part
+from brew.data.images.calibration import Calibration, Levels
+from brew.data.images.parts import ADDED, Grid, Layer, Part
 from brew.sensors import SENTINEL2_BANDS, Sensor
 
 #: Stored value of a saturated pixel.
 _SATURATED = 65535
+#: Bands of the image's own resolution that tell a pixel without a value by themselves.
+_TELLING = 3
 #: Windows along each axis, and their pixels per side, from which levels are measured.
 _WINDOWS, _WINDOW = 4, 96
 
@@ -158,14 +160,15 @@ class Image:
         return _Native(numbers, held, saturated, valid)
 
     def _void(self, numbers: Sequence[np.ndarray]) -> np.ndarray:
-        """Where all bands are a stored 0 at once, or such a 0 from which the offset was taken."""
-        empty: np.ndarray | None = None
-        for source, own in zip(self.sources.values(), numbers, strict=True):
+        """Where all bands of the image's own resolution are a stored 0, or such a 0 from which the offset was taken."""
+        pairs = list(zip(self.sources.values(), numbers, strict=True))
+        fine = [pair for pair in pairs if pair[0].ratio == 1]
+        empty = []
+        for source, own in fine if len(fine) >= _TELLING else pairs:
             zero = source.layer.zero * source.calibration.slope + source.calibration.shift
-            dark = repeated((np.abs(own - zero) < 0.5) | (np.abs(own + ADDED) < 0.5), source.ratio)
-            empty = dark if empty is None else empty & dark
-        assert empty is not None
-        return empty
+            dark = (np.abs(own - zero) < 0.5) | (np.abs(own + ADDED) < 0.5)
+            empty.append(repeated(dark, source.ratio))
+        return np.logical_and.reduce(empty)
 
     def levels(self) -> Levels | None:
         """Levels of valid pixels in windows spread over the image; None if no pixel has a value."""
