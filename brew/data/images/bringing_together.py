@@ -71,7 +71,7 @@ def on_one_grid(opened: Opened, named: Named, caller: Said, reflective: bool) ->
     for band, (part, number) in chosen.items():
         layer = part.layers[number]
         calibration = calibrate(layer, opened, caller) if reflective else _native(layer, caller)
-        sources[band] = Source(part, number, _ratio(part, layer, grid, band, first), calibration)
+        sources[band] = Source(part, number, ratio_to(part, layer, grid, band, first), calibration)
     return grid, sources
 
 
@@ -137,7 +137,7 @@ def _native(layer: Layer, caller: Said) -> Calibration:
     return Calibration(scale, offset, by, by)
 
 
-def _ratio(part: Part, layer: Layer, grid: Grid, band: str, first: str) -> int:
+def ratio_to(part: Part, layer: Layer, grid: Grid, band: str, first: str) -> int:
     """Of the band's pixels to the grid's; BrewError if the grid is not an exact multiple with the same corner."""
     own = part.grid
     if own.crs != grid.crs and CRS.from_wkt(own.crs or "LOCAL_CS[]") != CRS.from_wkt(grid.crs or "LOCAL_CS[]"):

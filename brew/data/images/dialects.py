@@ -83,7 +83,7 @@ def name_bands(names: Sequence[Sequence[str]], sensor: Sensor, source: str) -> N
     """
     wanted = sensor.band_names
     known = {_SENTINEL: None, **DIALECTS} if wanted[0] in SENTINEL2_BANDS else {f"names of {sensor.name}": {}}
-    readings = {dialect: _read(names, dialect, table, sensor) for dialect, table in known.items()}
+    readings = {dialect: _read(names, table, sensor) for dialect, table in known.items()}
     complete = {dialect: found for dialect, found in readings.items() if set(wanted) <= set(found)}
     if not complete:
         raise _incomplete(names, readings, wanted, source)
@@ -151,9 +151,12 @@ def _own_name(text: str, sensor: Sensor) -> str | None:
     return sentinel_band(text) or DIALECTS["STAC common names"].get("".join(_WORD.findall(text.lower())))
 
 
-def _read(
-    names: Sequence[Sequence[str]], dialect: str, table: Mapping[str, str] | None, sensor: Sensor
-) -> dict[str, list[int]]:
+def best_reading(names: Sequence[Sequence[str]], sensor: Sensor) -> dict[str, list[int]]:
+    """{band: the numbers of the names that mean it} in the dialect of Sentinel-2 that reads most of the names."""
+    return max((_read(names, table, sensor) for table in (None, *DIALECTS.values())), key=len)
+
+
+def _read(names: Sequence[Sequence[str]], table: Mapping[str, str] | None, sensor: Sensor) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for number, texts in enumerate(names):
         for text in texts:

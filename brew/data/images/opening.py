@@ -38,7 +38,7 @@ from brew.data.images.statements import from_name, from_properties
 from brew.data.images.trees import is_zarr, open_netcdf, open_tree, open_zarr, said_by
 from brew.data.images.validity import mask_of
 from brew.errors import BrewError
-from brew.sensors import SENTINEL2_BANDS
+from brew.sensors import SENTINEL2_BANDS, Sensor
 from brew.sensors import sensor as find_sensor
 
 
@@ -67,25 +67,31 @@ def open_image(
     Raises BrewError for what is not such an image, for a unit or offset that nobody says and pixels leave open, and for
     pixels that contradict what is said.
     """
-    chosen, caller = find_sensor(sensor), Said(unit, scale, offset)
-    opened = _opened(source, date)
-    opened = replace(opened, parts=tuple(map(upright, opened.parts)))
+    chosen, opened = find_sensor(sensor), _opened(source, date)
     names = [part.layers[number].names for part, number in all_layers(opened)]
     named = (
         name_bands(names, chosen, opened.source) if bands is None else given_bands(bands, names, chosen, opened.source)
     )
-    reflective = chosen.band_names[0] in SENTINEL2_BANDS
+    return image_of(opened, named, chosen, Said(unit, scale, offset), mask, pixel)
+
+
+def image_of(
+    opened: Opened, named: Named, sensor: Sensor, caller: Said, mask: Any = None, pixel: float | None = None
+) -> Image:
+    """The image of parts whose bands are named already; arguments and errors as of `open_image`."""
+    opened = replace(opened, parts=tuple(map(upright, opened.parts)))
+    reflective = sensor.band_names[0] in SENTINEL2_BANDS
     grid, sources = on_one_grid(opened, named, caller, reflective)
     size = pixel_size(grid, pixel, opened) if reflective else {"pixel_m": grid.metres and list(grid.metres)}
     hidden, nodata = None, "NaN, declared nodata, masks" + (", 0 in all bands" if reflective else "")
     if mask is not None:
         hidden, nodata = mask_of(mask, grid, opened, flipped(next(iter(sources.values())).part))
     record = {
-        "source": opened.source, "kind": opened.kind, "sensor": chosen.name, "dialect": named.dialect,
-        "bands": band_record(sources), "left_out": _left_out(opened, named, names), "shape": list(grid.shape), **size,
-        "unit": chosen.unit, "nodata": nodata, "version": brew.__version__, **opened.notes,
+        "source": opened.source, "kind": opened.kind, "sensor": sensor.name, "dialect": named.dialect,
+        "bands": band_record(sources), "left_out": _left_out(opened, named), "shape": list(grid.shape), **size,
+        "unit": sensor.unit, "nodata": nodata, "version": brew.__version__, **opened.notes,
     }  # fmt: skip
-    image = Image(chosen, grid, sources, record, hidden)
+    image = Image(sensor, grid, sources, record, hidden)
     return _checked(image, opened, named, caller) if reflective else image
 
 
@@ -105,8 +111,10 @@ def _checked(image: Image, opened: Opened, named: Named, caller: Said) -> Image:
     )
 
 
-def _left_out(opened: Opened, named: Named, names: Sequence[Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys([names[number][0].split(",")[0] for number in named.rest] + list(opened.aside)))
+def _left_out(opened: Opened, named: Named) -> list[str]:
+    layers = all_layers(opened)
+    names = [part.layers[number].names[0].split(",")[0] for part, number in (layers[each] for each in named.rest)]
+    return list(dict.fromkeys([*names, *opened.aside]))
 
 
 def _opened(source: Any, date: Any) -> Opened:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from rasterio.transform import Affine
@@ -89,6 +89,7 @@ class Layer:
         return none
 
 
+@runtime_checkable
 class Part(Protocol):
     """Some bands on one grid."""
 

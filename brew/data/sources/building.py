@@ -44,6 +44,7 @@ from brew.data.sources.geotiff import (
     Problem,
     Scene,
     SceneError,
+    SceneGrid,
     bands_of_file,
     bands_of_table,
     by_scene,
@@ -57,7 +58,7 @@ from brew.errors import BrewError
 from brew.files import replacing
 
 #: Changes whenever the same files would be read into other pixels: older parts are then read again.
-_FORMAT = "brew-part/1"
+_FORMAT = "brew-part/2"
 #: Tasks under way for each thread of the cluster: one runs, one waits, so that no worker does.
 _PER_THREAD = 2
 #: Files whose headers one task reads: less than a millisecond each, so one task per file would cost more than reading.
@@ -303,7 +304,8 @@ def _made_from(files: Sequence[BandFile], settings: GeotiffSettings) -> dict[str
         seen.append(
             [str(file.path), file.band, file.index, file.split, status and [status.st_size, status.st_mtime_ns]]
         )
-    return {"format": _FORMAT, "tile": settings.tile, "stride": settings.stride, "files": seen}
+    chosen = {name: getattr(settings, name) for name in ("tile", "stride", "valid", "unit", "scale", "offset", "pixel")}
+    return {"format": _FORMAT, **chosen, "files": seen}
 
 
 @dataclass(frozen=True)
@@ -322,7 +324,8 @@ class _Part:
         return cls(name, folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.npz")
 
     def write(self, scene: Scene, made_from: dict[str, Any]) -> None:
-        record = {"made from": made_from, "split": scene.split, "hash": scene.hash, "grid": scene.grid}
+        record: dict[str, Any] = {"made from": made_from, "split": scene.split, "hash": scene.hash}
+        record |= {"grid": scene.grid.place, "record": scene.record, "left out": scene.left_out}
         # Dask may have lost sight of a worker that still runs, and ask another for the same scene.
         with replacing(self.file) as partial, partial.open("wb") as file:
             np.savez(file, values=scene.values, record=np.array(json.dumps(record)))
@@ -330,17 +333,17 @@ class _Part:
     def is_made_from(self, made_from: dict[str, Any]) -> bool:
         return self.file.is_file() and self._load("record")["made from"] == made_from
 
-    def grid(self) -> dict[str, Any]:
+    def grid(self) -> SceneGrid:
         """`Scene.grid`, equal coordinate systems as one text in memory: it is the longest part, and few differ."""
-        grid: dict[str, Any] = self._load("record")["grid"]
-        return grid | {"crs": sys.intern(grid["crs"])}
+        record = self._load("record")
+        place = record["grid"]
+        return SceneGrid(place | {"crs": sys.intern(place["crs"])}, record["record"], _corners(record))
 
     def scene(self) -> Scene:
         record = self._load("record")
-        grid = record["grid"]
-        return Scene(
-            self.name, record["split"], self._load("values"), grid["crs"], tuple(grid["transform"]), record["hash"]
-        )
+        place, split, digest = record["grid"], record["split"], record["hash"]
+        where = place["crs"], tuple(place["transform"])
+        return Scene(self.name, split, self._load("values"), *where, digest, record["record"], _corners(record))
 
     def _load(self, member: str) -> Any:
         """An array, or the record; BrewError where the part is damaged, which is then removed."""
@@ -354,6 +357,10 @@ class _Part:
                 f"{self.file}, the part of scene {self.name!r}, is damaged ({error}) and was removed; expected what "
                 "was written. Run again: the scene is read anew"
             ) from error
+
+
+def _corners(record: dict[str, Any]) -> tuple[tuple[int, int], ...]:
+    return tuple((y, x) for y, x in record["left out"])
 
 
 def _reported(problems: Sequence[Problem], scenes: int, report: Path) -> str:
@@ -382,6 +389,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--split", default=defaults["split"], help="of scenes for which the table names none")
     parser.add_argument("--tile", type=int, default=defaults["tile"], help="side in 10 m pixels")
     parser.add_argument("--stride", type=int, default=defaults["stride"], help="between tiles, in 10 m pixels")
+    parser.add_argument("--valid", type=float, default=defaults["valid"], help="share of a tile's pixels with values")
+    parser.add_argument("--unit", help="of the pixels, where nothing says it: reflectance, percent")
+    parser.add_argument("--scale", type=float, help="of stored values, where nothing says it")
+    parser.add_argument("--offset", type=float, help="added to stored values, where nothing says it: -1000 or 0")
+    parser.add_argument("--pixel", type=float, help="side in metres that is accepted though it is not 10")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, help="processes on this machine; one per core where not given")
     where.add_argument("--cluster", help="a running Dask cluster's address, such as tcp://host:8786")
