@@ -75,7 +75,7 @@ def on_one_grid(opened: Opened, named: Named, caller: Said, reflective: bool) ->
     return grid, sources
 
 
-def pixel_size(grid: Grid, accepted: float | None, opened: Opened) -> dict[str, Any]:
+def pixel_size(grid: Grid, accepted: float | int | None, opened: Opened) -> dict[str, Any]:
     """For the record; BrewError if pixels are not about 10 m and the caller accepts no other size."""
     found = grid.metres
     if found is None:
@@ -151,7 +151,7 @@ def ratio_to(part: Part, layer: Layer, grid: Grid, band: str, first: str) -> int
             raise BrewError(
                 f"{layer.where}, band {band}: {own.shape} pixels; expected {grid.shape} as band {first}, since the "
                 "image "
-                "carries no coordinates. Resample the band first"
+                "carry no coordinates. Resample the band first"
             )
         return 1
     ratio = round(own.transform.a / grid.transform.a)

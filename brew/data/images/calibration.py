@@ -37,8 +37,8 @@ class Said:
     """What the caller says: value = stored * scale + offset, in `unit`. The offset alone is in digital numbers."""
 
     unit: str | None = None
-    scale: float | None = None
-    offset: float | None = None
+    scale: float | int | None = None
+    offset: float | int | None = None
 
     def __post_init__(self) -> None:
         if self.unit is not None and unit_named(self.unit) is None:

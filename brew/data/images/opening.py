@@ -48,11 +48,11 @@ def open_image(
     *,
     bands: str | Sequence[str] | Mapping[str, str] | None = None,
     unit: str | None = None,
-    scale: float | None = None,
-    offset: float | None = None,
+    scale: float | int | None = None,
+    offset: float | int | None = None,
     mask: Any = None,
     date: str | Date | np.datetime64 | None = None,
-    pixel: float | None = None,
+    pixel: float | int | None = None,
 ) -> Image:
     """The sensor's bands on the grid of the finest of them. Pixels are read when `Image.read` asks for them.
 
@@ -76,7 +76,7 @@ def open_image(
 
 
 def image_of(
-    opened: Opened, named: Named, sensor: Sensor, caller: Said, mask: Any = None, pixel: float | None = None
+    opened: Opened, named: Named, sensor: Sensor, caller: Said, mask: Any = None, pixel: float | int | None = None
 ) -> Image:
     """The image of parts whose bands are named already; arguments and errors as of `open_image`."""
     opened = replace(opened, parts=tuple(map(upright, opened.parts)))

@@ -78,6 +78,10 @@ class GeotiffSettings:
     pixel: float | None = None
 
 
+#: What is not said of scenes.
+_DEFAULTS = GeotiffSettings(Path(), "")
+
+
 @dataclass(frozen=True, slots=True)
 class BandFile:
     """Where one band of one scene lies. band: Sentinel-2 name such as "B8A". index: in the file, from 1.
@@ -207,7 +211,7 @@ def scene_bands(files: Sequence[BandFile]) -> dict[str, BandFile]:
     return {band: bands[band] for band in _BANDS}
 
 
-def read_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings) -> Scene:
+def read_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings = _DEFAULTS) -> Scene:
     """All bands of a scene on one grid; SceneError naming every file and band that is wrong."""
     problems: list[Problem] = []
     first = bands[_BANDS[0]]
@@ -225,6 +229,9 @@ def read_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings) -> Scen
     tile = settings.tile
     poor = tuple((y, x) for y, x in corners if valid[y : y + tile, x : x + tile].mean() < settings.valid)
     record = image.record | {"tiles": len(corners), "tiles_left_out": len(poor), "valid": settings.valid}
+    for band, file in bands.items():  # a store is the same wherever its images lay
+        place = _place(file.path, Path(settings.folder))
+        record["bands"][band]["from"] = f"{place}, band number {file.index}"
     transform = tuple(image.transform.to_gdal()) if image.transform else _NOWHERE
     return Scene(first.scene, first.split, values, image.crs or "", transform, content_hash(values), record, poor)
 
