@@ -143,15 +143,13 @@ def ratio_to(part: Part, layer: Layer, grid: Grid, band: str, first: str) -> int
     if own.crs != grid.crs and CRS.from_wkt(own.crs or "LOCAL_CS[]") != CRS.from_wkt(grid.crs or "LOCAL_CS[]"):
         raise BrewError(
             f"{layer.where}, band {band}: coordinate system {short(own.crs)}; expected {short(grid.crs)} as band "
-            f"{first}. "
-            "Reproject one of them first"
+            f"{first} has. Reproject one of them first"
         )
     if own.transform is None or grid.transform is None:
         if own.shape != grid.shape:
             raise BrewError(
                 f"{layer.where}, band {band}: {own.shape} pixels; expected {grid.shape} as band {first}, since the "
-                "image "
-                "carry no coordinates. Resample the band first"
+                "files carry no coordinates. Resample the band first"
             )
         return 1
     ratio = round(own.transform.a / grid.transform.a)

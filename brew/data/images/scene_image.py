@@ -166,7 +166,9 @@ class Image:
         empty = []
         for source, own in fine if len(fine) >= _TELLING else pairs:
             zero = source.layer.zero * source.calibration.slope + source.calibration.shift
-            dark = (np.abs(own - zero) < 0.5) | (np.abs(own + ADDED) < 0.5)
+            # Values whose unit nobody says may be fractions, of which every one is near 0.
+            near = 0.5 if source.calibration.slope > 1 else 1e-6
+            dark = (np.abs(own - zero) < near) | (np.abs(own + ADDED) < 0.5)
             empty.append(repeated(dark, source.ratio))
         return np.logical_and.reduce(empty)
 

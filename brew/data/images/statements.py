@@ -9,7 +9,7 @@ from brew.data.images.parts import ADDED, Statement
 
 #: The flag of Earth Search, which its own `raster:bands` contradict.
 FLAG = "earthsearch:boa_offset_applied"
-_BASELINES = ("s2:processing_baseline", "processing:version", "processing:baseline")
+_BASELINES = ("s2:processing_baseline", "processing:version", "processing_baseline", "PROCESSING_BASELINE")
 _PRODUCT = re.compile(r"S2[A-D]_MSIL[12][AC]_\d{8}T\d{6}_N(\d{2})(\d{2})_")
 #: The first baseline that adds to the pixels.
 _FIRST = 4.0

@@ -29,7 +29,9 @@ SPELLINGS = {
     "Earth Engine": lambda band: f"{band}_median",
     "STAC": STAC.get,
     "xarray-eopf": lambda band: {"B5": "rededge071", "B6": "rededge075", "B7": "rededge078"}.get(band, STAC[band]),
-    "FORCE": lambda band: {"B8": "BROADNIR", "B8A": "NIR", "B11": "SWIR1", "B12": "SWIR2"}.get(band, STAC[band].upper()),
+    "FORCE": lambda band: {"B8": "BROADNIR", "B8A": "NIR", "B11": "SWIR1", "B12": "SWIR2"}.get(
+        band, STAC[band].upper()
+    ),
     "Open Data Cube": lambda band: {"B8": "nir_1", "B8A": "nir_2", "B11": "swir_1"}.get(band, STAC[band]),
     "Australia": lambda band: "nbart_" + {"B8": "nir_1", "B8A": "nir_2", "B11": "swir_2", "B12": "swir_3"}.get(
         band, STAC[band].replace("rededge", "red_edge_")

@@ -89,7 +89,7 @@ def test_everyone_who_says_the_offset_is_believed(scene, tmp_path, said):
             for index in file.indexes:
                 file.update_tags(index, BOA_ADD_OFFSET="-1000")
         if said == "attribute":
-            file.update_tags(**{"s2:processing_baseline": "05.09"})
+            file.update_tags(**{"processing_baseline": "05.09"})
     image, values, _ = read(path, **({"offset": -1000} if said == "caller" else {}))
     assert (values == scene.ten).all() and image.record["offset"] == -1000
     words = {"packing": "scale and offset of the file", "tag": "BOA_ADD_OFFSET", "name": "N0509", "attribute": "05.09"}
