@@ -137,7 +137,8 @@ def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened
     if caller.unit is not None and unit_named(caller.unit) == "digital numbers" and caller.scale is None:
         return
     found = f"99 % of the pixels are below {levels.high:.4g}"
-    if not first.unit_by and levels.high <= 2:
+    # xarray-eopf leaves the unit of stored values on reflectance.
+    if first.unit_by != "the caller" and levels.high <= 2:
         raise opened.refuse(
             f"{found}, which look like fractions; expected digital numbers (reflectance x 10000). Pass "
             '`unit="reflectance"`'
