@@ -35,6 +35,7 @@ COMMANDS = {
     "build-fmow": Command("build a store from fMoW's files", "brew.data.sources.fmow.fmow_store:main"),
     "pretrain": Command("train one arm, alone or under torchrun", "brew.compendium.stages.pretrain_arm:main"),
     "teacher": Command("train the miniature's optical teacher", "brew.compendium.stages.train_miniature_teacher:main"),
+    "describe": Command("say what is assumed of an image", "brew.data.images.description:main"),
     "embed": Command("write a scene's features", "brew.compendium.scene_features:main"),
     "notebook": Command("run, render or scrub notebooks", "brew.compendium.notebooks.actions:main"),
     "parameters": Command("stage: check a scale's generated parameters", "brew.compendium.sync:note_sources"),

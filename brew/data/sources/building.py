@@ -1,7 +1,7 @@
 """Stores from thousands of GeoTIFFs, on many processes or machines, by Dask.
 
-Workers read, check and resample one scene at a time (`brew.data.sources.parts`); when every scene has its part, they
-are cut into tiles and written in the order of the scenes' names. So the store is `geotiff.build`'s, byte for byte.
+Workers read, check and resample one scene at a time (`brew.data.sources.building_parts`). When every scene has its part,
+the parts are cut into tiles and written in the order of the scenes' names. So the store is `geotiff.build`'s, byte for byte.
 
     python -m brew build-store FOLDER STORE --licence "..." [--workers N | --cluster tcp://HOST:8786]
 """
@@ -18,13 +18,15 @@ from distributed import KilledWorker
 from tqdm.auto import tqdm
 
 from brew.data.problems import Problem
-from brew.data.sources import parts
+from brew.data.sources import building_parts
+from brew.data.sources.building_parts import Content, Part, Run, seen
 from brew.data.sources.clusters import check_choice
 from brew.data.sources.geotiff import (
     BandFile,
     GeotiffSettings,
     Scene,
     SceneError,
+    SceneGrid,
     bands_of_file,
     bands_of_table,
     by_scene,
@@ -33,7 +35,6 @@ from brew.data.sources.geotiff import (
     scene_bands,
     write_tiles,
 )
-from brew.data.sources.parts import Content, Part, Run, seen
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError
 
@@ -41,12 +42,15 @@ from brew.errors import BrewError
 _FORMAT = "brew-part/2"
 #: Files whose headers one task reads: less than a millisecond each, so one task per file would cost more than reading.
 _HEADERS = 32
+#: Settings by which a scene is read and checked.
+_READ_BY = ("tile", "stride", "valid", "unit", "scale", "offset", "pixel")
 
 
 def build(path: Path, settings: GeotiffSettings, workers: int | None = None, cluster: str | None = None) -> None:
     """Read every scene on a cluster, then write the store of tiles at `path`.
 
-    workers, cluster and errors as in `brew.data.sources.parts.build`, and BrewError if no scene is without problems.
+    workers, cluster and errors as in `brew.data.sources.building_parts.build`. Raises BrewError too if no scene is
+    without problems.
     """
     settings = replace(settings, folder=Path(settings.folder).absolute())
     # Wrong settings end here, before a cluster is started.
@@ -56,7 +60,7 @@ def build(path: Path, settings: GeotiffSettings, workers: int | None = None, clu
     tile_corners(settings.tile, settings.tile, settings.tile, settings.stride)
     files = tuple(bands_of_table(settings)) if settings.table else ()
     unread = () if settings.table else tuple(raster_files(settings))
-    parts.build(path, ScenePlan(settings, files, unread), workers, cluster)
+    building_parts.build(path, ScenePlan(settings, files, unread), workers, cluster)
 
 
 @dataclass(frozen=True)
@@ -91,16 +95,18 @@ class ScenePlan:
         return item[0].path
 
     def made_from(self, item: list[BandFile]) -> dict[str, Any]:
-        """Files by size and time of change, and the tiles for which they were checked."""
+        """Files by size and time of change, and the settings by which they were read and checked."""
         files = [[str(file.path), file.band, file.index, file.split, seen(file.path)] for file in item]
-        return {"format": _FORMAT, "tile": self.settings.tile, "stride": self.settings.stride, "files": files}
+        chosen = {name: getattr(self.settings, name) for name in _READ_BY}
+        return {"format": _FORMAT, **chosen, "files": files}
 
     def read(self, item: list[BandFile]) -> Content:
         try:
             scene = read_checked_scene(scene_bands(item), self.settings)
         except SceneError as error:
             return Content(problems=error.problems)
-        return Content({"values": scene.values}, {"split": scene.split, "hash": scene.hash, "grid": scene.grid})
+        found = {"split": scene.split, "hash": scene.hash, "grid": scene.grid.place}
+        return Content({"values": scene.values}, found | {"record": scene.record, "left out": scene.left_out})
 
     def bears(self, problems: Sequence[Problem]) -> bool:
         return False
@@ -109,18 +115,22 @@ class ScenePlan:
         write_tiles(path, self.settings, {part.name: _grid(part) for part in parts}, (_scene(part) for part in parts))
 
 
-def _grid(part: Part) -> dict[str, Any]:
+def _grid(part: Part) -> SceneGrid:
     """`Scene.grid`, equal coordinate systems as one text in memory: it is the longest part, and few differ."""
-    grid: dict[str, Any] = part.record()["grid"]
-    return grid | {"crs": sys.intern(grid["crs"])}
+    record = part.record()
+    place = record["grid"]
+    return SceneGrid(place | {"crs": sys.intern(place["crs"])}, record["record"], _corners(record))
 
 
 def _scene(part: Part) -> Scene:
     record = part.record()
-    grid = record["grid"]
-    return Scene(
-        part.name, record["split"], part.array("values"), grid["crs"], tuple(grid["transform"]), record["hash"]
-    )
+    place = record["grid"]
+    where = place["crs"], tuple(place["transform"]), record["hash"]
+    return Scene(part.name, record["split"], part.array("values"), *where, record["record"], _corners(record))
+
+
+def _corners(record: dict[str, Any]) -> tuple[tuple[int, int], ...]:
+    return tuple((y, x) for y, x in record["left out"])
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--split", default=defaults["split"], help="of scenes for which the table names none")
     parser.add_argument("--tile", type=int, default=defaults["tile"], help="side in 10 m pixels")
     parser.add_argument("--stride", type=int, default=defaults["stride"], help="between tiles, in 10 m pixels")
+    parser.add_argument("--valid", type=float, default=defaults["valid"], help="share of a tile's pixels with values")
+    parser.add_argument("--unit", help="of the pixels, where nothing says it: reflectance, percent")
+    parser.add_argument("--scale", type=float, help="of stored values, where nothing says it")
+    parser.add_argument("--offset", type=float, help="added to stored values, where nothing says it: -1000 or 0")
+    parser.add_argument("--pixel", type=float, help="side in metres that is accepted though it is not 10")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, help="processes on this machine; one per core where not given")
     where.add_argument("--cluster", help="a running Dask cluster's address, such as tcp://host:8786")

@@ -28,7 +28,7 @@ from brew.errors import BrewError, unknown
 from brew.sensors import SENSORS
 
 if TYPE_CHECKING:
-    from brew.data.sources.parts import Content, Part, Run
+    from brew.data.sources.building_parts import Content, Part, Run
 
 LICENCE = "CC BY 4.0"
 FOLDER = "ssl4eo-s12-v1.1"
@@ -95,13 +95,13 @@ def fetch_files(folder: Path, wanted: Wanted) -> None:
 def build(
     root: Path, path: Path, settings: Ssl4eoSettings, workers: int | None = None, cluster: str | None = None
 ) -> None:
-    """The store of the chosen files; arguments and errors as in `brew.data.sources.parts.build`."""
-    from brew.data.sources import parts  # Dask takes a second, and nobody else waits for it
+    """The store of the chosen files; arguments and errors as in `brew.data.sources.building_parts.build`."""
+    from brew.data.sources import building_parts  # Dask takes a second, and nobody else waits for it
 
     chosen = names(settings)
     check_store_fits(path, len(chosen) * PLACES, _variables(settings.size))
     here = len(chosen) <= 2 and workers is None and cluster is None
-    parts.build(path, Ssl4eoPlan(root.absolute(), settings), workers, cluster, here=here)
+    building_parts.build(path, Ssl4eoPlan(root.absolute(), settings), workers, cluster, here=here)
 
 
 def _variables(size: int) -> dict[str, Variable]:
@@ -142,12 +142,12 @@ class Ssl4eoPlan:
         return self.root / item
 
     def made_from(self, item: str) -> dict[str, Any]:
-        from brew.data.sources.parts import seen
+        from brew.data.sources.building_parts import seen
 
         return {"format": _FORMAT, "size": self.settings.size, "file": seen(self.root / item)}
 
     def read(self, item: str) -> "Content":
-        from brew.data.sources.parts import Content
+        from brew.data.sources.building_parts import Content
 
         file = self.root / item
         if not file.is_file():
@@ -180,7 +180,7 @@ def _blocks(parts: "Sequence[Part]") -> Iterator[dict[str, np.ndarray]]:
 
 def _content(file: Path, name: str, size: int) -> "Content":
     """The sound places of a file; BrewError if the file is damaged or has another form. Memory holds a season."""
-    from brew.data.sources.parts import Content
+    from brew.data.sources.building_parts import Content
 
     split, problems = name.partition("/")[0], dict[int, Problem]()
     with reading(file), ZipStore(file, mode="r") as store:

@@ -1,6 +1,6 @@
 """fMoW as a store, built by many processes or machines.
 
-Rows of the CSV files are read in lots, each into a part (`brew.data.sources.parts`).
+Rows of the CSV files are read in lots, each into a part (`brew.data.sources.building_parts`).
 `multispectral` has `size` pixels per side and `optical` `zoom` times as many, on the same ground. Beside them stand:
 
 - `category`, `location`, `image` (fMoW's number) and `pair` (exact or location);
@@ -39,7 +39,7 @@ from brew.files import real_data
 from brew.sensors import sensor
 
 if TYPE_CHECKING:
-    from brew.data.sources.parts import Content, Part, Run
+    from brew.data.sources.building_parts import Content, Part, Run
 
 LICENCE = (
     "lists and labels: fMoW Challenge Public License; fMoW-Sentinel's pixels: Copernicus terms; fMoW-RGB's: fMoW "
@@ -62,13 +62,13 @@ DAMAGED = ("train/helipad/helipad_373/helipad_373_3", "val/helipad/helipad_107/h
 def build(
     root: Path, path: Path, settings: FmowSettings, workers: int | None = None, cluster: str | None = None
 ) -> None:
-    """The store of the chosen rows; arguments and errors as in `brew.data.sources.parts.build`."""
-    from brew.data.sources import parts  # Dask takes a second, and nobody else waits for it
+    """The store of the chosen rows; arguments and errors as in `brew.data.sources.building_parts.build`."""
+    from brew.data.sources import building_parts  # Dask takes a second, and nobody else waits for it
 
     rows = chosen_rows(root, settings)
     check_store_fits(path, len(rows), variables(settings))
     here = len(rows) <= _FEW and workers is None and cluster is None
-    parts.build(path, FmowPlan(root.absolute(), settings, rows), workers, cluster, here=here)
+    building_parts.build(path, FmowPlan(root.absolute(), settings, rows), workers, cluster, here=here)
 
 
 def chosen_rows(root: Path, settings: FmowSettings) -> np.ndarray:
@@ -143,7 +143,7 @@ class FmowPlan:
 
     def made_from(self, item: np.ndarray) -> dict[str, Any]:
         """Rows, settings, and every file that is read, by size and time of change."""
-        from brew.data.sources.parts import seen
+        from brew.data.sources.building_parts import seen
 
         files: list[Path] = []
         for row in item:
@@ -159,7 +159,7 @@ class FmowPlan:
         return {"format": _FORMAT, "settings": str(_kept(self.settings)), "rows": str(rows), "files": listed}
 
     def read(self, item: np.ndarray) -> "Content":
-        from brew.data.sources.parts import Content
+        from brew.data.sources.building_parts import Content
 
         samples, problems = [], []
         for row in item:
