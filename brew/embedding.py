@@ -65,7 +65,7 @@ def embed(
     """
     if not 0 <= invalid < 1:
         raise BrewError(f"invalid={invalid}; expected a share of a cell's pixels from 0 to below 1, such as 0.5")
-    path = None if out is None else _checked(Path(out))
+    path = None if out is None else free_name(Path(out))
     scene = opened_image(image, sensor, reading)
     rows = FeatureRows(scene, student, sensor, stride, tile, overlap, device)
     rows.check()
@@ -108,7 +108,8 @@ def opened_image(image: Any, sensor: str, reading: dict[str, Any]) -> Scene:
     return image
 
 
-def _checked(path: Path) -> Path:
+def free_name(path: Path) -> Path:
+    """The name as it is; BrewError if features cannot be written there: another ending, or a file that is there."""
     if path.suffix not in (".tif", ".zarr"):
         raise BrewError(f"{path} ends in {path.suffix!r}; expected .tif or .zarr. Name such a file")
     if path.suffix == ".tif" and path.exists():

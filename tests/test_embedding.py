@@ -210,7 +210,7 @@ def test_what_is_there_and_was_made_otherwise_is_left_alone(student: Student, tm
         with pytest.raises(BrewError, match=f"{said}; .* Remove features.zarr, or name another `out`"):
             brew.embed(image, other, out=out, tile=32, **options)
     (tmp_path / "mine.zarr").mkdir()
-    with pytest.raises(BrewError, match="no result of brew.embed; .* Name another `out`"):
+    with pytest.raises(BrewError, match=r"no result of brew.embed; .* Name another `out`"):
         brew.embed(Opened(64, 64), student, out=tmp_path / "mine.zarr")
 
 

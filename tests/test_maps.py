@@ -15,13 +15,13 @@ from brew.models.student import Student, build_student
 pytest.importorskip("geopandas")
 
 #: A map of three kinds of ground in stripes that no block holds all of.
-PLANTED = np.add.outer(np.arange(48) // 6, np.arange(64) // 8) % 3
+planted = np.add.outer(np.arange(48) // 6, np.arange(64) // 8) % 3
 
 
 def features(noise: float = 0.3, crs: str | None = "EPSG:32632") -> xr.Dataset:
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(3, 6))
-    values = (centres[PLANTED] + noise * generator.normal(size=(*PLANTED.shape, 6))).astype(np.float32)
+    values = (centres[planted] + noise * generator.normal(size=(*planted.shape, 6))).astype(np.float32)
     values[0, 0] = np.nan
     coords = {"y": 5_000_000 - 40.0 * np.arange(48), "x": 400_000 + 40.0 * np.arange(64)}
     made = xr.Dataset({"features": (("feature", "y", "x"), values.transpose(2, 0, 1))}, coords, {"stride": 4})
@@ -36,7 +36,7 @@ def geojson(path: Path, cells: list[tuple[int, int]], crs: str = "EPSG:32632") -
     places = geopandas.points_from_xy(
         [float(scene["x"][column]) + 15 for _, column in cells], [float(scene["y"][row]) - 15 for row, _ in cells]
     )
-    names = [["water", "wood", "field"][PLANTED[cell]] for cell in cells]
+    names = [["water", "wood", "field"][planted[cell]] for cell in cells]
     geopandas.GeoDataFrame({"class": names}, geometry=places, crs=crs).to_crs("EPSG:4326").to_file(path)
     return path
 
@@ -76,8 +76,8 @@ def test_the_picture_shows_planted_ground_in_planted_colours() -> None:
     assert shown.dims == ("y", "x", "component") and float(shown.min()) == 0 and float(shown.max()) == 1
     assert np.isnan(shown.values[0, 0]).all() and np.isfinite(shown.values[1:]).all()
     assert sum(shown.attrs["explained_variance"]) > 0.99
-    within = [shown.values[PLANTED == kind][1:].std(0).max() for kind in range(3)]
-    between = np.std([np.nanmean(shown.values[PLANTED == kind], 0) for kind in range(3)], 0).min()
+    within = [shown.values[planted == kind][1:].std(0).max() for kind in range(3)]
+    between = np.std([np.nanmean(shown.values[planted == kind], 0) for kind in range(3)], 0).min()
     assert max(within) < 0.1 < between
     with pytest.raises(BrewError, match="take fewer"):
         maps.picture(features(), 7)
@@ -86,9 +86,9 @@ def test_the_picture_shows_planted_ground_in_planted_colours() -> None:
 def test_the_place_itself_is_most_similar_and_its_kind_comes_next() -> None:
     alike = maps.similarity(features(noise=0.05), x=400_000 + 40 * 20 + 19, y=5_000_000 - 40 * 10 + 19)
     assert float(alike[10, 20]) == pytest.approx(1, abs=1e-6) == float(alike.max())
-    same = PLANTED == PLANTED[10, 20]
+    same = planted == planted[10, 20]
     same[0, 0] = False
-    assert alike.values[same].min() > np.nanmax(alike.values[PLANTED != PLANTED[10, 20]])
+    assert alike.values[same].min() > np.nanmax(alike.values[planted != planted[10, 20]])
     for x, y, said in (
         (0, 0, "lies outside the features; expected x from 400000"),
         (400_000, 5_000_000, "no features"),
@@ -101,7 +101,7 @@ def test_clusters_are_the_planted_kinds() -> None:
     found = maps.clusters(features(), 3)
     assert found.dtype == np.int16 and int(found[0, 0]) == -1 and found.rio.crs.to_epsg() == 32632
     table = np.zeros((3, 3))
-    np.add.at(table, (PLANTED.ravel()[1:], found.values.ravel()[1:]), 1)
+    np.add.at(table, (planted.ravel()[1:], found.values.ravel()[1:]), 1)
     assert (table.max(0) / table.sum(0)).min() > 0.95 and sorted(table.argmax(1)) == [0, 1, 2]
 
 
@@ -110,7 +110,7 @@ def test_a_planted_map_of_classes_is_found_from_points_in_degrees(tmp_path: Path
     found = maps.classes(features(), geojson(tmp_path / "points.geojson", cells))
     assert found.attrs["names"] == ["field", "water", "wood"] and found.attrs["points"] == len(cells)
     assert found.attrs["blocks"] >= 9 and found.attrs["balanced_accuracy"] > 0.9
-    right = np.array([1, 2, 0])[PLANTED]
+    right = np.array([1, 2, 0])[planted]
     assert (found.values == right).mean() > 0.95 and int(found[0, 0]) == -1
 
 
@@ -126,7 +126,7 @@ def test_the_score_is_of_blocks_that_were_left_out(tmp_path: Path) -> None:
 
 def test_points_that_do_not_suffice_are_refused(tmp_path: Path) -> None:
     path = geojson(tmp_path / "points.geojson", [(1, 1), (1, 10)])
-    with pytest.raises(BrewError, match="2 of 2 points have features, of 2 classes in 1 blocks; .* lower `block`"):
+    with pytest.raises(BrewError, match=r"2 of 2 points have features, of 2 classes in 1 blocks; .* lower `block`"):
         maps.classes(features(), path)
     with pytest.raises(BrewError, match="no column 'clas'; did you mean 'class'"):
         maps.classes(features(), path, "clas")
@@ -135,7 +135,7 @@ def test_points_that_do_not_suffice_are_refused(tmp_path: Path) -> None:
     shape = json.loads(path.read_text())
     shape["features"][0]["geometry"] = {"type": "LineString", "coordinates": [[9, 45], [9.1, 45]]}
     path.write_text(json.dumps(shape))
-    with pytest.raises(BrewError, match="expected points. Take centroids"):
+    with pytest.raises(BrewError, match=r"expected points\. Take centroids"):
         maps.classes(features(), path)
 
 
@@ -158,21 +158,21 @@ def test_a_planted_shift_is_measured(moved: tuple[float, float]) -> None:
 
 
 def test_a_planted_change_is_found_beside_stable_ground(student: Student) -> None:
-    planted = np.zeros((32, 32), bool)
-    planted[10:16, 18:26] = True
+    altered = np.zeros((32, 32), bool)
+    altered[10:16, 18:26] = True
     found = maps.change(Date(), Date(changed=True, noise_seed=2), student)
-    assert found["changed"].values[planted].all() and found["changed"].values[~planted].mean() < 0.05
+    assert found["changed"].values[altered].all() and found["changed"].values[~altered].mean() < 0.05
     assert abs(found.attrs["shift_rows"]) < 0.1 and "median plus 3 deviations" in found.attrs["threshold_from"]
-    known = maps.change(Date(), Date(changed=True, noise_seed=2), student, stable=~planted, alarms=0.02)
-    assert known["changed"].values[~planted].mean() == pytest.approx(0.02, abs=0.002)
-    assert known["changed"].values[planted].all() and known.rio.crs.to_epsg() == 32632
+    known = maps.change(Date(), Date(changed=True, noise_seed=2), student, stable=~altered, alarms=0.02)
+    assert known["changed"].values[~altered].mean() == pytest.approx(0.02, abs=0.002)
+    assert known["changed"].values[altered].all() and known.rio.crs.to_epsg() == 32632
     assert known.attrs["before"] == "{'source': 'date 1'}"
 
 
 def test_dates_that_do_not_fit_are_refused(student: Student) -> None:
     with pytest.raises(BrewError, match=r"lies \+3\.\d+ rows and -5\.\d+|lies \+2\.9\d rows and -4\.9\d"):
         maps.change(Date(), Date((3, -5), noise_seed=2), student)
-    with pytest.raises(BrewError, match="different grids: .* gdalwarp"):
+    with pytest.raises(BrewError, match=r"different grids: .* gdalwarp"):
         maps.change(Date(), Date(left=5), student)
     with pytest.raises(BrewError, match=r"stable ground of \(2, 2\) cells; expected \(32, 32\)"):
         maps.change(Date(), Date(), student, stable=np.ones((2, 2)))

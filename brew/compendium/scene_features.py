@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from brew.embedding import embed
+from brew.embedding import embed, free_name
 from brew.errors import BrewError
 from brew.feature_files import DTYPES
 from brew.models.student import load_student
@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     reading.add_argument("--date", help="of several in the image")
     reading.add_argument("--pixel", type=float, help="side in metres that is accepted though it is not about 10 m")
     chosen = parser.parse_args(arguments)
+    free_name(chosen.out)  # before a student is read
     found = embed(
         chosen.image, load_student(chosen.student), chosen.sensor, chosen.stride, chosen.tile, device=chosen.device,
         out=chosen.out, invalid=chosen.invalid, dtype=chosen.dtype, **_reading(chosen),
