@@ -21,7 +21,16 @@ from tqdm import tqdm
 import brew
 from brew.data.images import open_image
 from brew.errors import BrewError
-from brew.feature_files import NO_CODE, GrowingStore, chunk_cells, encoding, error_of, open_geotiff, write_geotiff
+from brew.feature_files import (
+    NO_CODE,
+    Encoding,
+    GrowingStore,
+    chunk_cells,
+    encoding,
+    error_of,
+    open_geotiff,
+    write_geotiff,
+)
 from brew.feature_rows import FeatureRows, Scene
 from brew.models.student import Student
 
@@ -43,7 +52,7 @@ def embed(
     device: str | torch.device = "cpu",
     *,
     out: str | Path | None = None,
-    invalid: float = 0.5,
+    invalid: float | int = 0.5,
     dtype: str = "float32",
     **reading: Any,
 ) -> xr.Dataset:
@@ -117,7 +126,7 @@ def free_name(path: Path) -> Path:
     return path
 
 
-def _grown(store: GrowingStore, rows: FeatureRows, invalid: float) -> GrowingStore:
+def _grown(store: GrowingStore, rows: FeatureRows, invalid: float | int) -> GrowingStore:
     """The store with all that was missing."""
     if not store.complete:
         for start, features, valid in _bands(rows, store.missing, invalid):
@@ -126,7 +135,7 @@ def _grown(store: GrowingStore, rows: FeatureRows, invalid: float) -> GrowingSto
     return store
 
 
-def _in_memory(rows: FeatureRows, frame: xr.Dataset, stored: Any, invalid: float) -> xr.Dataset:
+def _in_memory(rows: FeatureRows, frame: xr.Dataset, stored: Encoding, invalid: float | int) -> xr.Dataset:
     height, width = rows.shape
     features = np.empty((rows.channels, height, width), dtype=stored.dtype)
     valid, errors, step = np.empty((height, width), dtype=np.float32), [], chunk_cells(rows.channels)
@@ -143,7 +152,7 @@ def _in_memory(rows: FeatureRows, frame: xr.Dataset, stored: Any, invalid: float
 
 
 def _bands(
-    rows: FeatureRows, bands: list[tuple[int, int]], invalid: float
+    rows: FeatureRows, bands: list[tuple[int, int]], invalid: float | int
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """First row, features with NaN where too much of a cell has no value, and shares of pixels with a value."""
     with tqdm(total=rows.shape[0], unit="row", disable=None, delay=_PATIENCE, desc="brew.embed") as bar:

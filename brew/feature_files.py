@@ -180,13 +180,13 @@ class GrowingStore:
             "valid", shape=shape[1:], dtype="float32", chunks=(side, side), fill_value=0,
             dimension_names=("y", "x"), attributes=coordinates,
         )  # fmt: skip
-        _note(partial, {"brew_settings": self.settings, "brew_bands": {}, "complete": 0})
+        _note(partial, {"brew_settings": json.dumps(self.settings), "brew_bands": {}, "complete": 0})
         partial.rename(self.path)
 
     def _go_on(self) -> None:
         try:
             noted = json.loads((self.path / "zarr.json").read_text())["attributes"]
-            found, self.complete = noted["brew_settings"], bool(noted["complete"])
+            found, self.complete = json.loads(noted["brew_settings"]), bool(noted["complete"])
             self.errors = noted.get("brew_bands", {})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BrewError(

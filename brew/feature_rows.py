@@ -5,7 +5,6 @@ position table was made for; they lie at fixed places, overlap, and fade into ea
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -99,20 +98,21 @@ class FeatureRows:
 
     def check(self) -> None:
         """Try one window; BrewError for values in another unit, before anything long begins."""
-        next(self._tried(), None)
+        next(filter(lambda found: found is not None, map(self._tried, self._windows())), None)
 
     def sample(self) -> list[Float32[np.ndarray, "feature cell"]]:
         """Features of small windows all over the scene; near a window's border they are not exact."""
-        return list(self._tried())
+        tried = map(self._tried, self._windows())
+        return [found for found in tried if found is not None]
 
     @torch.inference_mode()
-    def _tried(self) -> Iterator[Float32[np.ndarray, "feature cell"]]:
-        for window in self._windows():
-            values, valid = self.image.read(*window)
-            if valid.any():
-                images = torch.from_numpy(values)[None].to(self.device)
-                features = self.student(images, self.sensor).maps[self.name]
-                yield features[0].flatten(1).float().cpu().numpy()
+    def _tried(self, window: tuple[slice, slice]) -> Float32[np.ndarray, "feature cell"] | None:
+        """Features of a window by the whole student; None if no pixel has a value."""
+        values, valid = self.image.read(*window)
+        if not valid.any():
+            return None
+        features = self.student(torch.from_numpy(values)[None].to(self.device), self.sensor).maps[self.name]
+        return features[0].flatten(1).float().cpu().numpy()
 
     def _windows(self) -> list[tuple[slice, slice]]:
         """Windows on a coarse grid over the scene, those in the middle first."""
@@ -154,7 +154,7 @@ class _Tokens:
             counts = np.add.reduceat(counts, np.arange(0, counts.shape[axis], times), axis=axis)
         edges = [np.minimum(np.arange(side // self.stride + 2) * self.stride, side) for side in self.image.shape]
         rows, columns = (np.diff(edge) for edge in edges)
-        return counts / np.outer(rows[start:stop], columns[: counts.shape[1]])
+        return (counts / np.outer(rows[start:stop], columns[: counts.shape[1]])).astype(np.float32)
 
     def _count(self, first: int, valid: Bool[np.ndarray, "y x"]) -> None:
         """first: row of pixels of the first of `valid`, where a grain begins unless it lies below the image."""

@@ -63,7 +63,7 @@ def picture(features: xr.Dataset, components: int = 3) -> xr.DataArray:
     return _mapped(features, shades, "picture", np.nan, components).assign_attrs(explained_variance=explained)
 
 
-def similarity(features: xr.Dataset, x: float, y: float) -> xr.DataArray:
+def similarity(features: xr.Dataset, x: float | int, y: float | int) -> xr.DataArray:
     """(y, x): cosine similarity, from -1 to 1, of every cell's features to those of the cell at x, y.
 
     x, y: in the coordinate system of the features. Raises BrewError for a place outside, or without features.
@@ -90,7 +90,7 @@ def clusters(features: xr.Dataset, count: int = 8, seed: int = 0) -> xr.DataArra
     return _mapped(features, lambda vectors: fitted.predict(_unit(vectors)).astype(np.int16), "cluster", np.int16(-1))
 
 
-def classes(features: xr.Dataset, points: Any, column: str = "class", block: float | None = None) -> xr.DataArray:
+def classes(features: xr.Dataset, points: Any, column: str = "class", block: float | int | None = None) -> xr.DataArray:
     """(y, x) int16: the class of every cell, learned from labelled points; -1 where there are no features.
 
     points: a file that geopandas reads (GeoJSON), or a GeoDataFrame; `column` names the classes. A ridge classifier on
@@ -136,8 +136,8 @@ def change(
     *,
     stride: int = 4,
     stable: xr.DataArray | Bool[np.ndarray, "y x"] | None = None,
-    alarms: float = 0.01,
-    largest_shift: float = 1.0,
+    alarms: float | int = 0.01,
+    largest_shift: float | int = 1,
     **reading: Any,
 ) -> xr.Dataset:
     """What changed between two dates: ``distance`` (y, x), the features' cosine distance, and ``changed`` (y, x).

@@ -139,7 +139,7 @@ def test_the_result_says_what_was_assumed_and_of_which_student(student: Student)
 
 
 @pytest.mark.parametrize("ending", ["zarr", "tif"])
-@pytest.mark.parametrize(("dtype", "bar"), [("float32", 0), ("float16", 1e-6), ("int8", 1e-4)])
+@pytest.mark.parametrize(("dtype", "bar"), [("float32", 1e-12), ("float16", 1e-6), ("int8", 1e-4)])
 def test_files_hold_the_features_with_the_error_that_they_state(
     student: Student, tmp_path: Path, ending: str, dtype: str, bar: float
 ) -> None:
