@@ -167,7 +167,7 @@ def change(
     threshold, origin = _threshold(distance, known, alarms)
     return xr.Dataset(
         {"distance": (("y", "x"), distance), "changed": (("y", "x"), distance > threshold)},
-        coords=rows[0].frame().coords,
+        coords=rows[0].grid().coords,
         attrs={
             "threshold": threshold, "threshold_from": origin, "shift_rows": shift[0], "shift_columns": shift[1],
             "before": str(scenes[0].record), "after": str(scenes[1].record), "stride": stride,

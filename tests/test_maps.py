@@ -172,7 +172,7 @@ def test_a_planted_change_is_found_beside_stable_ground(student: Student) -> Non
 def test_dates_that_do_not_fit_are_refused(student: Student) -> None:
     with pytest.raises(BrewError, match=r"lies \+3\.\d+ rows and -5\.\d+|lies \+2\.9\d rows and -4\.9\d"):
         maps.change(Date(), Date((3, -5), noise_seed=2), student)
-    with pytest.raises(BrewError, match=r"different grids: .* gdalwarp"):
+    with pytest.raises(BrewError, match=r"different grids: .*gdalwarp"):
         maps.change(Date(), Date(left=5), student)
     with pytest.raises(BrewError, match=r"stable ground of \(2, 2\) cells; expected \(32, 32\)"):
         maps.change(Date(), Date(), student, stable=np.ones((2, 2)))
