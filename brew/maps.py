@@ -105,8 +105,8 @@ def classes(features: xr.Dataset, points: Any, column: str = "class", block: flo
 
     x, y, labels = _labelled(features, points, column)
     row, across = _cell(features, x, y)
-    vectors = decoded(features).isel(y=xr.DataArray(row, dims="p"), x=xr.DataArray(across, dims="p"))
-    vectors = vectors.transpose("p", "feature").values
+    at_points = decoded(features).isel(y=xr.DataArray(row, dims="point"), x=xr.DataArray(across, dims="point"))
+    vectors = at_points.transpose("point", "feature").values
     usable = (row >= 0) & np.isfinite(vectors).all(1)
     names, codes = np.unique(labels[usable], return_inverse=True)
     side = _longer_side(features) / 4 if block is None else block

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from brew.embedding import embed, free_name
 from brew.errors import BrewError
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _reading(chosen: argparse.Namespace) -> dict[str, object]:
+def _reading(chosen: argparse.Namespace) -> dict[str, Any]:
     """The reader's options that were given."""
     options = {name: getattr(chosen, name) for name in ("unit", "scale", "offset", "date", "pixel")}
     if chosen.bands is not None:

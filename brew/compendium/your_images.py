@@ -40,8 +40,9 @@ def begin(
     student: its file; None takes the one that `make repro` trains, and is a BrewError if there is none.
     """
     weights = Layout("miniature").read("pretrain") / "deo" / "student.pt" if student is None else student
-    made = rendered(size) if image is None else (image, later, points)
-    return Given(*made, load_student(weights))
+    if image is None:
+        image, later, points = rendered(size)
+    return Given(image, later, points, load_student(weights))
 
 
 def rendered(size: int) -> tuple[xr.DataArray, xr.DataArray, Any]:
