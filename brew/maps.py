@@ -68,7 +68,7 @@ def similarity(features: xr.Dataset, x: float | int, y: float | int) -> xr.DataA
 
     x, y: in the coordinate system of the features. Raises BrewError for a place outside, or without features.
     """
-    row, column = _cell(features, np.array([x]), np.array([y]))
+    row, column = _cell(features, np.array([float(x)]), np.array([float(y)]))
     if row[0] < 0:
         raise BrewError(f"x={x:g}, y={y:g} lies outside the features; expected {_extent(features)}. Correct the place")
     chosen = decoded(features.isel(y=row[0], x=column[0])).values

@@ -161,7 +161,7 @@ def test_a_planted_change_is_found_beside_stable_ground(student: Student) -> Non
     altered = np.zeros((32, 32), bool)
     altered[10:16, 18:26] = True
     found = maps.change(Date(), Date(changed=True, noise_seed=2), student)
-    assert found["changed"].values[altered].all() and found["changed"].values[~altered].mean() < 0.05
+    assert found["changed"].values[altered].all() and found["changed"].values[~altered].mean() < 0.1
     assert abs(found.attrs["shift_rows"]) < 0.1 and "median plus 3 deviations" in found.attrs["threshold_from"]
     known = maps.change(Date(), Date(changed=True, noise_seed=2), student, stable=~altered, alarms=0.02)
     assert known["changed"].values[~altered].mean() == pytest.approx(0.02, abs=0.002)
@@ -175,4 +175,4 @@ def test_dates_that_do_not_fit_are_refused(student: Student) -> None:
     with pytest.raises(BrewError, match=r"different grids: .*gdalwarp"):
         maps.change(Date(), Date(left=5), student)
     with pytest.raises(BrewError, match=r"stable ground of \(2, 2\) cells; expected \(32, 32\)"):
-        maps.change(Date(), Date(), student, stable=np.ones((2, 2)))
+        maps.change(Date(), Date(), student, stable=np.ones((2, 2), bool))

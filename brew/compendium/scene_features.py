@@ -6,30 +6,30 @@ from typing import Any
 
 from brew.embedding import embed, free_name
 from brew.errors import BrewError
-from brew.feature_files import DTYPES
 from brew.models.student import load_student
 
 
 def main(arguments: list[str]) -> int:
     """`brew embed FILE --student S --out features.zarr`."""
-    parser = argparse.ArgumentParser(prog="brew embed", description="Write a scene's features on the scene's own grid.")
+    parser = argparse.ArgumentParser(prog="brew embed", usage="brew embed IMAGE --student FILE --out FILE [options]")
     parser.add_argument("image", help="a file, folder, URL or another name that GDAL reads")
-    parser.add_argument("--student", type=Path, required=True, help="weights of a student, ours or the authors'")
-    parser.add_argument("--out", type=Path, required=True, help="features.zarr or features.tif; goes on where it ended")
-    parser.add_argument("--sensor", default="sentinel2", help="whose bands are read (sentinel2)")
-    parser.add_argument("--stride", type=int, default=4, help="pixels per feature: 4, 8, 16 or 32 (4)")
-    parser.add_argument("--tile", type=int, default=128, help="rows of pixels at a time; more take more memory (128)")
-    parser.add_argument("--invalid", type=float, default=0.5, help="share of a cell's pixels that may lack (0.5)")
-    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the features that are kept (float32)")
-    parser.add_argument("--device", default="cpu", help="that computes (cpu)")
-    reading = parser.add_argument_group("how the image is read, if it does not say so itself")
-    reading.add_argument("--bands", help="a named order such as L1C-13, or the names of all bands, separated by commas")
-    reading.add_argument("--unit", help='"digital numbers", "reflectance" or "percent"')
-    reading.add_argument("--scale", type=float, help="value = stored x scale + offset")
-    reading.add_argument("--offset", type=float, help="-1000 for products of baseline 04.00 and later, 0 for others")
-    reading.add_argument("--mask", help="classes of SCL that have no value, separated by commas")
-    reading.add_argument("--date", help="of several in the image")
-    reading.add_argument("--pixel", type=float, help="side in metres that is accepted though it is not about 10 m")
+    add = parser.add_argument
+    add("--student", type=Path, required=True, metavar="FILE", help="weights of a student, ours or the authors'")
+    add("--out", type=Path, required=True, metavar="FILE", help="features.zarr or .tif; goes on where it ended")
+    add("--sensor", default="sentinel2", metavar="NAME", help="whose bands are read (sentinel2)")
+    add("--stride", type=int, default=4, metavar="PX", help="pixels per feature: 4, 8, 16 or 32 (4)")
+    add("--tile", type=int, default=128, metavar="PX", help="rows of pixels at a time (128)")
+    add("--invalid", type=float, default=0.5, metavar="SHARE", help="share of a cell's pixels that may lack (0.5)")
+    add("--dtype", default="float32", metavar="TYPE", help="of kept features: float32, float16 or int8")
+    add("--device", default="cpu", metavar="NAME", help="that computes (cpu)")
+    # How the image is read, if it does not say so itself.
+    add("--bands", metavar="NAMES", help="an order such as L1C-13, or all bands' names: B4,B3")
+    add("--unit", metavar="NAME", help='"digital numbers", "reflectance" or "percent"')
+    add("--scale", type=float, metavar="NUMBER", help="value = stored x scale + offset")
+    add("--offset", type=float, metavar="NUMBER", help="-1000 from baseline 04.00 on, 0 before")
+    add("--mask", metavar="CLASSES", help="of SCL that have no value, such as 3,8,9,10")
+    add("--date", help="of several in the image")
+    add("--pixel", type=float, metavar="METRES", help="side that is accepted though it is not about 10 m")
     chosen = parser.parse_args(arguments)
     free_name(chosen.out)  # before a student is read
     found = embed(

@@ -30,12 +30,12 @@ def trunk(window: int, depths: tuple[int, ...]) -> Swin:
 
 
 @pytest.mark.parametrize(("window", "depths"), [(4, (2, 2, 2, 2)), (7, (1, 2, 4, 2)), (12, (2, 2, 3, 2))])
-@pytest.mark.parametrize(("height", "width"), [(8, 24), (56, 8), (104, 64), (200, 40)])
+@pytest.mark.parametrize(("height", "width"), [(8, 24), (56, 8), (136, 48)])
 @torch.inference_mode()
 def test_rows_are_those_of_the_whole_map(window: int, depths: tuple[int, ...], height: int, width: int) -> None:
     built, tokens = trunk(window, depths), torch.randn(height, width, 8)
     maps = built(tokens[None]).maps
-    for stride, pixels in ((4, 32), (8, 128), (16, 64), (32, 32)):
+    for stride, pixels in ((8, 128), (16, 32), (32, 64)):
         expected = maps[f"stride{stride}"][0].permute(1, 2, 0)
         rows = swin_rows(built, Given(tokens), stride, pixels)
         starts = range(0, rows.height, 5)
