@@ -149,7 +149,7 @@ def test_maps_of_codes_are_maps_of_what_they_stand_for() -> None:
     )  # fmt: skip
     assert float(np.abs(maps.decoded(coded) - scene["features"]).max()) <= float(stored.scale.max()) / 2 * 1.001
     one, other = (maps.similarity(each, x=400_400, y=4_999_600) for each in (scene, coded))
-    assert float(np.abs(one - other).max()) < 0.02 and np.isnan(other.values[0, 0])
+    assert float(np.abs(one - other).max()) < 0.05 and np.isnan(other.values[0, 0])
 
 
 @pytest.mark.parametrize("moved", [(0, 0), (3, -5), (-0.4, 0.7)])
