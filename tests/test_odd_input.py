@@ -557,7 +557,9 @@ def test_odd_scenes_to_embed(folder: Path, student: Student, data: st.DataObject
     found = attempt("embed", lambda: brew.embed(image, student, **options))
     if found is not None:
         stride = options["stride"]
-        assert np.isfinite(found["features"].values).all() and values.dtype.kind in "uif"
+        there = np.isfinite(found["features"].values)
+        assert (there.all(0) == (found["valid"].values >= 0.5)).all() and (there.all(0) == there.any(0)).all()
+        assert values.dtype.kind in "uif"
         assert found["features"].shape[1:] == tuple(-(-side // stride) for side in values.shape[1:])
         assert np.isfinite(found["y"].values).all() and np.isfinite(found["x"].values).all()
 

@@ -377,7 +377,7 @@ def printed_paths(tmp_path, monkeypatch) -> Path:
     }  # fmt: skip
     with rasterio.open(tmp_path / "scene.tif", "w", **profile) as file:
         for number, name in enumerate(bands, 1):
-            file.write(np.full((64, 64), 1000 + number, dtype=np.uint16), number)
+            file.write(np.random.default_rng(number).integers(300, 3000, (64, 64), dtype=np.uint16), number)
             file.set_band_description(number, name)
     return tmp_path
 
@@ -387,8 +387,9 @@ def test_the_program_of_the_readme_runs_as_printed(printed_paths):
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, object] = {}
     exec(compile(program, "README.md", "exec"), names)
-    with rasterio.open(printed_paths / "features.tif") as written:
-        assert written.count == names["features"].maps["stride4"].shape[1] and written.crs.to_epsg() == 32632
+    assert sorted(path.name for path in printed_paths.glob("*.*")) == ["clusters.tif", "features.zarr", "scene.tif"]
+    with rasterio.open(printed_paths / "clusters.tif") as written:
+        assert written.transform.a == 40 and written.crs.to_epsg() == 32632
 
 
 # Numbers that a page takes from a table
