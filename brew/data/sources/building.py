@@ -1,7 +1,8 @@
 """Stores from thousands of GeoTIFFs, on many processes or machines, by Dask.
 
-Workers read, check and resample one scene at a time (`brew.data.sources.building_parts`). When every scene has its part,
-the parts are cut into tiles and written in the order of the scenes' names. So the store is `geotiff.build`'s, byte for byte.
+Workers read, check and resample one scene at a time (`brew.data.sources.building_parts`). When every scene has its
+part, the parts are cut into tiles and written in the order of the scenes' names. So the store is `geotiff.build`'s,
+byte for byte.
 
     python -m brew build-store FOLDER STORE --licence "..." [--workers N | --cluster tcp://HOST:8786]
 """
