@@ -29,8 +29,9 @@ def opened(name: str) -> rasterio.DatasetReader:
     """The file, opened by this thread; BrewError if GDAL cannot open it."""
     if getattr(_handles, "process", None) != os.getpid():  # a forked process shares no handles
         _handles.process, _handles.files = os.getpid(), {}
-    files: dict[str, Any] = _handles.files
-    if name not in files:
+    files: dict[Any, Any] = _handles.files
+    key = (name, *_state(name))  # a file that was replaced is opened anew
+    if key not in files:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -42,8 +43,17 @@ def opened(name: str) -> rasterio.DatasetReader:
             ) from error
         while len(files) >= _OPEN:
             files.pop(next(iter(files))).close()
-        files[name] = found
-    return files[name]
+        files[key] = found
+    return files[key]
+
+
+def _state(name: str) -> tuple[int, ...]:
+    """Size and time of change of a file on this machine; empty for other names."""
+    try:
+        status = os.stat(name)
+    except (OSError, ValueError):
+        return ()
+    return status.st_size, status.st_mtime_ns
 
 
 class GdalPart:

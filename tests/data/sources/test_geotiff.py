@@ -420,7 +420,7 @@ def test_everything_that_is_wrong_with_a_scene_is_known(tmp_path):
     folder = scene(tmp_path / "in")
     bands = list_bands(settings(folder))["place"]
     broken(folder, "B11").write_bytes(broken(folder, "B5").read_bytes()[:200])
-    with pytest.raises(SceneError, match=r"B11\.tif cannot be opened") as caught:
+    with pytest.raises(SceneError, match=r"B11\.tif") as caught:
         read_scene(bands)
     found = [(problem.scene, Path(problem.file).name, problem.band) for problem in caught.value.problems]
     assert found == [("place", "T32TNS_B11.tif", "B11")]
