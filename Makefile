@@ -62,6 +62,11 @@ FLOOD ?= 100
 flood: $(READY)  ## try many odd inputs at every door: make flood FLOOD=100
 	@BREW_FLOOD=$(FLOOD) OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/test_odd_input.py tests/data/sources/test_odd_files.py
 
+# How many moments of each kind: SIGKILL, SIGTERM, SIGINT, no memory, full disk and so on.
+MOMENTS ?= 50
+soak: $(READY)  ## disturb scale tiny at random moments and see that it recovers; goes on where it was stopped
+	@$(PYTHON) tests/soak.py --moments $(MOMENTS)
+
 lint: $(READY)  ## style, types and the direction of imports; prints the layers, highest first
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "lint: run 'ruff format .'" >&2; exit 1; }
@@ -90,7 +95,8 @@ bench: $(READY)  ## measure speed on a quiet machine and write docs/performance.
 	@$(PYTHON) -m benchmarks.all
 
 clean:  ## remove working files; results, the DVC cache and the environment stay
+	@for disk in scratch/soak/*/tree; do umount "$$disk" 2>/dev/null || true; done
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro sync test flood lint lab lock data teacher verify bench clean
+.PHONY: help setup repro sync test flood soak lint lab lock data teacher verify bench clean
