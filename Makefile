@@ -65,7 +65,7 @@ flood: $(READY)  ## try many odd inputs at every door: make flood FLOOD=100
 # How many moments of each kind: SIGKILL, SIGTERM, SIGINT, no memory, full disk and so on.
 MOMENTS ?= 50
 soak: $(READY)  ## disturb scale tiny at random moments and see that it recovers; goes on where it was stopped
-	@$(PYTHON) tests/soak.py --moments $(MOMENTS)
+	@$(PYTHON) -m tests.soak --moments $(MOMENTS)
 
 lint: $(READY)  ## style, types and the direction of imports; prints the layers, highest first
 	@$(VENV)/bin/ruff check --quiet .

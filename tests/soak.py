@@ -12,6 +12,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,15 +22,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import disturbances
 import pandas as pd
 import yaml
 
 from brew.compendium import environment
+from brew.compendium.notebooks.kernel import die_with_parent
 from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.files import ROOT, SCRATCH
 from brew.randomness import key
+from tests import disturbances
 
 SCALE = "tiny"
 #: Seconds that processes may take to end, and that a run may take in all.
@@ -150,8 +152,14 @@ def _started(place: Path, mark: str, out: Any) -> subprocess.Popen[bytes]:
     variables = environment.pipeline(os.environ) | {disturbances.MARK: mark, "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "brew", "repro", SCALE], cwd=place, env=variables, stdout=out, stderr=out,
-        start_new_session=True, preexec_fn=disturbances.obey_permissions,
+        start_new_session=True, preexec_fn=_prepare,
     )  # fmt: skip
+
+
+def _prepare() -> None:
+    """In the run's first process: the run ends with the soak, and obeys permissions."""
+    die_with_parent(signal.SIGTERM)
+    disturbances.obey_permissions()
 
 
 def _md5(file: Path) -> str:
