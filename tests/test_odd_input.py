@@ -411,10 +411,10 @@ def test_damaged_arrays_of_an_evaluation(folder: Path, damage: Callable[[bytes],
 @few
 @given(
     st.lists(st.sampled_from([*NAMES, "Train", "", "val"]), max_size=6), st.none() | st.lists(names, max_size=6),
-    numbers, st.integers(-1, 2**40),
+    numbers.map(float), st.integers(-1, 2**40),
 )  # fmt: skip
 @example([*NAMES, "train"], None, 0.5, -1)
-def test_splits_of_odd_names(listed: list[str], origin: list[str] | None, share: Any, seed: int) -> None:
+def test_splits_of_odd_names(listed: list[str], origin: list[str] | None, share: float, seed: int) -> None:
     def work() -> Any:
         split = split_by_name(np.array(listed), None if origin is None else np.array(origin))
         return low_data(split, share, "x", seed)
