@@ -29,6 +29,7 @@ from brew.compendium import scales, schema
 from brew.compendium.report.claims import CLAIMS, read_claims
 from brew.compendium.settings import EvaluationSettings, Pretraining, Settings, Sources
 from brew.data.batches import Batches
+from brew.data.sources.chips import read_splits
 from brew.data.store import ArrayReader, Variable, open_store, write_store
 from brew.evaluation.metrics import METRICS, confusion, metric
 from brew.evaluation.result_cache import CachedResult, cached
@@ -387,6 +388,15 @@ def test_tables_with_an_odd_field(folder: Path, data: st.DataObject) -> None:
 
 
 @few
+@given(damages | st.sampled_from([("picture,", ""), (",split", ",part"), (",train", ",tain"), ("a.jpg", "")]))
+def test_a_damaged_file_of_splits(folder: Path, damage: Any) -> None:
+    sound, path = "picture,split\na.jpg,train\nb.jpg,test\n", folder / "splits.csv"
+    path.write_bytes(damage(sound.encode()) if callable(damage) else sound.replace(*damage).encode())
+    found = attempt("splits files", lambda: read_splits(path, "picture"), path)
+    assert found is None or ({*found.values()} <= {*NAMES, "left out"} and all(found))
+
+
+@few
 @given(damages, st.booleans())
 def test_damaged_arrays_of_an_evaluation(folder: Path, damage: Callable[[bytes], bytes], kept: bool) -> None:
     if not kept:
@@ -462,12 +472,10 @@ def images(draw: st.DrawFn, bands: int = 10, most: int = 70) -> np.ndarray:
     with np.errstate(all="ignore"):
         values = np.random.default_rng(0).uniform(low, high, shape).astype(draw(dtypes))
     value = draw(st.sampled_from([None, None, 0, 65535, -9999, float("nan"), float("inf")]))
-    if (
-        value is not None
-        and values.size
-        and (values.dtype.kind == "f" or (value in (0, 65535) and values.dtype.itemsize > 2))
-    ):
-        values[0, 0, 0] = value
+    wide = values.dtype.kind == "f" or (value in (0, 65535) and values.dtype.itemsize > 2)
+    if value is not None and values.size and wide:
+        with np.errstate(all="ignore"):
+            values[0, 0, 0] = value
     return values
 
 
