@@ -28,7 +28,12 @@ $(READY): requirements.lock
 	  rm -rf $(VENV); \
 	  for python in python3.11 python3.12 python3.13 python3.14 python3; do \
 	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then \
-	      echo "setup: $$($$python --version) in $(VENV)"; $$python -m venv $(VENV); break; \
+	      echo "setup: $$($$python --version) in $(VENV)"; \
+	      $$python -m venv $(VENV) || { \
+	        echo "setup: $(VENV) cannot be made here; a file system without symbolic links cannot hold it: make" \
+	          "VENV=/elsewhere/brew, with every command" >&2; rm -rf $(VENV); exit 1; \
+	      }; \
+	      break; \
 	    fi; \
 	  done; \
 	  if ! [ -x $(PYTHON) ]; then \
@@ -78,6 +83,11 @@ lint: $(READY)  ## style, types and the direction of imports; prints the layers,
 lab: $(READY)  ## JupyterLab; saving a notebook scrubs its outputs
 	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks
 
+# A registry without advisories skips packages, which --strict makes an error: silence would read as safety.
+audit: $(READY)  ## look for known advisories on the lock's packages, if the network has them
+	@$(VENV)/bin/uv tool run --quiet pip-audit --requirement requirements.lock --disable-pip --strict --progress-spinner off \
+	  || { echo "audit: an advisory stands above, or this network's registry has none to compare with" >&2; exit 1; }
+
 lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinned stays where it can
 	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
@@ -99,4 +109,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro sync test flood soak lint lab lock data teacher verify bench clean
+.PHONY: help setup repro sync test flood soak lint lab audit lock data teacher verify bench clean
