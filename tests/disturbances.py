@@ -46,9 +46,9 @@ class Run:
         return [each for each in psutil.process_iter() if _marked(each, self.mark)]
 
     def named(self, words: str) -> list[psutil.Process]:
-        """Those whose command line holds the words, the oldest first; all of them if the words name none yet."""
+        """Those whose command line holds the words, the oldest first; the youngest of all if there is none yet."""
         alive = sorted(self.processes(), key=psutil.Process.create_time)
-        return [each for each in alive if words in _command(each)] or alive
+        return [each for each in alive if words in _command(each)] or alive[-1:]
 
 
 def _marked(process: psutil.Process, mark: str) -> bool:
