@@ -24,8 +24,8 @@ _PIPELINE = "scales/tiny/dvc.yaml"
 _DISTURBED = {
     ("SIGKILL", "dvc"): "arms",
     ("SIGTERM", "stage"): "figures",
-    ("SIGINT", "terminal"): "tables",
-    ("read-only folders", "all"): "metrics",
+    ("SIGINT", "terminal"): "metrics",
+    ("read-only folders", "all"): "site",
     ("cut chunk", "largest"): "pages",
 }
 
