@@ -11,11 +11,9 @@ import base64
 import errno
 import hashlib
 import io
-import lzma
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -315,8 +313,7 @@ def _unpacking(archive: Path) -> Iterator[None]:
         yield
     except BrewError:
         raise
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OSError,
-            RuntimeError, NotImplementedError) as error:  # fmt: skip
+    except Exception as error:  # each reader has its own kinds, IndexError for a damaged name among them
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
         todo = "Make room" if full else f"Now {_put_away(archive)}; obtain it again, from its publisher"
         raise BrewError(f"{archive} cannot be unpacked ({error}); expected a whole archive. {todo}") from error
