@@ -1,7 +1,7 @@
 """What each pin of `bits: portable` costs on a training step of the default scale's arm deo, beside native.
 
-Pins act when a process starts, so each way has processes of its own, in turn, and CPU seconds are compared: neighbours
-on the machine take turns with all of them. A ratio below 1 is what the way costs.
+Pins act when a process starts, so each way has a process of its own. They take their steps in turn, and CPU seconds are
+compared: neighbours on the machine disturb all of them alike. A ratio below 1 is what the way costs.
 Left out: reading, views and the frozen teacher, as in `benchmarks.step`, and what AVX-512 would give.
 """
 
@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from benchmarks.harness import Comparison, Measurement, arguments, write
 from brew.compendium.environment import PORTABLE, pinned
+from brew.errors import BrewError
 from brew.files import ROOT
 
 _THREADS = {name: PORTABLE[name] for name in PORTABLE if name.endswith("_NUM_THREADS")}
@@ -42,8 +44,8 @@ WAYS = {
 }
 
 
-def seconds(kernels: bool, quick: bool, steps: int = 3) -> float:
-    """CPU seconds of a step in this process: the least of some, after one that does not count."""
+def serve(kernels: bool, quick: bool) -> None:
+    """Print the CPU seconds of one step more for every line that comes in; a first step does not count."""
     import torch
 
     from benchmarks import step
@@ -54,35 +56,64 @@ def seconds(kernels: bool, quick: bool, steps: int = 3) -> float:
         portable_kernels.use()
     run = step.brew_step(step.prepare(step.QUICK if quick else step.miniature()))
     run()
-    taken = []
-    for _ in range(steps):
+    print("ready", flush=True)
+    for _ in sys.stdin:
         start = time.process_time()
         run()
-        taken.append(time.process_time() - start)
-    return min(taken)
+        print(time.process_time() - start, flush=True)
 
 
-def in_a_process(way: Way, quick: bool) -> float:
-    """`seconds` in a process that starts with the way's variables."""
-    variables = pinned(os.environ) | _THREADS | way.variables | {"PYTHONPATH": str(ROOT)}
-    code = f"from benchmarks.portable_bits import seconds; print(seconds({way.kernels}, {quick}))"
-    done = subprocess.run([sys.executable, "-c", code], env=variables, cwd=ROOT, check=True, capture_output=True)
-    return float(done.stdout.split()[-1])
+class Server:
+    """A process that starts with the variables of a way and takes steps on demand; ended with its block."""
+
+    def __init__(self, way: Way, quick: bool) -> None:
+        variables = pinned(os.environ) | _THREADS | way.variables | {"PYTHONPATH": str(ROOT)}
+        code = f"from benchmarks.portable_bits import serve; serve({way.kernels}, {quick})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code], env=variables, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def ready(self) -> None:
+        self._answer()
+
+    def seconds(self) -> float:
+        """Of one step."""
+        assert self._process.stdin is not None
+        print(file=self._process.stdin, flush=True)
+        return float(self._answer())
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        if not (line := self._process.stdout.readline()):
+            raise BrewError("a process ended before its step; expected seconds. Run `python -m benchmarks.step` alone")
+        return line
 
 
-def measure(rounds: int, quick: bool) -> list[Comparison]:
-    """Every way beside native, all of them once a round, the order turning from round to round."""
-    taken: dict[str, list[float]] = {name: [] for name in WAYS}
-    for number in range(rounds):
-        for name in list(WAYS) if number % 2 == 0 else list(reversed(WAYS)):
-            taken[name].append(in_a_process(WAYS[name], quick))
-    settings = {"time": "CPU seconds of one thread", "of a process": "the least of 3 steps after one"}
+def measure(rounds: int, quick: bool, ways: Sequence[str] = tuple(WAYS)) -> list[Comparison]:
+    """Every way beside native, a step of each in a round, the order turning from round to round."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(Server(WAYS[name], quick)) for name in ways}
+        for server in servers.values():
+            server.ready()
+        for number in range(rounds):
+            for name in list(ways) if number % 2 == 0 else list(reversed(ways)):
+                taken[name].append(servers[name].seconds())
+    settings = {"time": "CPU seconds of one thread"}
     native, *others = (Measurement(name, "steps/s", 1, tuple(each), settings) for name, each in taken.items())
     return [Comparison(other, native) for other in others]
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    chosen = arguments(__doc__, given, rounds=3)
+    chosen = arguments(__doc__, given, rounds=5)
     write("portable_bits", *measure(chosen.rounds, chosen.quick), quick=chosen.quick)
 
 

@@ -46,6 +46,8 @@ def lock_file(scale: str, root: Path = ROOT) -> Path:
 
 def read_lock(path: Path) -> dict[str, Run]:
     """Every run of a lock in the order of the pipeline; BrewError if there is no lock."""
+    if not path.is_file():
+        raise BrewError(f"{path} does not exist; expected what DVC writes after a run. `brew lock SCALE` writes it")
     stages = read_yaml(path).get("stages")
     if not isinstance(stages, dict):
         raise BrewError(f"{path} holds no stages; expected what DVC writes after a run. Run the scale, or restore it")

@@ -49,6 +49,8 @@ def test_a_run_of_one_side_alone_is_told(tmp_path: Path) -> None:
 
 
 def test_an_absent_lock_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BrewError, match=r"does not exist; .* `brew lock SCALE` writes it"):
+        read_lock(tmp_path / "dvc.lock")
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
     with pytest.raises(BrewError, match="holds no stages"):
         read_lock(tmp_path / "dvc.lock")
