@@ -15,6 +15,7 @@ from brew.models.student import build_student, save_student
 
 @pytest.mark.filterwarnings("ignore:.*is no longer a GDAL-supported|.*The least populated class:UserWarning")
 def test_the_notebook_runs_on_a_rendered_scene(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plt.close("all")
     save_student(tmp_path / "student.pt", build_student("swin-nano", seed=0))
     notebook = nbformat.read(ROOT / "notebooks" / "explore" / "your_images.ipynb", as_version=4)
     names: dict[str, object] = {}

@@ -56,9 +56,10 @@ def open_image(
 ) -> Image:
     """The sensor's bands on the grid of the finest of them. Pixels are read when `Image.read` asks for them.
 
-    source: a path (a raster, a folder of one file per band, a SAFE product as folder, zip or xml, a Zarr, netCDF, an
-        item of STAC as JSON), a URL or another name that GDAL reads, an array, Dataset or DataTree of xarray, a pystac
-        item, or a list of files or arrays that together are one scene.
+    source: a path, a URL or another name that GDAL reads, or an object that holds an image. A path leads to a raster,
+        a folder of one file per band, a SAFE product (folder, zip or xml), a Zarr, netCDF, or an item of STAC as JSON.
+        An object is an array, Dataset or DataTree of xarray, a pystac item, or a list of files or arrays that
+        together are one scene.
     bands: a named order ("L1C-13", "L2A-12", "EuroSAT-13"), the bands in the image's order, or {band: its name there}.
     unit: "digital numbers" (reflectance x 10000), "reflectance" or "percent". scale, offset: value = stored * scale +
         offset in `unit`; a scale alone leads to reflectance, and an offset alone is in digital numbers (-1000 or 0).

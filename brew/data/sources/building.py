@@ -172,7 +172,8 @@ def _headers(paths: Sequence[Path], settings: GeotiffSettings) -> _Headers:
 def main(arguments: list[str] | None = None) -> int:
     """`brew build-store FOLDER STORE --licence TEXT [options]`."""
     defaults = {field.name: field.default for field in fields(GeotiffSettings)}
-    parser = argparse.ArgumentParser(prog="brew build-store", description=__doc__.splitlines()[0])
+    usage = "brew build-store FOLDER STORE --licence TEXT [options]"
+    parser = argparse.ArgumentParser("brew build-store", usage, description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of the GeoTIFFs, with its subfolders")
     parser.add_argument("store", type=Path, help="to write; must not exist")
     parser.add_argument("--licence", required=True, help="of the images, kept in the store")

@@ -266,6 +266,8 @@ def _opened_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings, prob
     for band, file in bands.items():
         with noted(problems, file.scene, file.path, band):
             ratio_to(places[band][0], places[band][0].layers[places[band][1]], fine.grid, band, _BANDS[0])
+    if problems:  # the image would name one of them again
+        return None
     first = bands[_BANDS[0]]
     layers = [(part, layer) for part in parts.values() for layer in range(len(part.layers))]
     numbers = {band: [layers.index(place)] for band, place in places.items()}
