@@ -72,7 +72,7 @@ def read_band(path: Path, index: int = 1) -> Raster:
     with _opened(path) as file:
         if not 1 <= index <= file.count:
             raise BrewError(f"{path} has {file.count} bands; expected band number {index} there. Check the band table")
-        _check_upright(file, path)
+        check_upright(file, str(path))
         alpha = [other for other in _alpha_bands(file) if other != index]
         values, valid = _read(file, path, [index], alpha)
         _refuse_holes(path, valid, file.nodatavals, [index])
@@ -156,7 +156,7 @@ def _refuse_holes(path: Path, valid: np.ndarray, nodata: Sequence[float | None],
             )
 
 
-def _check_upright(file: rasterio.DatasetReader, path: Path) -> None:
+def check_upright(file: rasterio.DatasetReader, name: str) -> None:
     """BrewError if the file says where it lies by anything but a coordinate system and a grid without rotation."""
     transform = file.transform
     if transform.b or transform.d:
@@ -168,8 +168,8 @@ def _check_upright(file: rasterio.DatasetReader, path: Path) -> None:
     else:
         return
     raise BrewError(
-        f"{path}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
-        f"gdalwarp {path.name} upright.tif"
+        f"{name}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
+        f"gdalwarp {name.rsplit('/', 1)[-1]} upright.tif"
     )
 
 
