@@ -20,17 +20,8 @@ from brew.compendium.verification import results
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import ROOT
 from brew.pretraining import checkpoint
-from tests import soak
 
 _PIPELINE = "scales/tiny/dvc.yaml"
-#: Kind and form of a disturbance -> the stage in which it strikes: `make soak` tries many more of all stages.
-_DISTURBED = {
-    ("SIGKILL", "dvc"): "arms",
-    ("SIGTERM", "stage"): "figures",
-    ("SIGINT", "terminal"): "metrics",
-    ("read-only folders", "all"): "site",
-    ("cut chunk", "largest"): "pages",
-}
 
 
 def call(clone: Path, module: str, *arguments: str) -> str:
@@ -170,15 +161,6 @@ def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> 
     finally:
         lock.write_text(before[0])
         parameters.write_text(before[1])
-
-
-def test_a_disturbed_pipeline_recovers(clone: Path, first: str) -> None:
-    """Five moments in a row, each in another cheap stage: the next run goes on from the last one."""
-    tree = soak.Tree(clone, dict.fromkeys(_DISTURBED.values(), 2.0))
-    for number, ((kind, form), stage) in enumerate(_DISTURBED.items()):
-        _, orphans = tree.disturb(soak.Moment(number, kind, form, stage, share=1.0))
-        assert not orphans, f"{kind}, {form} leaves {orphans} processes"
-    assert tree.recover(list(_DISTURBED.values())) == soak.Left(True, 0, 0, 0, "")
 
 
 def test_the_tree_stays_clean_but_for_the_lock_and_the_report(clone: Path, first: str) -> None:

@@ -1,12 +1,16 @@
 """What the notebook `explore/your_images` opens: images and points of one's own, or a rendered scene instead."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 import torch
 import xarray as xr
+from matplotlib.colors import ListedColormap
 
 from brew.data.miniature.materials import MATERIALS
 from brew.data.miniature.rendering import render
@@ -43,6 +47,23 @@ def begin(
     if image is None:
         image, later, points = rendered(size)
     return Given(image, later, points, load_student(weights))
+
+
+def show(found: xr.DataArray, title: str, names: Sequence[str] = (), **drawn: Any) -> None:
+    """Draw a map (y, x), or colours (y, x, 3), upright and to scale.
+
+    names: of the values 0, 1, ... of a map of classes. drawn: what xarray's `imshow` takes besides.
+    """
+    axes = plt.figure(figsize=(6.5, 5), layout="constrained").subplots()
+    if names:
+        colours = ListedColormap(sns.color_palette("colorblind", len(names)).as_hex())
+        drawn |= {"cmap": colours, "vmin": -0.5, "vmax": len(names) - 0.5}
+        drawn["cbar_kwargs"] = {"ticks": range(len(names)), "format": lambda value, _: names[int(value)]}
+        found = found.where(found >= 0)
+    found.plot.imshow(ax=axes, **drawn)
+    metres = " (m)" if found.rio.crs is not None and found.rio.crs.is_projected else ""
+    axes.set(title=title, aspect="equal", xlabel=f"x{metres}", ylabel=f"y{metres}")
+    axes.locator_params(nbins=5)
 
 
 def rendered(size: int) -> tuple[xr.DataArray, xr.DataArray, Any]:

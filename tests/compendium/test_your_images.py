@@ -25,6 +25,10 @@ def test_the_notebook_runs_on_a_rendered_scene(tmp_path: Path, capsys: pytest.Ca
             if "parameters" in cell.metadata.get("tags", ()):
                 names |= {"student": tmp_path / "student.pt", "size": 96}
     assert len(plt.get_fignums()) == 5
+    axes = [plt.figure(number).axes for number in plt.get_fignums()]
+    assert [each[0].get_xlabel() for each in axes] == ["x (m)"] * 5 and all(each[0].get_title() for each in axes)
+    told = [text.get_text() for text in axes[3][1].get_yticklabels()]
+    assert told == names["classes"].attrs["names"]  # type: ignore[attr-defined]
     plt.close("all")
     printed = capsys.readouterr().out
     assert "balanced_accuracy" in printed and "threshold_from" in printed

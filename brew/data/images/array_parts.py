@@ -121,8 +121,7 @@ def _one_date(found: Any, date: Any, where: str) -> Any:
             )
             raise BrewError(
                 f"{where}: {count} dates along {name!r} ({dates}{' ...' if count > 4 else ''}); expected one. Select "
-                "it "
-                f"by `.isel({name}=0)`, or pass `date=`"
+                f"it by `.isel({name}=0)`, or pass `date=`"
             )
         else:
             found = found.isel({name: 0})
@@ -136,8 +135,7 @@ def _at_date(found: Any, name: str, date: Any, where: str) -> Any:
     if len(here) != 1:
         raise BrewError(
             f"{where}: {len(here)} images of {wanted}; expected one. Dates are {', '.join(dict.fromkeys(days))}: pass "
-            "one "
-            f"that stands there once, or select by `.isel({name}=0)`"
+            f"one that stands there once, or select by `.isel({name}=0)`"
         )
     return found.isel({name: int(here[0])})
 
@@ -179,8 +177,7 @@ def _start_and_step(values: np.ndarray, axis: str, where: str) -> tuple[float, f
     if not step or np.abs(steps - step).max() > slack:
         raise BrewError(
             f"{where}: steps between {axis} from {steps.min():g} to {steps.max():g}; expected equal ones. Bring the "
-            "image "
-            "to an even grid first, by `.rio.reproject`, `.interp` or gdalwarp, and sort it by its coordinates"
+            "image to an even grid first, by `.rio.reproject`, `.interp` or gdalwarp, and sort it by its coordinates"
         )
     return float(values[0]), float(step)
 

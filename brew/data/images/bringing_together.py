@@ -87,8 +87,7 @@ def pixel_size(grid: Grid, accepted: float | int | None, opened: Opened) -> dict
     if accepted is None or not all(abs(side - accepted) <= 0.2 * accepted for side in found):
         raise opened.refuse(
             f"pixels of {sides}; expected about 10 m, on which a student is trained. Resample the image first, such as "
-            "by "
-            f"gdalwarp -tr 10 10 -r bilinear, or pass `pixel={max(found):.4g}` to take it as it is"
+            f"by gdalwarp -tr 10 10 -r bilinear, or pass `pixel={max(found):.4g}` to take it as it is"
         )
     return told | {"pixel_note": f"pixels of {sides}, which the caller accepts; students are trained on 10 m"}
 
@@ -159,10 +158,8 @@ def ratio_to(part: Part, layer: Layer, grid: Grid, band: str, first: str) -> int
     if ratio < 1 or apart or (own.shape[0] * ratio, own.shape[1] * ratio) != grid.shape:
         raise BrewError(
             f"{layer.where}, band {band}: {own.shape} pixels with transform {tuple(own.transform)[:6]}; expected an "
-            "exact "
-            f"multiple of the {grid.shape} pixels with transform {tuple(fine)[:6]} of band {first}. Resample the band "
-            "to "
-            "that grid first, by gdalwarp or `.rio.reproject_match`"
+            f"exact multiple of the {grid.shape} pixels with transform {tuple(fine)[:6]} of band {first}. Resample the "
+            "band to that grid first, by gdalwarp or `.rio.reproject_match`"
         )
     return ratio
 

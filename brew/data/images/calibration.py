@@ -146,8 +146,7 @@ def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened
     if levels.high > _BRIGHTEST:
         raise opened.refuse(
             f"{found} as {first.unit_by or 'digital numbers'} leads; expected digital numbers up to {_BRIGHTEST:.0f}. "
-            "Say the "
-            "unit of the pixels: `unit=` as one of "
+            "Say the unit of the pixels: `unit=` as one of "
             + ", ".join(repr(unit) for unit in UNITS)
             + ", with `scale=` if packed"
         )
@@ -155,8 +154,7 @@ def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened
         if levels.high < _DARKEST / 16:
             raise opened.refuse(
                 f"{found} by the caller's unit and scale; expected digital numbers from {_DARKEST:.0f} on. Correct "
-                "`unit` "
-                "or `scale`"
+                "`unit` or `scale`"
             )
         return
     if levels.high <= _DARKEST or (not first.unit_by and levels.most <= 255):
@@ -178,31 +176,27 @@ def _check_shift(levels: Levels, first: Calibration, caller: Said, opened: Opene
     if first.shift < 0 and levels.after < _TWICE:
         raise opened.refuse(
             f"{first.shift_by} says an offset of {first.shift:g}, yet 0.1 % of the pixels are below {levels.low:.0f}; "
-            "expected "
-            f"{_SHIFTED:.0f} at least if it were in them. It was taken off already: pass {none}"
+            f"expected {_SHIFTED:.0f} at least if it were in them. It was taken off already: pass {none}"
         )
     if first.shift >= 0 and levels.after < _TWICE:
         raise opened.refuse(
             f"0.1 % of the pixels are below {levels.after:.0f}; expected {_TWICE:.0f} at least. The offset was taken "
-            "off twice: "
-            f"pass `offset={step:g}` to add it again"
+            f"off twice: pass `offset={step:g}` to add it again"
         )
     if first.shift > 0 and levels.after >= _SHIFTED:
         raise opened.refuse(
             f"an offset of {first.shift:g}, added as {first.shift_by} says, lifts 0.1 % of the pixels to "
-            f"{levels.after:.0f}; "
-            f"expected less than {_SHIFTED:.0f}. The offset is added, as ESA's own is: pass {off} or {none}"
+            f"{levels.after:.0f}; expected less than {_SHIFTED:.0f}. The offset is added, as ESA's own is: pass {off} "
+            f"or {none}"
         )
     if first.shift == 0 and not by_caller and levels.after >= _SHIFTED:
         told = f"although {first.shift_by} says none" if first.shift_by else "and nothing says so"
         raise opened.refuse(
             f"the pixels look as if 1000 had been added, as from baseline 04.00 on (0.1 % are below {levels.low:.0f}), "
-            f"{told}; "
-            f"expected less than {_SHIFTED:.0f}. Pass {off} if it was added, {none} if the place is that bright"
+            f"{told}; expected less than {_SHIFTED:.0f}. Pass {off} if it was added, {none} if the place is that bright"
         )
     if not by_caller and levels.blue > _BLACK_BLUE:
         raise opened.refuse(
             f"{levels.blue:.0%} of the pixels have no blue (B2 is 0 or less); expected at most {_BLACK_BLUE:.0%}. The "
-            "offset "
-            f"seems taken off twice: take the original, or pass {none} if the pixels are right"
+            f"offset seems taken off twice: take the original, or pass {none} if the pixels are right"
         )

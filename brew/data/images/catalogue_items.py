@@ -49,8 +49,7 @@ def open_items(items: Sequence[Mapping[str, Any]], date: Any) -> Opened:
     if len(items) != 1:
         raise BrewError(
             f"{len(items)} items{'' if date is None else f' of {date}'}; expected one. Dates are {', '.join(days)}: "
-            "pass one "
-            "by `date=`, or give the item alone"
+            "pass one by `date=`, or give the item alone"
         )
     item = items[0]
     properties, source = item.get("properties", {}), str(item.get("id", "the item"))

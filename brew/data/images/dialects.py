@@ -126,8 +126,7 @@ def given_bands(
     if len(order) != len(names):
         raise BrewError(
             f"{source}: {len(names)} bands, and `bands` names {len(order)}; expected a name for each. The image calls "
-            "them "
-            f"{', '.join(each[0] for each in names)}"
+            f"them {', '.join(each[0] for each in names)}"
         )
     found: dict[str, list[int]] = {}
     for number, text in enumerate(order):
@@ -199,8 +198,8 @@ def _incomplete(
         doubt = " (a band 'nir' alone may be B8 or B8A)"
     return BrewError(
         f"{source}: band {', '.join(missing)} missing; found {', '.join(held)}{doubt}. Name the bands "
-        f"{', '.join(wanted)} in "
-        f"the image (a GeoTIFF's descriptions, an array's coordinate `band`), or say which they are: {_how(names)}"
+        f"{', '.join(wanted)} in the image (a GeoTIFF's descriptions, an array's coordinate `band`), or say which they "
+        f"are: {_how(names)}"
     )
 
 

@@ -21,8 +21,7 @@ def open_folder(folder: Path) -> Opened:
     if not files:
         raise BrewError(
             f"{folder} holds no raster ({', '.join(_RASTERS)}); expected one file per band, a SAFE product or a Zarr. "
-            "Give "
-            "the folder in which they lie"
+            "Give the folder in which they lie"
         )
     return open_files([str(file) for file in files], str(folder), _said_above(folder))
 

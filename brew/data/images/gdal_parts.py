@@ -17,6 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from brew.data.images.parts import Grid, Layer
+from brew.data.rasters import check_upright
 from brew.errors import BrewError
 
 _handles = threading.local()
@@ -132,20 +133,3 @@ class GdalPart:
         if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
             valid &= file.read_masks(index, window=window) != 0
         return valid
-
-
-def check_upright(file: rasterio.DatasetReader, name: str) -> None:
-    """BrewError if the file says where it lies by anything but a coordinate system and a grid without rotation."""
-    transform = file.transform
-    if transform.b or transform.d:
-        found = f"a grid turned against its coordinate system (transform {tuple(transform)[:6]})"
-    elif file.crs is None and file.gcps[0]:
-        found = f"placed by {len(file.gcps[0])} ground control points"
-    elif file.crs is None and file.rpcs:
-        found = "placed by rational polynomial coefficients"
-    else:
-        return
-    raise BrewError(
-        f"{name}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
-        f"gdalwarp {name.rsplit('/', 1)[-1]} upright.tif"
-    )

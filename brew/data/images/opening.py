@@ -132,8 +132,7 @@ def _opened(source: Any, date: Any) -> Opened:
         return _opened_text(str(source), date)
     raise BrewError(
         f"an image of type {type(source).__name__}; expected a path, a name that GDAL reads, an item of STAC, or an "
-        "array "
-        "of xarray. Write it to a GeoTIFF, or make an xarray.DataArray of it"
+        "array of xarray. Write it to a GeoTIFF, or make an xarray.DataArray of it"
     )
 
 
@@ -155,8 +154,7 @@ def _opened_list(source: Sequence[Any], date: Any) -> Opened:
         return Opened("list of arrays", "the arrays", parts, tuple(each for one in found for each in one.said))
     raise BrewError(
         f"a list of {', '.join(sorted({type(each).__name__ for each in source}))}; expected files alone, or arrays of "
-        "xarray "
-        "alone. Give one kind"
+        "xarray alone. Give one kind"
     )
 
 

@@ -32,8 +32,7 @@ def mask_of(given: Any, grid: Grid, opened: Opened, flipped: tuple[bool, bool]) 
     if not isinstance(classes, (Sequence, set, frozenset, np.ndarray)) or not all(_is_class(each) for each in classes):
         raise opened.refuse(
             f"a mask of {type(given).__name__}; expected classes of SCL such as [3, 8, 9, 10], or an array (y, x) that "
-            "is True "
-            "where nothing is seen. Pass one of them"
+            "is True where nothing is seen. Pass one of them"
         )
     part, number = _scl(opened)
     numbers = sorted(int(each) for each in classes)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from brew.data.rasters import check_disjoint, content_hash, raster_descriptions, read_band, read_picture
+from brew.data.rasters import check_disjoint, content_hash, raster_descriptions, read_picture, read_raster
 from brew.data.store import IMAGES, Variable
 from brew.errors import BrewError
 from brew.files import replacing, sha256
@@ -62,7 +62,7 @@ def _read_tiff(path: Path) -> np.ndarray:
     bands = len(raster_descriptions(path))
     if bands != 3:
         raise BrewError(f"{path} has {bands} bands; expected red, green and blue. Convert the file")
-    return np.stack([read_band(path, index).values for index in (1, 2, 3)])
+    return np.stack([read_raster(path, index) for index in (1, 2, 3)])
 
 
 def read_splits(path: Path, key: str = "sha256") -> dict[str, str]:

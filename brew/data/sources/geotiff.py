@@ -236,8 +236,7 @@ def read_checked_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings)
         if not corners:
             raise BrewError(
                 f"{first.path}, scene {scene.name!r}: no tile of {settings.tile} pixels has values in "
-                f"{settings.valid:.0%} of "
-                "them; expected one. Leave the scene out, or lower `valid`"
+                f"{settings.valid:.0%} of them; expected one. Leave the scene out, or lower `valid`"
             )
         for band, values in zip(_BANDS, scene.values, strict=True):
             with noted(problems, scene.name, bands[band].path, band):
@@ -433,8 +432,7 @@ def bands_of_file(path: Path, settings: GeotiffSettings) -> list[BandFile]:
         said = [text for text in names[0] if text not in ("1", path.stem)]
         raise BrewError(
             f"{path}, band number {part.indexes[0]}: found {said[0] if said else 'no description'!r}; expected the "
-            "name of a "
-            f"Sentinel-2 band. Describe the bands in the file, or list them in a table: {', '.join(_COLUMNS)}"
+            f"name of a Sentinel-2 band. Describe the bands in the file, or list them in a table: {', '.join(_COLUMNS)}"
         )
     return [
         BandFile(path, found.get(number, names[number][0]), index, scene, settings.split)
