@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from brew.compendium.plan.holdings import Holding
-from brew.compendium.plan.planning import Plan, plan
 from brew.compendium.plan.runs import Scoring, Training
+from brew.compendium.plan.scale_plan import Plan, plan
 from brew.compendium.scales import MINIATURE
 
 _GB = 1e9

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.matched import image_flops
 from brew.command import main
-from brew.compendium.plan import arithmetic, planning
+from brew.compendium.plan import arithmetic, scale_plan
 from brew.compendium.plan.decided import decisions
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.plan.plan_page import page
@@ -84,10 +84,10 @@ def test_the_rate_is_that_of_a_training_pass() -> None:
 def test_the_command_prints_a_page_and_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "measure", lambda *_: Rate(1e12, 1, "a test"))
+    monkeypatch.setattr(scale_plan, "measure", lambda *_: Rate(1e12, 1, "a test"))
     assert main(["plan", "tiny"]) == 0
     told = capsys.readouterr().out
-    assert told.rstrip() == page(planning.plan("tiny"))
+    assert told.rstrip() == page(scale_plan.plan("tiny"))
     for part in ("scale tiny", "pretraining (", "deo: 6 steps of", "roofs: segmentation", "GB are free", "a test"):
         assert part in told
     assert main(["plan", "tiny", "--json"]) == 0
