@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from brew.compendium.plan import arithmetic
+from brew.compendium.plan import operations
 from brew.models.stems import Stem
 from brew.models.trunks import TRUNKS
 from brew.sensors import PATHS
@@ -52,6 +52,6 @@ def measure(trunk: str, side: int, precision: str, seconds: float = _SECONDS) ->
         run()
         passes += 1
     elapsed = time.perf_counter() - start
-    done = passes * len(images) * arithmetic.TRAINING * arithmetic.forward(trunk, _PATH, side)
+    done = passes * len(images) * operations.TRAINING * operations.forward(trunk, _PATH, side)
     where = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return Rate(devices * done / elapsed, devices, where)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brew.compendium.plan import arithmetic
+from brew.compendium.plan import operations
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.settings import Settings
 from brew.compendium.stage import Stage
@@ -40,7 +40,7 @@ def trainings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Training]:
         chosen, numbers = arm_plan(stage, run)
         feeds = usable(chosen, numbers.feeds)
         step = sum(
-            feed.batch * arithmetic.of_arm(chosen, numbers.trunk, numbers.views, stems_of(feed.variables)).total
+            feed.batch * operations.of_arm(chosen, numbers.trunk, numbers.views, stems_of(feed.variables)).total
             for feed in feeds
         )
         wanted = [*(feed.source for feed in feeds), *chosen.teachers]
@@ -111,10 +111,10 @@ def _cost(settings: Settings, entry: Benchmark, counts: Sequence[int], side: int
     """Features of every model, each taken to cost what the student's do; a decoder for every run of a dense task."""
     trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, 2 if entry.task == "change" else 1
     train, rest = counts[0], sum(counts[1:])
-    each = dates * arithmetic.features(trunk, entry.sensor, side)
+    each = dates * operations.features(trunk, entry.sensor, side)
     if entry.task == "classification":
         return models * (train + rest) * each
     numbers = evaluation.change if entry.task == "change" else evaluation.segmentation
-    decoded = arithmetic.decoder(trunk, side, len(entry.classes), numbers.width)
-    passes = arithmetic.TRAINING * numbers.fit.epochs * train * numbers.fit.crop**2 + rest
+    decoded = operations.decoder(trunk, side, len(entry.classes), numbers.width)
+    passes = operations.TRAINING * numbers.fit.epochs * train * numbers.fit.crop**2 + rest
     return round(models * (train * evaluation.orientations + rest) * each + runs * passes * decoded)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.matched import image_flops
 from brew.command import main
-from brew.compendium.plan import arithmetic, scale_plan
+from brew.compendium.plan import operations, scale_plan
 from brew.compendium.plan.decided import decisions
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.plan.plan_page import page
@@ -26,7 +26,7 @@ VIEWS = ViewSettings(global_size=32, local_size=16, locals=2, blur_kernel=5)
 @pytest.mark.parametrize("name", ["ms-only", "deo", "masked+distillation"])
 def test_a_step_costs_about_what_all_of_its_products_do(name: str) -> None:
     settings = load("tiny")
-    counted = arithmetic.of_arm(arm(name).with_teacher(settings.teacher), settings.pretraining.trunk,
+    counted = operations.of_arm(arm(name).with_teacher(settings.teacher), settings.pretraining.trunk,
                                 settings.pretraining.views)  # fmt: skip
     # Heads and losses are left out; the first layer needs no gradient of the images, which is counted all the same.
     assert counted.total == pytest.approx(image_flops(settings, name), rel=0.15)
@@ -34,17 +34,17 @@ def test_a_step_costs_about_what_all_of_its_products_do(name: str) -> None:
 
 def test_a_second_stem_and_a_teacher_cost_what_they_compute() -> None:
     alone, both = (
-        arithmetic.of_arm(arm(name).with_teacher("miniature"), "swin-nano", VIEWS) for name in ("ms-only", "deo")
+        operations.of_arm(arm(name).with_teacher("miniature"), "swin-nano", VIEWS) for name in ("ms-only", "deo")
     )
     assert alone.teachers == 0 < both.teachers
     assert alone.moving_average == both.moving_average
     assert both.student > 1.9 * alone.student
-    optical = arithmetic.of_arm(arm("deo").with_teacher("miniature"), "swin-nano", VIEWS, {"optical"})
+    optical = operations.of_arm(arm("deo").with_teacher("miniature"), "swin-nano", VIEWS, {"optical"})
     assert optical.moving_average == 0 and optical.teachers == both.teachers and optical.student < both.student
 
 
 def test_the_paper_s_trunk_needs_no_memory_to_be_counted() -> None:
-    swin = arithmetic.forward("swin-b", "multispectral", 224)
+    swin = operations.forward("swin-b", "multispectral", 224)
     # Twice the 15.4 G multiply-adds of torchvision's Swin-B at 224 px; windows of 12 fill up more than windows of 7.
     assert 2 * 15.4e9 < swin < 1.15 * 2 * 15.4e9
 
