@@ -52,11 +52,16 @@ def differences(committed: Sequence[Score], regenerated: Sequence[Score], tolera
 def regenerate(scale: str, clone: Path) -> Path:
     """Clone the committed tree to `clone`, run the scale there, and return its folder of scores.
 
-    Raises BrewError if a stage fails.
+    Raises BrewError if the tree cannot be cloned, or a stage fails.
     """
     shutil.rmtree(clone, ignore_errors=True)
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    (clone / ".venv").symlink_to(ROOT / ".venv", target_is_directory=True)
+    try:
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BrewError(
+            f"{ROOT} cannot be cloned to {clone} ({error}); expected the program git, a checkout of git and room for a "
+            "copy. Clone the repository, and verify there"
+        ) from error
     if repro(scale, options=("--force",), root=clone):
         raise BrewError(f"a stage failed in {clone}; expected the whole scale there. DVC's lines above say which one")
     return clone / "reports" / scale / "scores"
