@@ -19,6 +19,9 @@ _UNEQUAL = 0.01
 #: Attributes by which tools declare a value that is none.
 _NODATA = ("_FillValue", "nodata", "missing_value", "fill_value", "_nodata")
 
+#: Attributes of a variable that holds a coordinate system.
+_SYSTEMS = ("crs_wkt", "spatial_ref", "wkt")
+
 
 class ArrayPart:
     """Bands of an array (band, y, x), or the variables (y, x) of a Dataset, on one grid."""
@@ -74,7 +77,7 @@ def parts_of_array(array: xr.DataArray, where: str, date: Any = None) -> tuple[A
 
 def parts_of_dataset(dataset: xr.Dataset, where: str, date: Any = None) -> tuple[ArrayPart, ...]:
     """The variables of a Dataset that have rows and columns, each a band, or several if it has a dimension of bands."""
-    dataset = _one_date(_renamed(dataset, where), date, where)
+    dataset = _with_crs(_one_date(_renamed(dataset, where), date, where))
     images = {name: array for name, array in dataset.data_vars.items() if {"y", "x"} <= set(array.dims)}
     real = {name: array for name, array in images.items() if array.dtype.kind in "iuf"}
     if not real:
@@ -88,6 +91,18 @@ def parts_of_dataset(dataset: xr.Dataset, where: str, date: Any = None) -> tuple
         return tuple(part for _, array in many for part in parts_of_array(array, where))
     # Variables know the grid's mapping by an attribute, the Dataset by a coordinate.
     return (ArrayPart(dataset[list(real)].transpose("y", "x"), where),)
+
+
+def _with_crs(dataset: xr.Dataset) -> xr.Dataset:
+    """With the coordinate system that a variable without dimensions holds, as CF, SNAP and openEO write it.
+
+    xarray keeps such a variable apart from the bands unless told to decode all coordinates.
+    """
+    for name, variable in dataset.variables.items():
+        text = next((variable.attrs[key] for key in _SYSTEMS if variable.attrs.get(key)), None)
+        if text is not None and variable.size == 1 and name not in dataset.coords:
+            return dataset.drop_vars([name]).rio.write_crs(str(text))
+    return dataset
 
 
 def _without_index(array: xr.DataArray, name: str) -> xr.Dataset:

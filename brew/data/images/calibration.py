@@ -9,7 +9,7 @@ below 900 without the offset but for 5 scenes, and above 900 with it in all. The
 digital numbers and at most 156 in percent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ _SHIFTED = 900.0
 _TWICE = -100.0
 _DARKEST = 160.0
 _BRIGHTEST = 28_000.0
+#: Share of saturated pixels above which they are taken for pixels without a value.
+_FULL = 0.005
 #: Share of pixels without any blue above which the offset was taken off twice.
 _BLACK_BLUE = 0.2
 
@@ -72,7 +74,8 @@ class Calibration:
             stored = stored.astype(np.float64)
         elif stored.dtype.kind != "f":
             stored = stored.astype(np.float64 if stored.dtype.itemsize > 2 else np.float32)
-        return (stored * stored.dtype.type(self.slope) + stored.dtype.type(self.shift)).astype(np.float32)
+        with np.errstate(over="ignore"):  # a code of a missing value may become infinite
+            return (stored * stored.dtype.type(self.slope) + stored.dtype.type(self.shift)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ class Levels:
     """Of the ten bands in a sample of pixels, in digital numbers.
 
     low: below which 0.1 % lie, before the offset is taken off. after: the same, afterwards. high: below which 99 % lie.
-    most: the largest. blue: share of pixels with none.
+    most: the largest. blue: share of pixels with none. tops: the level of 99 % by band, before the offset is taken off.
+    whole: the share of whole numbers by band, before the offset is taken off. full: of pixels with 65535 in all bands.
+    stretched: whether all numbers are multiples of 6.5535, as Sentinel Hub stretches reflectance to 16 bit.
     """
 
     low: float
@@ -88,6 +93,10 @@ class Levels:
     high: float
     most: float
     blue: float
+    tops: Mapping[str, float]
+    whole: Mapping[str, float]
+    full: float
+    stretched: bool
 
 
 def unit_named(text: str) -> str | None:
@@ -142,6 +151,17 @@ def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened
         raise opened.refuse(
             f"{found}, which look like fractions; expected digital numbers (reflectance x 10000). Pass "
             '`unit="reflectance"`'
+        )
+    if levels.full > _FULL:
+        raise opened.refuse(
+            f"{levels.full:.0%} of the pixels hold 65535 in all bands, which seems to say that they have no value; "
+            "expected that to be declared. Declare it (rio edit-info --nodata 65535), or pass `mask=` an array (y, x) "
+            "that is True there"
+        )
+    if levels.stretched and not first.unit_by:
+        raise opened.refuse(
+            f"{found}, and all are multiples of 65535 / 10000, as reflectance that Sentinel Hub stretched to 16 bit; "
+            "expected digital numbers (reflectance x 10000). Pass `scale=1 / 65535`"
         )
     if levels.high > _BRIGHTEST:
         raise opened.refuse(
