@@ -28,6 +28,8 @@ _SHIFTED = 900.0
 _TWICE = -100.0
 _DARKEST = 160.0
 _BRIGHTEST = 28_000.0
+#: Normalised values begin below the first and end below the second; digital numbers never begin below the third.
+_CENTRED, _NEGATIVE = (-0.5, 30.0), -2500.0
 #: Share of saturated pixels above which they are taken for pixels without a value.
 _FULL = 0.005
 #: Share of pixels without any blue above which the offset was taken off twice.
@@ -143,15 +145,24 @@ def check_levels(levels: Levels, calibrations: Sequence[Calibration], caller: Sa
 
 
 def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened) -> None:
-    if caller.unit is not None and unit_named(caller.unit) == "digital numbers" and caller.scale is None:
-        return
     found = f"99 % of the pixels are below {levels.high:.4g}"
+    of_caller = first.unit_by == "the caller"
+    numbers = of_caller and caller.scale is None and caller.factor == 1
+    as_they_are = not of_caller or numbers
+    if levels.after < _NEGATIVE or (as_they_are and levels.low < _CENTRED[0] and levels.high < _CENTRED[1]):
+        raise opened.refuse(
+            f"the pixels lie between {levels.low:.3g} and {levels.high:.3g} (0.1 % and 99 %), as if they were "
+            "normalised; expected digital numbers (reflectance x 10000). Give the image before that: a student "
+            "normalises it itself"
+        )
     # xarray-eopf leaves the unit of stored values on reflectance.
-    if first.unit_by != "the caller" and levels.high <= 2:
+    if as_they_are and levels.high <= 2:
         raise opened.refuse(
             f"{found}, which look like fractions; expected digital numbers (reflectance x 10000). Pass "
             '`unit="reflectance"`'
         )
+    if numbers:
+        return
     if levels.full > _FULL:
         raise opened.refuse(
             f"{levels.full:.0%} of the pixels hold 65535 in all bands, which seems to say that they have no value; "
@@ -170,7 +181,7 @@ def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened
             + ", ".join(repr(unit) for unit in UNITS)
             + ", with `scale=` if packed"
         )
-    if first.unit_by == "the caller":
+    if of_caller:
         if levels.high < _DARKEST / 16:
             raise opened.refuse(
                 f"{found} by the caller's unit and scale; expected digital numbers from {_DARKEST:.0f} on. Correct "

@@ -20,7 +20,7 @@ _SATURATED = 65535
 _STRETCH, _DISTINCT = 6.5535, 100
 #: Bands of the image's own resolution that tell a pixel without a value by themselves.
 _TELLING = 3
-#: Digital numbers that no reflectance has: codes of missing values (-9999, -32768, 1e20) that nothing declares.
+#: Stored values of no reflectance, in whatever unit: codes of missing ones (-9999, -32768, 1e20) that nothing declares.
 _LEAST, _MOST = -5000.0, 1e9
 #: Windows along each axis, and their pixels per side, from which levels are measured.
 _WINDOWS, _WINDOW = 4, 96
@@ -151,7 +151,7 @@ class Image:
                 saturated[index] = stored == _SATURATED if values.dtype.kind in "iu" else np.zeros(stored.shape, bool)
                 numbers[index], held[index] = source.calibration.numbers(stored), valid[place]
                 if self._reflective:
-                    held[index] = valid[place] & (numbers[index] > _LEAST) & (numbers[index] < _MOST)
+                    held[index] = valid[place] & (stored > _LEAST) & (stored < _MOST)
         valid = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool)
         for source, own_held in zip(sources, held, strict=True):
             valid &= repeated(own_held, source.ratio)
