@@ -10,7 +10,7 @@ from rasterio.transform import Affine
 from brew.sensors import SENTINEL2_BANDS
 
 NAME = "S2A_MSIL2A_20230701T101031_N0509_R022_T32TPS_20230701T141600.SAFE"
-_GRANULE = "GRANULE/L2A_T32TPS"
+_GRANULE = "GRANULE/L2A_T32TPS_A041900_20230701T101031"
 _PSD = "https://psd-14.sentinel2.eo.esa.int/PSD/{}.xsd"
 
 
@@ -51,10 +51,14 @@ def _product(files: list[str]) -> str:
         _tag("Query_Options", _tag("PRODUCT_FORMAT", "SAFE_COMPACT")),
         _tag("Product_Organisation", _tag("Granule_List", granule)),
     )  # fmt: skip
-    none = _tag("Special_Values", _tag("SPECIAL_VALUE_TEXT", "NODATA"), _tag("SPECIAL_VALUE_INDEX", "0"))
+    special = [
+        _tag("Special_Values", _tag("SPECIAL_VALUE_TEXT", text), _tag("SPECIAL_VALUE_INDEX", value))
+        for text, value in (("NODATA", "0"), ("SATURATED", "65535"))
+    ]
+    spectra = [_tag("Spectral_Information", bandId=n, physicalBand=band) for n, band in enumerate(SENTINEL2_BANDS)]
     scale = _tag("QUANTIFICATION_VALUES_LIST", _tag("BOA_QUANTIFICATION_VALUE", "10000"))
     offsets = _tag("BOA_ADD_OFFSET_VALUES_LIST", *(_tag("BOA_ADD_OFFSET", "-1000", band_id=n) for n in range(13)))
-    image = _tag("Product_Image_Characteristics", none, scale, offsets)
+    image = _tag("Product_Image_Characteristics", *special, scale, offsets, *spectra)
     return _root("Level-2A_User_Product", "User_Product_Level-2A", _tag("n1:General_Info", info, image))
 
 
@@ -65,9 +69,15 @@ def _tile(size: int, left: float, top: float) -> str:
         grids.append(_tag("Size", _tag("NROWS", side), _tag("NCOLS", side), resolution=pixel))
         corner = [_tag("ULX", str(left)), _tag("ULY", str(top)), _tag("XDIM", str(pixel)), _tag("YDIM", str(-pixel))]
         grids.append(_tag("Geoposition", *corner, resolution=pixel))
-    coded = _tag("Tile_Geocoding", _tag("HORIZONTAL_CS_CODE", "EPSG:32632"), *grids)
-    return _root("Level-2A_Tile_ID", "Tile_Metadata", _tag("n1:Geometric_Info", coded))
+    general = _tag("n1:General_Info", _tag("SENSING_TIME", "2023-07-01T10:14:56.000Z"))
+    coded = _tag(
+        "Tile_Geocoding",
+        _tag("HORIZONTAL_CS_NAME", "WGS84 / UTM zone 32N"),
+        _tag("HORIZONTAL_CS_CODE", "EPSG:32632"),
+        *grids,
+    )
+    return _root("Level-2A_Tile_ID", "Tile_Metadata", general, _tag("n1:Geometric_Info", coded))
 
 
-def _root(name: str, schema: str, inner: str) -> str:
-    return f'<n1:{name} xmlns:n1="{_PSD.format(schema)}">{inner}</n1:{name}>'
+def _root(name: str, schema: str, *inner: str) -> str:
+    return f'<n1:{name} xmlns:n1="{_PSD.format(schema)}">{"".join(inner)}</n1:{name}>'
