@@ -107,6 +107,34 @@ def _lock(file: int) -> bool:
     return True
 
 
+@contextmanager
+def locked(file: Path, refusal: str) -> Iterator[None]:
+    """Keep others out by a lock file, which the system frees however this process ends; BrewError(refusal) if held.
+
+    The lock file is removed afterwards. On file systems without locks nobody is kept out.
+    """
+    with file.open("w") as lock:
+        held = _held_by_another(lock.fileno())
+        # Whoever held the file before may have removed it meanwhile.
+        gone = not file.exists() or file.stat().st_ino != os.fstat(lock.fileno()).st_ino
+        if held or gone:
+            raise BrewError(refusal)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def _held_by_another(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks there
+        return False
+    return False
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step (`replacing`)."""
     with replacing(path, len(content)) as partial:
