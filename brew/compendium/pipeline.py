@@ -70,7 +70,7 @@ class StageEntry:
 
 #: What every stage that computes features reads.
 _FEATURES = partial(StageEntry, stores=True, reads=("data", "optical-teacher", "pretrain"))
-_EVALUATION = tuple(f"evaluation.{name}" for name in ("seeds", "orientations", "samples", "label_fractions"))
+_EVALUATION = tuple(f"evaluation.{name}" for name in ("decoders", "orientations", "samples", "label_fractions"))
 
 #: In the order of the report of `dvc dag`. The stage `parameters` belongs to generated parameters, not to `miniature`.
 STAGES = (
@@ -108,12 +108,12 @@ STAGES = (
     _FEATURES(
         "change", notebook="change",
         parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.change", "evaluation.siamese",
-                    "evaluation.siamese_seeds"),
+                    "evaluation.siamese_networks"),
     ),
     _FEATURES(
         "classification", notebook="classification",
         reads=("data", "optical-teacher", "pretrain", "features"),
-        parameters=("arms", "teacher", "backbones", "evaluation.seeds"),
+        parameters=("arms", "teacher", "backbones", "evaluation.decoders"),
     ),
     StageEntry(
         "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),

@@ -25,7 +25,7 @@ def test_a_score_beyond_its_tolerance_is_named(arm, off, named):
 
 
 def test_a_score_on_one_side_alone_is_named():
-    assert differences([_SCORE], [], Tolerances()) == ["roofs segmentation deo 0 1.0 iou_macro all: only committed"]
+    assert differences([_SCORE], [], Tolerances()) == ["roofs segmentation deo 0 0 1.0 iou_macro all: only committed"]
 
 
 def test_a_score_that_became_nan_is_named():
