@@ -28,7 +28,12 @@ $(READY): requirements.lock
 	  rm -rf $(VENV); \
 	  for python in python3.11 python3.12 python3.13 python3.14 python3; do \
 	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then \
-	      echo "setup: $$($$python --version) in $(VENV)"; $$python -m venv $(VENV); break; \
+	      echo "setup: $$($$python --version) in $(VENV)"; \
+	      $$python -m venv $(VENV) || { \
+	        echo "setup: $(VENV) cannot be made here; a file system without symbolic links cannot hold it: make" \
+	          "VENV=/elsewhere/brew, with every command" >&2; rm -rf $(VENV); exit 1; \
+	      }; \
+	      break; \
 	    fi; \
 	  done; \
 	  if ! [ -x $(PYTHON) ]; then \
@@ -48,17 +53,24 @@ repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another sc
 sync: $(READY)  ## write dvc.yaml and scales/*/ from the table of stages, notebooks' imports and parameters
 	@$(BREW) sync
 
-# The run of the whole pipeline waits for processes most of the time, so the other tests run beside it.
+# The run of the whole pipeline waits for processes most of the time, so the other tests run beside it, one a core.
+# A worker that is done takes tests from another, so the machine's cores end together.
 test: lint  ## everything that has to hold before a change is kept
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/test_end_to_end.py > $(VENV)/end-to-end.log 2>&1 & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q --ignore tests/test_end_to_end.py; status=$$?; \
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n logical --maxprocesses 4 --dist worksteal \
+	  --ignore tests/test_end_to_end.py; status=$$?; \
 	wait $$beside || status=1; cat $(VENV)/end-to-end.log; exit $$status
 
 # The committed tests try a dozen odd inputs at each door; FLOOD says how many here.
 FLOOD ?= 100
 flood: $(READY)  ## try many odd inputs at every door: make flood FLOOD=100
 	@BREW_FLOOD=$(FLOOD) OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/test_odd_input.py tests/data/sources/test_odd_files.py
+
+# How many moments of each kind: SIGKILL, SIGTERM, SIGINT, no memory, full disk and so on.
+MOMENTS ?= 50
+soak: $(READY)  ## disturb scale tiny at random moments and see that it recovers; goes on where it was stopped
+	@$(PYTHON) -m tests.soak --moments $(MOMENTS)
 
 lint: $(READY)  ## style, types and the direction of imports; prints the layers, highest first
 	@$(VENV)/bin/ruff check --quiet .
@@ -71,12 +83,19 @@ lint: $(READY)  ## style, types and the direction of imports; prints the layers,
 lab: $(READY)  ## JupyterLab; saving a notebook scrubs its outputs
 	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks
 
+# A registry without advisories skips packages, which --strict makes an error: silence would read as safety.
+audit: $(READY)  ## look for known advisories on the lock's packages, if the network has them
+	@$(VENV)/bin/uv tool run --quiet pip-audit --requirement requirements.lock --disable-pip --strict --progress-spinner off \
+	  || { echo "audit: an advisory stands above, or this network's registry has none to compare with" >&2; exit 1; }
+
 lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinned stays where it can
 	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --python-version 3.11 --output-file requirements.lock
 
+# Of fmow and ssl4eo a part can be fetched: make data BENCHMARK=fmow CATEGORIES="port zoo" COUNT=1000
 data: $(READY)  ## fetch a benchmark's files into BREW_DATA: make data BENCHMARK=m-eurosat
-	@$(BREW) data $(BENCHMARK)
+	@$(BREW) data $(BENCHMARK) $(if $(SPLITS),--splits $(SPLITS)) $(if $(CATEGORIES),--categories $(CATEGORIES)) \
+	  $(if $(COUNT),--count $(COUNT))
 
 teacher: $(READY)  ## train the miniature's optical teacher again
 	@$(BREW) teacher
@@ -88,7 +107,8 @@ bench: $(READY)  ## measure speed on a quiet machine and write docs/performance.
 	@$(PYTHON) -m benchmarks.all
 
 clean:  ## remove working files; results, the DVC cache and the environment stay
+	@for disk in scratch/soak/*/tree; do umount "$$disk" 2>/dev/null || true; done
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro sync test flood lint lab lock data teacher verify bench clean
+.PHONY: help setup repro sync test flood soak lint lab audit lock data teacher verify bench clean

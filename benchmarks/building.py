@@ -25,7 +25,7 @@ from distributed import Client, LocalCluster
 from rasterio.transform import Affine
 
 from benchmarks.harness import arguments, compare, machine, single, write
-from brew.data.sources import building, geotiff
+from brew.data.sources import building, clusters, geotiff
 from brew.data.sources.geotiff import GeotiffSettings
 from brew.data.store import open_store
 from brew.errors import BrewError
@@ -56,7 +56,7 @@ def generate(folder: Path, scenes: int, sides: tuple[int, int], seed: int = 0) -
 
 
 def local_cluster(workers: int) -> LocalCluster:
-    return LocalCluster(n_workers=workers, threads_per_worker=1, **building._LOCAL)
+    return LocalCluster(n_workers=workers, threads_per_worker=1, **clusters.LOCAL)
 
 
 def builder(settings: GeotiffSettings, **where: Any) -> Callable[[], Path]:

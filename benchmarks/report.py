@@ -49,6 +49,11 @@ BARS = (
     ),
     Bar("7. Evaluation", "features computed once; both probes in seconds", ("evaluation",)),
     Bar("8. Overhead of `make repro`", "ratio (computing cells / whole run) at least 0.80", ("overhead",)),
+    Bar(
+        "9. Embedding of scenes",
+        "ratio at least 1.67 (0.6 of the time); 10,980 px at most 3 GB, 4096 px at most 1.3 GB more than imports take",
+        ("embedding",),
+    ),
     Bar("Stores by Dask", "time against the number of workers", ("stores", "building")),
 )
 

@@ -1,18 +1,18 @@
 """brew: the reproducible compendium of DEO, dual-teacher distillation for multispectral Earth observation.
 
 `brew.load_student(path)` reads a student (ours or the authors' released one), `student(images, sensor="sentinel2")`
-gives named features, `brew.embed("scene.tif", student)` those of a whole scene, `brew.losses` are pure functions of
-tensors and numbers.
+gives named features, `brew.embed("scene.tif", student)` those of a whole scene. `brew.describe("scene.tif")` says what
+is assumed of the scene, `brew.losses` are pure functions of tensors and numbers.
 """
 
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["embed", "load_student", "losses"]
+__all__ = ["describe", "embed", "load_student", "losses"]
 
 # Resolved at first use, so that `import brew.files` does not wait for torch.
-_HOMES = {"embed": "brew.embedding", "load_student": "brew.models.student"}
+_HOMES = {"describe": "brew.data.images.description", "embed": "brew.embedding", "load_student": "brew.models.student"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,10 @@
 
 import sys
 
-from brew.command import main
+from brew.compendium.notebooks.kernel import end_with_dvc
 
 if __name__ == "__main__":
+    end_with_dvc()
+    from brew.command import main
+
     sys.exit(main())

@@ -1,139 +1,197 @@
 """Imagery in, features out: a scene of any size as dense features on the scene's own grid and coordinate system.
 
     student = brew.load_student("student.pt")
-    features = brew.embed("scene.tif", student)              # xarray.Dataset
-    features["features"].rio.to_raster("features.tif")       # or .to_zarr(...)
+    features = brew.embed("scene.tif", student)                        # xarray.Dataset, in memory
+    features = brew.embed("S2A_MSIL2A_....SAFE", student, out="features.zarr")   # written as it goes; or features.tif
 
-Left out: reprojection, several dates, pooled vectors (call the student on tiles for those).
+Left out: reprojection, several dates (`brew.maps` compares two), pooled vectors (call the student on tiles for those).
 """
 
-import math
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import rioxarray  # noqa: F401  registers `.rio`
 import torch
 import xarray as xr
-from torch.nn import functional
+from tqdm import tqdm
 
-from brew.data.rasters import raster_descriptions, read_band
-from brew.data.tiles import blend_window, tile_corners
-from brew.errors import BrewError, nearest
+import brew
+from brew.data.images import open_image
+from brew.errors import BrewError
+from brew.feature_files import (
+    NO_CODE,
+    Encoding,
+    GrowingStore,
+    chunk_cells,
+    encoding,
+    error_of,
+    open_geotiff,
+    write_geotiff,
+)
+from brew.feature_rows import FeatureRows, Scene
 from brew.models.student import Student
-from brew.sensors import sensor as find_sensor
 
-#: Tiles start and end on cells of the coarsest map, whose stride this is.
-_CELL = 32
+#: Seconds before a progress bar shows.
+_PATIENCE = 3
+#: The part of an image's record that changes while it is read.
+_COUNTED = "read"
+#: What attributes hold as it is; anything else becomes JSON.
+_PLAIN = (str, int, float)
 
 
-@torch.no_grad()
 def embed(
-    image: str | Path | xr.DataArray,
+    image: Any,
     student: Student,
     sensor: str = "sentinel2",
     stride: int = 4,
-    tile: int = 256,
-    overlap: int = 64,
+    tile: int = 128,
+    overlap: int | None = None,
     device: str | torch.device = "cpu",
+    *,
+    out: str | Path | None = None,
+    invalid: float | int = 0.5,
+    dtype: str = "float32",
+    **reading: Any,
 ) -> xr.Dataset:
-    """Dense features of a scene: ``features`` (feature, y, x) float32, one cell per `stride` x `stride` pixels.
+    """Dense features of a scene: ``features`` (feature, y, x) and ``valid`` (y, x), a cell per `stride` x `stride` px.
 
-    image: a GeoTIFF whose bands are described by their names ("B4", "B04" or "B8A"; "red", "green", "blue"), or an
-        array (band, y, x) whose coordinate `band` holds such names. Bands may come in any order, further ones are left
-        out. Values in the sensor's native unit.
-    stride: of the student's map, 4, 8, 16 or 32. tile, overlap: in pixels, multiples of 32; overlapping tiles fade into
-        each other, so that no seam shows. Memory holds one tile's activations and the whole result.
-    Coordinates are the cells' centres; the coordinate system is the scene's.
-    Raises BrewError for a missing band, values in another unit or nodata, and a stride that the student does not have.
+    image: whatever `brew.data.images.open_image` reads, or an image that it opened. reading: its options, such as
+        `bands`, `unit`, `offset`, `mask`.
+    stride: of the student's map, 4, 8, 16 or 32; the shorter, the fewer of the trunk's stages are computed.
+    tile: rows of pixels that are worked on together, a multiple of 32. Memory grows with it; features do not depend on
+        it. overlap: pixels that a ViT's windows share (None: a quarter of a window); a Swin computes no pixel twice.
+    out: a folder ending in .zarr or a file ending in .tif, written as rows are done. The same call goes on with what an
+        interrupted one left, to the same bits, and the result is opened lazily. None keeps all of it in memory.
+    invalid: features are NaN if more than this share of a cell's pixels has no value. ``valid`` is the share that has.
+    dtype: "float32"; "float16"; or "int8", whose variables ``scale`` and ``offset`` lead back (`brew.maps.decoded`).
+        Attributes state the measured cosine distance to float32, mean and largest.
+    Coordinates are the cells' centres; attributes say what was assumed of the image, and of which student this is.
+    Raises BrewError for an image that cannot be read without a guess, a stride that the student does not have, values
+    in another unit, and an `out` that holds something else.
     """
-    names, scene = find_sensor(sensor).band_names, _open(image)
-    name = f"stride{stride}"
-    if name not in student.channels:
-        raise BrewError(f"the student has no map {name!r}; {nearest(name, tuple(student.channels))}")
-    if tile % _CELL or overlap % _CELL or not 0 <= overlap < tile:
-        raise BrewError(f"tiles of {tile} px that overlap by {overlap}; expected multiples of {_CELL}, overlap < tile")
-    if scene.dtype.kind not in "iuf" or not scene.size:
-        raise BrewError(f"a scene of {scene.shape} of {scene.dtype}; expected pixels of real numbers. Convert it")
-    values = torch.from_numpy(_bands(scene, names).astype(np.float32))
-    height, width = values.shape[1:]
-    below, right = -height % _CELL, -width % _CELL
-    # Padding repeats the border, so that whole cells cover the scene; what it adds is cut off again.
-    padded = functional.pad(values[None], (0, right, 0, below), mode="replicate")[0]
-    sides = [min(tile, side) for side in padded.shape[1:]]
-
-    student = student.to(device).eval()
-    cells = [side // stride for side in sides]
-    total = np.zeros((student.channels[name], *(side // stride for side in padded.shape[1:])), dtype=np.float32)
-    weight, window = np.zeros(total.shape[1:], dtype=np.float32), blend_window(*cells).astype(np.float32)
-    for y, x in _corners(padded.shape[1], padded.shape[2], sides, tile - overlap):
-        part = padded[None, :, y : y + sides[0], x : x + sides[1]].to(device)
-        found = student(part, sensor=sensor).maps[name][0].float().cpu().numpy()
-        place = np.s_[y // stride : y // stride + cells[0], x // stride : x // stride + cells[1]]
-        total[:, *place] += window * found
-        weight[place] += window
-    whole = np.s_[:, : math.ceil(height / stride), : math.ceil(width / stride)]
-    return _dataset((total / weight)[whole], scene, stride, {"sensor": sensor, "map": name})
+    if not 0 <= invalid < 1:
+        raise BrewError(f"invalid={invalid}; expected a share of a cell's pixels from 0 to below 1, such as 0.5")
+    path = None if out is None else free_name(Path(out))
+    scene = opened_image(image, sensor, reading)
+    rows = FeatureRows(scene, student, sensor, stride, tile, overlap, device)
+    rows.check()
+    stored = encoding(dtype, rows.sample)
+    frame = _frame(scene, rows, student)
+    if stored.scale is not None:
+        frame = frame.assign(scale=("feature", stored.scale), offset=("feature", stored.offset))
+    if path is None:
+        return _in_memory(rows, frame, stored, invalid)
+    settings = {
+        "image": [_assumed(scene), scene.shape, frame["y"].values.tolist(), frame["x"].values.tolist(), str(scene.crs)],
+        "pixels": _fingerprint(scene), "student": frame.attrs["student"], "sensor": sensor, "stride": stride,
+        "tile or overlap": [tile, overlap], "share of invalid pixels": invalid, "dtype": dtype,
+    }  # fmt: skip
+    geotiff = path.suffix == ".tif"
+    place = path.with_name(f"{path.name}.partial.zarr") if geotiff else path
+    store = _grown(GrowingStore(place, frame, stored, rows.channels, settings), rows, invalid)
+    if not geotiff:
+        return store.open()
+    write_geotiff(path, store)
+    store.remove()
+    return open_geotiff(path)
 
 
-def _corners(height: int, width: int, sides: list[int], step: int) -> list[tuple[int, int]]:
-    """Of tiles that cover the scene, along each axis by itself: a scene may be narrower than a tile is wide."""
-    rows = tile_corners(height, sides[0], sides[0], min(step, sides[0]))
-    columns = tile_corners(sides[1], width, sides[1], min(step, sides[1])) if width > sides[1] else [(0, 0)]
-    return [(y, x) for y, _ in rows for _, x in columns]
+def student_hash(student: Student) -> str:
+    """SHA-256 of a student's weights, whatever file they were read from."""
+    digest = hashlib.sha256()
+    for name, value in sorted(student.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
-def _open(image: str | Path | xr.DataArray) -> xr.DataArray:
-    """(band, y, x) with names along `band`, coordinates of the pixels' centres and a coordinate system, where known."""
-    if isinstance(image, xr.DataArray):
-        missing = {"band", "y", "x"} - set(image.dims)
-        if missing or image.ndim != 3:
-            raise BrewError(f"an array of dimensions {image.dims}; expected band, y and x. Select one date, or rename")
-        return image.transpose("band", "y", "x")
-    path = Path(image)
-    described = [text or str(number) for number, text in enumerate(raster_descriptions(path), 1)]
-    bands = [read_band(path, number) for number in range(1, len(described) + 1)]
-    transform, (rows, columns) = bands[0].transform, bands[0].values.shape
-    scene = xr.DataArray(
-        np.stack([band.values for band in bands]),
-        dims=("band", "y", "x"),
-        coords={
-            "band": described,
-            "y": transform.f + transform.e * (np.arange(rows) + 0.5),
-            "x": transform.c + transform.a * (np.arange(columns) + 0.5),
-        },
-        attrs={"source": str(path)},
-    )
-    return scene.rio.write_crs(bands[0].crs) if bands[0].crs else scene
+def opened_image(image: Any, sensor: str, reading: dict[str, Any]) -> Scene:
+    """The image as it is if it is open already, otherwise what `open_image` makes of it."""
+    if not isinstance(image, Scene):
+        return open_image(image, sensor, **reading)
+    if reading:
+        raise BrewError(f"an image that is open already, with {', '.join(reading)}; expected them at `open_image`")
+    return image
 
 
-def _bands(scene: xr.DataArray, names: tuple[str, ...]) -> np.ndarray:
-    """The sensor's bands, in its order; BrewError naming those that the scene lacks."""
-    source = scene.attrs.get("source", "the array")
-    held = [_plain(str(name)) for name in scene["band"].values] if "band" in scene.coords else []
-    missing = [name for name in names if name.lower() not in held]
-    doubled = [name for name in names if held.count(name.lower()) > 1]
-    if missing or doubled:
-        wrong = f"band {', '.join(missing)} missing" if missing else f"band {', '.join(doubled)} doubled"
-        raise BrewError(
-            f"{source}: {wrong}; found {', '.join(map(str, scene.coords.get('band', xr.DataArray(held)).values))}. "
-            f"Name the bands (a GeoTIFF's descriptions, an array's coordinate `band`) {', '.join(names)}"
-        )
-    return scene.values[[held.index(name.lower()) for name in names]]
+def free_name(path: Path) -> Path:
+    """The name as it is; BrewError if features cannot be written there: another ending, or a file that is there."""
+    if path.suffix not in (".tif", ".zarr"):
+        raise BrewError(f"{path} ends in {path.suffix!r}; expected .tif or .zarr. Name such a file")
+    if path.suffix == ".tif" and path.exists():
+        raise BrewError(f"{path} is there; expected a free name. Remove the file, or name another `out`")
+    return path
 
 
-def _plain(name: str) -> str:
-    """ "B04" and "b4" are one band."""
-    name = name.strip().lower()
-    return f"b{name[1:].lstrip('0')}" if name[:1] == "b" and name[1:2].isdigit() else name
+def _grown(store: GrowingStore, rows: FeatureRows, invalid: float | int) -> GrowingStore:
+    """The store with all that was missing."""
+    if not store.complete:
+        for start, features, valid in _bands(rows, store.missing, invalid):
+            store.write(start, features, valid)
+        store.finish(_counted(rows.image))
+    return store
 
 
-def _dataset(values: np.ndarray, scene: xr.DataArray, stride: int, attributes: dict[str, str]) -> xr.Dataset:
-    coords = {}
-    for axis, count in (("y", values.shape[1]), ("x", values.shape[2])):
-        pixels = scene[axis].values if axis in scene.coords else np.arange(scene.sizes[axis]) + 0.5
-        # Of a single pixel, no spacing is known: its cell lies where it does.
-        pixel = (pixels[-1] - pixels[0]) / max(1, len(pixels) - 1)
-        coords[axis] = pixels[0] + pixel * (stride * (np.arange(count) + 0.5) - 0.5)
-    features = xr.DataArray(values, dims=("feature", "y", "x"), coords=coords, name="features", attrs=attributes)
-    dataset = features.to_dataset()
-    return dataset.rio.write_crs(scene.rio.crs) if scene.rio.crs is not None else dataset
+def _in_memory(rows: FeatureRows, frame: xr.Dataset, stored: Encoding, invalid: float | int) -> xr.Dataset:
+    height, width = rows.shape
+    features = np.empty((rows.channels, height, width), dtype=stored.dtype)
+    valid, errors, step = np.empty((height, width), dtype=np.float32), [], chunk_cells(rows.channels)
+    bands = [(start, min(start + step, height)) for start in range(0, height, step)]
+    for start, values, shares in _bands(rows, bands, invalid):
+        place = slice(start, start + values.shape[1])
+        features[:, place], valid[place] = stored.encode(values), shares
+        if stored.dtype != "float32":
+            errors.append(stored.error(values, features[:, place]))
+    kept = {"_FillValue": NO_CODE} if stored.dtype == "int8" else {}
+    whole = frame.assign(features=(("feature", "y", "x"), features, kept), valid=(("y", "x"), valid))
+    told = (error_of(errors) if errors else {}) | _counted(rows.image)
+    return xr.decode_cf(whole.assign_attrs(told), decode_coords="all")
+
+
+def _bands(
+    rows: FeatureRows, bands: list[tuple[int, int]], invalid: float | int
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """First row, features with NaN where too much of a cell has no value, and shares of pixels with a value."""
+    with tqdm(total=rows.shape[0], unit="row", disable=None, delay=_PATIENCE, desc="brew.embed") as bar:
+        bar.update(rows.shape[0] - sum(stop - start for start, stop in bands))
+        for start, stop in bands:
+            features, valid = rows.take(start, stop)
+            features[:, 1 - valid > invalid] = np.nan
+            yield start, features, valid
+            bar.update(stop - start)
+
+
+def _frame(scene: Scene, rows: FeatureRows, student: Student) -> xr.Dataset:
+    """Coordinates, coordinate system and attributes of the features, without the features."""
+    attributes = {
+        "sensor": rows.sensor, "map": rows.name, "stride": rows.stride, "student": student_hash(student),
+        "trunk": student.trunk_size, "version": brew.__version__,
+    }  # fmt: skip
+    return rows.grid().assign_attrs({**_plain(_assumed(scene)), **attributes})
+
+
+def _assumed(scene: Scene) -> dict[str, Any]:
+    """The image's record without what it counts while it is read."""
+    return {name: value for name, value in scene.record.items() if name != _COUNTED}
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, _PLAIN) else json.dumps(value) for name, value in record.items()}
+
+
+def _counted(scene: Scene) -> dict[str, Any]:
+    """What the image counted while it was read: pixels without a value, and what was clipped."""
+    return _plain({name: value for name, value in scene.record.items() if name == _COUNTED})
+
+
+def _fingerprint(scene: Scene) -> str:
+    """Of some rows of pixels: tells images apart whose files have one name."""
+    height, width = scene.shape
+    digest = hashlib.sha256()
+    for row in sorted({0, height // 3, height // 2, height - 1}):
+        values, valid = scene.read(slice(row, row + 1), slice(0, width))
+        digest.update(np.ascontiguousarray(values).tobytes() + np.ascontiguousarray(valid).tobytes())
+    return digest.hexdigest()

@@ -1,7 +1,7 @@
 """Random numbers keyed by (seed, epoch, sample, stream), without any generator state.
 
-A draw is a hash of what it is for, so it does not depend on which other samples share the batch, on the number of
-processes, on the device, or on what was drawn before: an interrupted run that resumes draws what it would have drawn.
+A draw is a hash of what it is for. It does not depend on the other samples of the batch, on the number of processes,
+on the device, or on earlier draws. So a run that resumes draws what it would have drawn without the interruption.
 The hash is splitmix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", and Vigna's
 constants) in wrapping 64-bit integer arithmetic, which every device does alike.
 
@@ -32,7 +32,7 @@ def key(*parts: int | str) -> int:
     state = 0
     for part in parts:
         number = zlib.crc32(part.encode()) | _STRING if isinstance(part, str) else int(part)
-        state = _mix_int((state + _GAMMA) & _MASK ^ number & _MASK)
+        state = mixed_integer((state + _GAMMA) & _MASK ^ number & _MASK)
     return state >> 1
 
 
@@ -72,19 +72,20 @@ def permutation(seed: int, epoch: int, size: int, stream: str | int = "order") -
 def _hash(
     seed: int, epoch: int, samples: Int64[Tensor, " batch"], stream: str | int, draws: int
 ) -> Int64[Tensor, "batch draws"]:
-    state = _mix(samples ^ key(seed, epoch, stream))
+    state = mixed(samples ^ key(seed, epoch, stream))
     counter = torch.arange(1, draws + 1, device=samples.device) * _signed(_GAMMA)
-    return _mix(state[:, None] + counter)
+    return mixed(state[:, None] + counter)
 
 
-def _mix_int(number: int) -> int:
-    """splitmix64's finaliser on a Python integer; `_mix` is the same on tensors."""
+def mixed_integer(number: int) -> int:
+    """splitmix64's finaliser on an integer in [0, 2**64); `mixed` is the same on tensors, in two's complement."""
     for shift, multiplier in zip(_SHIFTS, _MULTIPLIERS, strict=False):
         number = (number ^ number >> shift) * multiplier & _MASK
     return number ^ number >> _SHIFTS[-1]
 
 
-def _mix(number: Int64[Tensor, "..."]) -> Int64[Tensor, "..."]:
+def mixed(number: Int64[Tensor, "..."]) -> Int64[Tensor, "..."]:
+    """splitmix64's finaliser on a tensor's elements, whose bits are read as unsigned."""
     for shift, multiplier in zip(_SHIFTS, _MULTIPLIERS, strict=False):
         number = (number ^ _shift(number, shift)) * _signed(multiplier)
     return number ^ _shift(number, _SHIFTS[-1])

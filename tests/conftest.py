@@ -16,6 +16,14 @@ settings.load_profile("brew")
 torch.set_num_threads(1)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Below a flood of odd inputs, how many each door was given."""
+    if "BREW_FLOOD" in os.environ:
+        from tests import flood  # after the profile above, which its settings start from
+
+        terminalreporter.write_line(flood.table())
+
+
 @pytest.fixture
 def brew_data() -> Path:
     """The folder of real data, `BREW_DATA`; tests that need it are skipped without."""

@@ -57,7 +57,10 @@ def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureF
         (["data", "m-eurosta"], "error: benchmark 'm-eurosta' is unknown; did you mean 'm-eurosat'"),
         (["manifest", "oscdd"], "error: source 'oscdd' is unknown; did you mean 'oscd'"),
         (["pretrain", "--scale", "minature", "--arm", "deo"], "error: scale 'minature' is unknown"),
-        (["embed", "scene.tif", "student.pt", "out.png"], "error: out.png ends in '.png'; expected .tif or .zarr"),
+        (
+            ["embed", "scene.tif", "--student", "student.pt", "--out", "out.png"],
+            "error: out.png ends in '.png'; expected .tif or .zarr",
+        ),
     ],
 )
 def test_an_error_is_said_once(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,8 @@ import copy
 import hashlib
 import io
 import json
-import os
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ import pytest
 import rasterio
 import torch
 import xarray as xr
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import brew
@@ -31,8 +29,8 @@ from brew.compendium import scales, schema
 from brew.compendium.report.claims import CLAIMS, read_claims
 from brew.compendium.settings import EvaluationSettings, Pretraining, Settings, Sources
 from brew.data.batches import Batches
+from brew.data.sources.chips import read_splits
 from brew.data.store import ArrayReader, Variable, open_store, write_store
-from brew.errors import BrewError
 from brew.evaluation.metrics import METRICS, confusion, metric
 from brew.evaluation.result_cache import CachedResult, cached
 from brew.evaluation.scores import Run, read_counts, read_scores, scores_of, write_counts, write_scores
@@ -45,23 +43,12 @@ from brew.models.student import Student, build_student, load_student, save_stude
 from brew.pretraining import checkpoint
 from brew.sensors import SENSORS
 from brew.views import ViewSettings
+from tests.flood import attempt, few, given_to, refused
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
     pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),  # rasterio's own
 ]
-#: How many inputs each door is given: 12, or what BREW_FLOOD says.
-tries = int(os.environ.get("BREW_FLOOD", "12"))
-few = settings(
-    max_examples=tries,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-#: Per door: inputs that were given, and those that were refused.
-given_to: Counter[str] = Counter()
-refused: Counter[str] = Counter()
-
 names = st.sampled_from(["a", "train", "test", "format", "state", "deo", "sentinel2", "B4", "1", ""])
 numbers = st.sampled_from([0, 1, -1, 2, 3, 2**31, 2**70, 0.5, 1e308, -1e-3, float("nan"), float("inf"), True])
 odd = st.recursive(
@@ -76,31 +63,6 @@ damages = st.one_of(
         lambda cut: lambda data: data[: (at := int(cut[0] * len(data)))] + cut[1] + data[at + len(cut[1]) :]
     ),
 )
-
-
-def attempt(door: str, work: Callable[[], Any], *said: object) -> Any:
-    """What `work` gives, or None if it ends in a BrewError that says one of `said`."""
-    given_to[door] += 1
-    try:
-        return work()
-    except BrewError as error:
-        assert not said or any(str(each) in str(error) for each in said), error
-        refused[door] += 1
-        return None
-
-
-@pytest.fixture(scope="module", autouse=True)
-def counted(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
-    if "BREW_FLOOD" in os.environ:
-        capture = request.config.pluginmanager.get_plugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            for door, count in [*sorted(given_to.items()), ("all", given_to.total())]:
-                print(
-                    f"\n{door:<26} {count:>6} inputs, {refused.total() if door == 'all' else refused[door]:>6} refused",
-                    end="",
-                )
-            print()
 
 
 @pytest.fixture(scope="module")
@@ -426,6 +388,15 @@ def test_tables_with_an_odd_field(folder: Path, data: st.DataObject) -> None:
 
 
 @few
+@given(damages | st.sampled_from([("picture,", ""), (",split", ",part"), (",train", ",tain"), ("a.jpg", "")]))
+def test_a_damaged_file_of_splits(folder: Path, damage: Any) -> None:
+    sound, path = "picture,split\na.jpg,train\nb.jpg,test\n", folder / "splits.csv"
+    path.write_bytes(damage(sound.encode()) if callable(damage) else sound.replace(*damage).encode())
+    found = attempt("splits files", lambda: read_splits(path, "picture"), path)
+    assert found is None or ({*found.values()} <= {*NAMES, "left out"} and all(found))
+
+
+@few
 @given(damages, st.booleans())
 def test_damaged_arrays_of_an_evaluation(folder: Path, damage: Callable[[bytes], bytes], kept: bool) -> None:
     if not kept:
@@ -450,10 +421,10 @@ def test_damaged_arrays_of_an_evaluation(folder: Path, damage: Callable[[bytes],
 @few
 @given(
     st.lists(st.sampled_from([*NAMES, "Train", "", "val"]), max_size=6), st.none() | st.lists(names, max_size=6),
-    numbers, st.integers(-1, 2**40),
+    numbers.map(float), st.integers(-1, 2**40),
 )  # fmt: skip
 @example([*NAMES, "train"], None, 0.5, -1)
-def test_splits_of_odd_names(listed: list[str], origin: list[str] | None, share: Any, seed: int) -> None:
+def test_splits_of_odd_names(listed: list[str], origin: list[str] | None, share: float, seed: int) -> None:
     def work() -> Any:
         split = split_by_name(np.array(listed), None if origin is None else np.array(origin))
         return low_data(split, share, "x", seed)
@@ -501,12 +472,10 @@ def images(draw: st.DrawFn, bands: int = 10, most: int = 70) -> np.ndarray:
     with np.errstate(all="ignore"):
         values = np.random.default_rng(0).uniform(low, high, shape).astype(draw(dtypes))
     value = draw(st.sampled_from([None, None, 0, 65535, -9999, float("nan"), float("inf")]))
-    if (
-        value is not None
-        and values.size
-        and (values.dtype.kind == "f" or (value in (0, 65535) and values.dtype.itemsize > 2))
-    ):
-        values[0, 0, 0] = value
+    wide = values.dtype.kind == "f" or (value in (0, 65535) and values.dtype.itemsize > 2)
+    if value is not None and values.size and wide:
+        with np.errstate(all="ignore"):
+            values[0, 0, 0] = value
     return values
 
 
@@ -557,7 +526,9 @@ def test_odd_scenes_to_embed(folder: Path, student: Student, data: st.DataObject
     found = attempt("embed", lambda: brew.embed(image, student, **options))
     if found is not None:
         stride = options["stride"]
-        assert np.isfinite(found["features"].values).all() and values.dtype.kind in "uif"
+        there = np.isfinite(found["features"].values)
+        assert (there.all(0) == (found["valid"].values >= 0.5)).all() and (there.all(0) == there.any(0)).all()
+        assert values.dtype.kind in "uif"
         assert found["features"].shape[1:] == tuple(-(-side // stride) for side in values.shape[1:])
         assert np.isfinite(found["y"].values).all() and np.isfinite(found["x"].values).all()
 

@@ -15,16 +15,15 @@ def test_splitmix64_reference_sequence() -> None:
     # First outputs of Vigna's splitmix64.c for the state 1234567.
     state, outputs = 1234567, []
     for _ in range(3):
-        state = (state + randomness._GAMMA) & randomness._MASK
-        outputs.append(randomness._mix_int(state))
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        outputs.append(randomness.mixed_integer(state))
     assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
 def test_python_and_tensor_finalisers_agree() -> None:
     numbers = [0, 1, 2**62, 2**63 - 1, 0xDEADBEEFCAFEBABE & (2**63 - 1)]
-    mixed = randomness._mix(torch.tensor([*numbers, -1]))
-    expected = [randomness._signed(randomness._mix_int(number & randomness._MASK)) for number in [*numbers, -1]]
-    assert mixed.tolist() == expected
+    mixed = randomness.mixed(torch.tensor([*numbers, -1]))
+    assert [each % 2**64 for each in mixed.tolist()] == [randomness.mixed_integer(n % 2**64) for n in [*numbers, -1]]
 
 
 def test_pinned_bits() -> None:

@@ -95,6 +95,25 @@ def test_sentences_are_short_enough_to_be_read_once(name):
     assert not long, f"{name}: {long}"
 
 
+#: What begins the description of a field in a docstring: "size: ..." or "low, high: ...".
+FIELD = re.compile(r"(?<=[.;?!)]) (?=[a-z_]+(?:, [a-z_]+)*: )|; ")
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """(where, text) of every docstring of the package."""
+    for path in sorted((ROOT / "brew").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+                yield f"{path.relative_to(ROOT)}, {getattr(node, 'name', 'module')}", text
+
+
+def test_sentences_of_docstrings_are_short_enough_to_be_read_once():
+    said = [(where, part) for where, text in docstrings() for each in paragraphs(text) for part in sentences(each)]
+    parts = [(where, part) for where, sentence in said for part in FIELD.split(sentence)]
+    assert len(parts) > 1000
+    assert [(where, part) for where, part in parts if len(part.split()) > LONGEST] == []
+
+
 @pytest.mark.parametrize("name", sorted({*NAMES} - LISTS))
 def test_paragraphs_end_with_a_stop_and_have_balanced_brackets(name):
     for paragraph in paragraphs((ROOT / name).read_text(encoding="utf-8")):
@@ -358,7 +377,7 @@ def printed_paths(tmp_path, monkeypatch) -> Path:
     }  # fmt: skip
     with rasterio.open(tmp_path / "scene.tif", "w", **profile) as file:
         for number, name in enumerate(bands, 1):
-            file.write(np.full((64, 64), 1000 + number, dtype=np.uint16), number)
+            file.write(np.random.default_rng(number).integers(300, 3000, (64, 64), dtype=np.uint16), number)
             file.set_band_description(number, name)
     return tmp_path
 
@@ -368,8 +387,9 @@ def test_the_program_of_the_readme_runs_as_printed(printed_paths):
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, object] = {}
     exec(compile(program, "README.md", "exec"), names)
-    with rasterio.open(printed_paths / "features.tif") as written:
-        assert written.count == names["features"].maps["stride4"].shape[1] and written.crs.to_epsg() == 32632
+    assert sorted(path.name for path in printed_paths.glob("*.*")) == ["clusters.tif", "features.zarr", "scene.tif"]
+    with rasterio.open(printed_paths / "clusters.tif") as written:
+        assert written.transform.a == 40 and written.crs.to_epsg() == 32632
 
 
 # Numbers that a page takes from a table

@@ -64,8 +64,12 @@ def pipeline(account: Mapping[str, str]) -> dict[str, str]:
     """The variables of DVC, which starts the stages: pinned, with this Python first and a shell that runs commands.
 
     DVC starts a stage by the account's SHELL: one that refuses to log in runs nothing, and one whose start file sets
-    PATH runs another Python, or none. A relative BREW_DATA is meant from the folder that the command was given in.
+    PATH runs another Python, or none. A relative BREW_DATA is meant from the folder that the command was given in. DVC
+    stops at a HOME that this account may not enter, as `sudo -u` leaves one; without it, the account's own is taken.
     """
     there = {"BREW_DATA": str(Path(account["BREW_DATA"]).expanduser().absolute())} if account.get("BREW_DATA") else {}
+    home = account.get("HOME", "")
+    if home and os.path.lexists(home) and not os.access(home, os.X_OK):
+        account = {name: value for name, value in account.items() if name != "HOME"}
     path = os.pathsep.join([str(Path(sys.executable).parent), account.get("PATH", os.defpath)])
     return pinned(account) | there | {"PATH": path, "SHELL": "/bin/sh"}

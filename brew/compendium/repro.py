@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from brew.compendium import environment
-from brew.compendium.notebooks.kernel import die_with_parent
+from brew.compendium.notebooks.kernel import DVC_PROCESS, die_with_parent
 from brew.compendium.pipeline import pipeline_file
 from brew.compendium.scales import MINIATURE, parameter_file
 from brew.compendium.sync import sync
@@ -53,7 +53,9 @@ def check_writable(root: Path = ROOT) -> None:
 
 
 def _dvc(root: Path, *arguments: str) -> int:
-    command = [sys.executable, "-m", "dvc", *arguments]
+    # The shell becomes DVC, and so knows its process.
+    told = f'export {DVC_PROCESS}=$$; exec "$0" "$@"'
+    command = ["/bin/sh", "-c", told, sys.executable, "-m", "dvc", *arguments]
     bound = partial(die_with_parent, signal.SIGTERM)
     with subprocess.Popen(command, cwd=root, env=environment.pipeline(os.environ), preexec_fn=bound) as running:
         try:

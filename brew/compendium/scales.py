@@ -148,7 +148,8 @@ def parameters(scale: str, root: Path = ROOT) -> dict[str, Any]:
     if found.get("scale", {}).get("sources") != expected:
         raise BrewError(
             f"{file.relative_to(root)} was not made from {' and '.join(sources(scale))} as they are now; "
-            "run `make sync` (or `python -m brew sync`), which merges them again"
+            "run `make sync` (or `python -m brew sync`), which merges them again. An experiment of DVC sets the merged "
+            f"file: `dvc exp run -S {SCALES}/{scale}/{PARAMETERS}:KEY=VALUE {SCALES}/{scale}/{PIPELINE}`"
         )
     return found
 

@@ -11,8 +11,11 @@ from typing import Any
 from brew.compendium import scales, schema
 from brew.compendium.scales import Scale
 from brew.data.miniature.miniature_store import MiniatureSettings
+from brew.data.sources.deo_file import DeoFileSettings
+from brew.data.sources.fmow.fmow_samples import FmowSettings
 from brew.data.sources.geotiff import GeotiffSettings
 from brew.data.sources.oscd import OscdSettings
+from brew.data.sources.ssl4eo import Ssl4eoSettings
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import Benchmark, benchmark
 from brew.evaluation.change_detection import ChangeSettings
@@ -36,6 +39,9 @@ class Sources:
     hot_buildings: bool = False
     paired: bool = False
     geotiff: GeotiffSettings | None = None
+    fmow: FmowSettings | None = None
+    ssl4eo: Ssl4eoSettings | None = None
+    deo_file: DeoFileSettings | None = None
     benchmarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

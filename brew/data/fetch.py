@@ -10,23 +10,22 @@ Left out: hosts that want an account or a browser; such files are put there by h
 import base64
 import errno
 import hashlib
-import lzma
+import io
 import re
-import shutil
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import requests
 import yaml
 
 from brew.data.plain import read_yaml
 from brew.errors import BrewError
-from brew.files import write_bytes
+from brew.files import check_room, write_bytes
 
 RECORD = "fetched.yaml"
 _TRIES = 5
@@ -49,13 +48,14 @@ class Remote:
     """One published file.
 
     file: where it lies, below the data set's folder. url: empty where it is fetched by hand. md5, sha256: as published,
-    empty where not. An archive is unpacked beside itself.
+    empty where not. packed: whether an archive is read as it is; another one is unpacked beside itself.
     """
 
     file: str
     url: str = ""
     md5: str = ""
     sha256: str = ""
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def fetch(remotes: Sequence[Remote], folder: Path, obtain: str) -> None:
     record = _read_record(folder)
     for remote in remotes:
         target = folder / remote.file
-        if remote.file in record and _lies_there(target, record[remote.file]):
+        if remote.file in record and _lies_there(target, record[remote.file], remote.packed):
             continue
         told = _published(remote)
         if not target.is_file():
@@ -85,7 +85,7 @@ def fetch(remotes: Sequence[Remote], folder: Path, obtain: str) -> None:
             told = download(remote.url, target) or told
         _check_kind(target)
         sha256 = _check(target, _published(remote) or told)
-        if zipfile.is_zipfile(target) or tarfile.is_tarfile(target):
+        if not remote.packed and (zipfile.is_zipfile(target) or tarfile.is_tarfile(target)):
             unpack(target)
         record[remote.file] = {"bytes": target.stat().st_size, "sha256": sha256, "checked": bool(told)}
         _write_record(folder, record)
@@ -93,10 +93,12 @@ def fetch(remotes: Sequence[Remote], folder: Path, obtain: str) -> None:
         print(f"{target}: {target.stat().st_size} bytes, SHA-256 {sha256} ({confirmed})")
 
 
-def _lies_there(target: Path, recorded: dict[str, object]) -> bool:
+def _lies_there(target: Path, recorded: dict[str, object], packed: bool) -> bool:
     """Whether a file has the recorded size and, if an archive, is unpacked: whatever is missing is brought again."""
     if not target.is_file() or target.stat().st_size != recorded.get("bytes"):
         return False
+    if packed:
+        return True
     with _unpacking(target):
         return all((target.parent / name).exists() for name in _members(target))
 
@@ -175,6 +177,57 @@ def _receive(url: str, partial: Path) -> Checksum | None:
         return _told(answer)
 
 
+class RemoteStream(io.RawIOBase):
+    """A published file, read from its beginning to its end; a connection that breaks off is taken up where it was.
+
+    Raises BrewError if the host refuses, the connection breaks off again and again, or the file has changed meanwhile.
+    """
+
+    def __init__(self, url: str):
+        self._url, self._at, self._tag = url, 0, ""
+        self._chunks: Iterator[bytes] | None = None
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left:
+            self._left = memoryview(self._next())
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+    def _next(self) -> bytes:
+        """The next bytes, none at the end."""
+        trouble: Exception | None = None
+        for _ in range(_TRIES):
+            try:
+                self._chunks = self._chunks or self._asked()
+                chunk = next(self._chunks, b"")
+            except requests.HTTPError as error:
+                raise BrewError(
+                    f"{self._url} cannot be fetched ({error}); expected a file. Fetch it by hand"
+                ) from error
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                trouble, self._chunks = error, None
+                continue
+            self._at += len(chunk)
+            return chunk
+        raise BrewError(f"{self._url} broke off {_TRIES} times at byte {self._at} ({trouble}). Run again") from trouble
+
+    def _asked(self) -> Iterator[bytes]:
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={self._at}-"} if self._at else {})
+        answer = requests.get(self._url, headers=headers, stream=True, timeout=_PATIENCE)
+        answer.raise_for_status()
+        _refuse_page(answer, Path(self._url.rpartition("/")[2]))
+        tag = answer.headers.get("ETag", "")
+        if self._at and (answer.status_code != requests.codes.partial_content or tag != self._tag):
+            raise BrewError(f"{self._url} has changed, or its host sends no parts; expected the rest. Run again")
+        self._tag = tag
+        return answer.iter_content(_CHUNK)
+
+
 def _refuse_page(answer: requests.Response, partial: Path) -> None:
     """BrewError if the host declares its answer a page; what has come of the file stays."""
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -243,13 +296,13 @@ def unpack(archive: Path) -> None:
     with _unpacking(archive):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
-                _check_room(archive, sum(member.file_size for member in packed.infolist()))
+                check_room(folder, sum(member.file_size for member in packed.infolist()))
                 for name in packed.namelist():
                     _check_inside(archive, name)
                 packed.extractall(folder)
         else:
             with tarfile.open(archive) as packed_tar:
-                _check_room(archive, sum(member.size for member in packed_tar))
+                check_room(folder, sum(member.size for member in packed_tar))
                 packed_tar.extractall(folder, filter="data")
 
 
@@ -260,8 +313,7 @@ def _unpacking(archive: Path) -> Iterator[None]:
         yield
     except BrewError:
         raise
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OSError,
-            RuntimeError, NotImplementedError) as error:  # fmt: skip
+    except Exception as error:  # each reader has its own kinds, IndexError for a damaged name among them
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
         todo = "Make room" if full else f"Now {_put_away(archive)}; obtain it again, from its publisher"
         raise BrewError(f"{archive} cannot be unpacked ({error}); expected a whole archive. {todo}") from error
@@ -271,12 +323,6 @@ def _check_inside(archive: Path, name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
         raise BrewError(f"{archive}: member {name!r} would lie outside {archive.parent}; obtain it from its publisher")
-
-
-def _check_room(archive: Path, needed: int) -> None:
-    free = shutil.disk_usage(archive.parent).free
-    if needed > free:
-        raise BrewError(f"{archive} unpacks to {needed} bytes; {free} are free in {archive.parent}. Make room")
 
 
 def _read_record(folder: Path) -> dict[str, dict[str, object]]:

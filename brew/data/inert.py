@@ -72,7 +72,7 @@ def to_array(value: Any) -> np.ndarray:
         return _to_array(value)
     except BrewError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+    except Exception as error:  # whatever odd parts of an array are refused with
         raise BrewError(
             f"a pickle holds an array whose parts do not fit ({error}); expected type, shape and bytes. Obtain the "
             "file again"

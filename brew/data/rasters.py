@@ -18,31 +18,12 @@ import PIL.Image
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.transform import Affine
 
 from brew.errors import BrewError
-from brew.sensors import SENSORS, SENTINEL2_BANDS
+from brew.sensors import SENTINEL2_BANDS
 
 #: Share of zero pixels above which a whole Sentinel-2 band is taken for nodata.
 _MOSTLY_EMPTY = 0.5
-#: Digital numbers of a reflectance of 1.
-_PER_REFLECTANCE = 10000
-
-
-@dataclass(frozen=True)
-class Raster:
-    """One band of a file. values: (y, x), as stored. crs: as WKT, empty if the file has none. transform: not turned.
-
-    scale, offset: as the file declares them, to the quantity that is measured; 1 and 0 if it does not.
-    """
-
-    path: Path
-    index: int
-    values: np.ndarray
-    crs: str
-    transform: Affine
-    scale: float = 1.0
-    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,26 +44,20 @@ def raster_descriptions(path: Path) -> tuple[str | None, ...]:
         return tuple("alpha" if index in alpha else text or None for index, text in enumerate(file.descriptions, 1))
 
 
-def read_band(path: Path, index: int = 1) -> Raster:
-    """Band `index` (from 1) of a file, and where on Earth it lies.
+def read_raster(path: Path, index: int = 1) -> np.ndarray:
+    """Band `index` (from 1) of a file as stored, (y, x).
 
-    Raises BrewError if the file is absent, cut off or lacks the band, if pixels are invalid (declared nodata, a mask,
-    opacity 0), or if its place needs more than a coordinate system and an upright grid.
+    Raises BrewError if the file is absent, cut off or lacks the band, or if pixels are invalid (declared nodata, mask,
+    opacity 0). Raises BrewError too if its place needs more than a coordinate system and an upright grid.
     """
     with _opened(path) as file:
         if not 1 <= index <= file.count:
             raise BrewError(f"{path} has {file.count} bands; expected band number {index} there. Check the band table")
-        _check_upright(file, path)
+        check_upright(file, str(path))
         alpha = [other for other in _alpha_bands(file) if other != index]
         values, valid = _read(file, path, [index], alpha)
         _refuse_holes(path, valid, file.nodatavals, [index])
-        crs, declared = file.crs.to_wkt() if file.crs else "", (file.scales[index - 1], file.offsets[index - 1])
-        return Raster(path, index, values[0], crs, file.transform, *declared)
-
-
-def read_raster(path: Path, index: int = 1) -> np.ndarray:
-    """The values of `read_band`."""
-    return read_band(path, index).values
+        return np.asarray(values[0])
 
 
 def read_image(path: Path, bands: int) -> np.ndarray:
@@ -156,7 +131,7 @@ def _refuse_holes(path: Path, valid: np.ndarray, nodata: Sequence[float | None],
             )
 
 
-def _check_upright(file: rasterio.DatasetReader, path: Path) -> None:
+def check_upright(file: rasterio.DatasetReader, name: str) -> None:
     """BrewError if the file says where it lies by anything but a coordinate system and a grid without rotation."""
     transform = file.transform
     if transform.b or transform.d:
@@ -168,8 +143,8 @@ def _check_upright(file: rasterio.DatasetReader, path: Path) -> None:
     else:
         return
     raise BrewError(
-        f"{path}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
-        f"gdalwarp {path.name} upright.tif"
+        f"{name}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
+        f"gdalwarp {name.rsplit('/', 1)[-1]} upright.tif"
     )
 
 
@@ -203,25 +178,6 @@ def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
         raise BrewError(f"{path} cannot be opened ({error}); it may be truncated. Obtain the file again") from error
     with file:
         yield file
-
-
-def digital_numbers(raster: Raster, band: str) -> np.ndarray:
-    """(y, x) uint16 digital numbers of a Sentinel-2 band, without the offset that the file declares.
-
-    A scale and an offset lead to reflectance, of which 0 is the least. Raises BrewError as `check_digital_numbers`, and
-    if they lead beyond what a sound image holds.
-    """
-    stored = check_digital_numbers(raster.values, raster.path, band)
-    if (raster.scale, raster.offset) == (1.0, 0.0):
-        return stored
-    numbers = np.rint((stored * raster.scale + raster.offset) * _PER_REFLECTANCE)
-    declared = f"{raster.path}, band {band}: scale {raster.scale:g} and offset {raster.offset:g}"
-    if not (np.isfinite(numbers).all() and 2 < numbers.max() <= SENSORS["sentinel2"].valid[1]):
-        raise BrewError(
-            f"{declared} lead to digital numbers up to {numbers.max():g}; expected reflectance x {_PER_REFLECTANCE}. "
-            "Correct what the file declares"
-        )
-    return numbers.clip(min=0).astype(np.uint16)
 
 
 def check_digital_numbers(values: np.ndarray, path: Path, band: str) -> np.ndarray:

@@ -346,13 +346,16 @@ class ArrayReader:
     def read(self, samples: Sequence[int] | np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
         """The samples in the order asked for. time: of each sample, one index of the second dimension.
 
-        Raises BrewError if a sample or time lies outside the variable or a chunk file is cut off.
+        Raises BrewError if a sample or time lies outside the variable, if a sample has no time, or if a chunk file is
+        cut off.
         """
         places = np.asarray(samples, np.int64)
         _check_within("sample", places, len(self))
         chunks, parts = np.divmod(places, self._per_chunk)
         shape = self.shape[1:]
         if time is not None:
+            if len(time) != len(places):
+                raise BrewError(f"{len(time)} times for {len(places)} samples; expected one of each sample")
             _check_within("time", time, shape[0])
             parts, shape = parts * shape[0] + time, shape[1:]
         size = int(np.prod(shape)) * self.dtype.itemsize

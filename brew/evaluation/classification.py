@@ -137,7 +137,7 @@ def _nearest(features: Features, split: Split, count: int) -> tuple[_Nearest, _N
         samples, similarities = [], []
         for start in range(0, len(queries), _BLOCK):
             similarity = queries[start : start + _BLOCK] @ train.T
-            samples.append(_largest(similarity, count))
+            samples.append(largest(similarity, count))
             similarities.append(np.take_along_axis(similarity, samples[-1], 1))
         return _Nearest(np.concatenate(samples), np.exp((np.concatenate(similarities) - 1) / _TEMPERATURE))
 
@@ -148,7 +148,7 @@ def _unit(features: Features) -> Features:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def _largest(values: Float[np.ndarray, "row column"], count: int) -> Int64[np.ndarray, "row largest"]:
+def largest(values: Float[np.ndarray, "row column"], count: int) -> Int64[np.ndarray, "row largest"]:
     """Columns of each row's `count` largest values (all, if there are fewer), falling; equal ones by column.
 
     The head of a stable sort, without sorting the rest.

@@ -1,8 +1,8 @@
 """FC-Siam-diff, the supervised reference of change detection (Daudt et al. 2018, arXiv 1810.08462).
 
-The structure of the authors' released code (siamunet_diff.py): one encoder of 16-32-64-128 channels for both dates, the
-absolute difference of its features as skip connections, 2-D dropout of .2 after every convolution but the last.
-1 350 146 parameters for three bands, 1 351 154 for ten.
+The structure is that of the authors' released code (siamunet_diff.py). One encoder of 16-32-64-128 channels reads both
+dates. The absolute difference of its features makes the skip connections. 2-D dropout of .2 follows every convolution
+but the last. It has 1 350 146 parameters for three bands, 1 351 154 for ten.
 """
 
 from collections.abc import Sequence

@@ -1,13 +1,14 @@
 """Frozen features, computed once: pooled vectors per image, and maps per image and orientation.
 
-Training a decoder on frozen features repeats the trunk's work every epoch unless it is kept. Random flips change what
-a trunk sees, and no trunk here is equivariant to them, so maps are kept for each orientation: `orientations` = 1 (as it
-is), 2 (and mirrored), 4 (both flips and their product) or 8 (with quarter turns). Cached, the trunk runs `orientations`
-times over the training images whatever the epochs; recomputed, it runs `epochs` times. So the cache is cheaper whenever
-epochs > orientations (ten epochs against four orientations: 2.5 times less trunk work), and its memory is what
-limits it: a Swin keeps 5.6 values per pixel at width 48, so 46 kB per 64 x 64 image and orientation in half precision,
-and sixteen times that at 256 x 256; fewer orientations and training crops pay. Above main memory the maps go to a
-memory-mapped file (`folder`).
+Training a decoder on frozen features repeats the trunk's work every epoch unless the features are kept. Random flips
+change what a trunk sees, and no trunk here is equivariant to flips, so the maps of each orientation are kept.
+`orientations` is 1 (as it is), 2 (and mirrored), 4 (both flips and their product) or 8 (with quarter turns). With the
+cache the trunk runs `orientations` times over the training images; without the cache it runs `epochs` times. So the
+cache pays if epochs > orientations: ten epochs against four orientations save 2.5 times the trunk's work.
+
+Memory limits the cache. A Swin of width 48 keeps 5.6 values per pixel: 46 kB per 64 x 64 image and orientation in half
+precision, and sixteen times that at 256 x 256. Fewer orientations and training crops need less. Maps that exceed main
+memory go to a memory-mapped file (`folder`).
 Left out: features of crops and zooms, which no cache can hold.
 """
 

@@ -206,10 +206,16 @@ def _score(row: Mapping[str, str], where: str) -> Score:
         score = Score(**{name: _TYPES[name](value) for name, value in row.items()})  # type: ignore[operator]
     except ValueError as error:
         raise BrewError(f"{where}: {error}; expected the types of `Score`: delete the file and recompute") from error
-    if not (math.isfinite(score.value) and 0 < score.label_fraction <= 1 and score.n >= 1):
+    limits = [end for end in (score.low, score.high) if not math.isnan(end)]
+    if not all(0 <= number <= 1 for number in (score.value, *limits)) or sorted(limits) != limits:
         raise BrewError(
-            f"{where}: value {score.value}, label_fraction {score.label_fraction}, n {score.n}; expected a finite "
-            "value, a share up to 1 and at least one unit: delete the file and recompute"
+            f"{where}: value {score.value} in [{score.low}, {score.high}]; expected shares from 0 to 1, as all metrics "
+            "are: delete the file and recompute"
+        )
+    if not (0 < score.label_fraction <= 1 and score.n >= 1):
+        raise BrewError(
+            f"{where}: label_fraction {score.label_fraction}, n {score.n}; expected a share up to 1 and at least one "
+            "unit: delete the file and recompute"
         )
     return score
 

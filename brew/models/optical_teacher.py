@@ -149,12 +149,12 @@ class OpticalTeacher(nn.Module):
         """
         if not isinstance(self.network, HasPyramid):
             return None
-        return self.network.pyramid(self._ready(display))
+        return self.network.pyramid(self.prepared(display))
 
     def _read(self, display: Float[Tensor, "batch 3 y x"]) -> TeacherFeatures:
-        return self.network(self._ready(display))
+        return self.network(self.prepared(display))
 
-    def _ready(self, display: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch 3 _y _x"]:
+    def prepared(self, display: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch 3 _y _x"]:
         """What the network takes: whole patches, at least `smallest` wide, normalised."""
         self._check(display)
         enlarge = max(1.0, self.smallest / min(display.shape[2:]))

@@ -27,8 +27,9 @@ class WindowAttention(nn.Module):
     """Self-attention within windows, with a learned bias per relative position.
 
     Linear maps see real tokens only. A padding token is zero, so its query, key and value are the bias of `qkv`, and
-    that is what maps are padded with. Along an axis that one window covers, the padding is not even laid out: its keys,
-    all alike, are one key whose bias is the log-sum-exp of theirs, which leaves the softmax as it is.
+    that is what maps are padded with. Along an axis that one window covers, the padding is not even laid out. Its
+    keys are all alike, so one key stands for them. The bias of this key is the log-sum-exp of theirs, which leaves the
+    softmax as it is.
     """
 
     def __init__(self, width: int, heads: int, window: int, shift: int):

@@ -97,14 +97,23 @@ class ViT(nn.Module):
         }
         return Features(maps, self.norm(layers[-1][:, 0]), late=patches[-1], middle=patches[self.blocks // 2 - 1])
 
+    def map(self, tokens: Float[Tensor, "batch y x width"], stride: int) -> Float[Tensor, "batch width _y _x"]:
+        """The map of that stride alone; blocks beyond it are not computed."""
+        blocks = self.layers[_STRIDES.index(stride)] + 1
+        patches = self.token_layers(tokens, blocks=blocks)[-1][:, 1:]
+        return self._resize(patches.transpose(1, 2).unflatten(2, tokens.shape[1:3]), stride)
+
     def token_layers(
-        self, tokens: Float[Tensor, "batch y x width"], drop: Float[Tensor, "batch draws"] | None = None
+        self,
+        tokens: Float[Tensor, "batch y x width"],
+        drop: Float[Tensor, "batch draws"] | None = None,
+        blocks: int | None = None,
     ) -> list[Float[Tensor, "batch token width"]]:
-        """Outputs of every block, not normed: the class token, then the patches row by row."""
+        """Outputs of the first `blocks` blocks (None: all), not normed: the class token, then patches row by row."""
         batch, rows, columns, _ = tokens.shape
         x = torch.cat([self.cls_token.expand(batch, -1, -1), tokens.flatten(1, 2)], 1) + self.positions(rows, columns)
         layers = []
-        for i, block in enumerate(self.encoder):
+        for i, block in enumerate(self.encoder[:blocks]):
             x = block(x, None if drop is None else drop[:, 2 * i : 2 * i + 2], self.fixed_count)
             layers.append(x)
         return layers

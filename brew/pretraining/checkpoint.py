@@ -70,11 +70,19 @@ def resume(path: Path, learner: nn.Module, own_teacher: nn.Module, optimiser: Op
         own_teacher.load_state_dict(state["own_teacher"])
         optimiser.load_state_dict(state["optimiser"])
         step, rows = state["step"], state["history"]
-        if type(step) is not int or step < 0 or not isinstance(rows, list):
-            raise TypeError(f"step {step!r} and a history of type {type(rows).__name__}")
+        if type(step) is not int or step < 0 or not _is_history(rows):
+            raise TypeError(f"step {step!r} and a history of {type(rows).__name__}, not of a mapping per step")
     except Exception as error:  # a state of other content can fail in any way
         raise BrewError(
             f"{path} does not fit this run ({type(error).__name__}: {error}); expected what `state_of` gives; delete "
             "it to start anew"
         ) from error
     return step, rows
+
+
+def _is_history(rows: object) -> bool:
+    """Whether these are rows of names and numbers."""
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and all(isinstance(name, str) and isinstance(row[name], int | float) for name in row)
+        for row in rows
+    )

@@ -24,8 +24,8 @@ def head_health(covariances: Mapping[str, Float[Tensor, "view n n"]]) -> dict[st
     covariances: per path, the matrix X of the coding rate's log det(I + X), one per global view.
     The effective rank is (sum of X's eigenvalues)^2 / (sum of their squares), the mean over views. It is 1 if all
     outputs are one vector, and at most the smaller of batch and width.
-    The condition is the largest that the 2-norm condition number of the Cholesky factor of I + X can be over the views:
-    the square root of 1 + |X|, in the Frobenius norm.
+    The condition bounds the 2-norm condition number of the Cholesky factor of I + X over the views. It is the square
+    root of 1 + |X|, in the Frobenius norm.
     """
     measured = {}
     for path, each in covariances.items():

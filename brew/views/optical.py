@@ -129,8 +129,9 @@ def saturation(
 def hue(images: Float32[Tensor, "batch 3 y x"], turns: Float32[Tensor, " batch"]) -> Float32[Tensor, "batch 3 y x"]:
     """Hue shifted by a number of turns, in HSV space. Images in [0, 1].
 
-    Red, green and blue of a hue angle h (in sixths of a turn) are value - chroma * clamp(min(k, 4 - k), 0, 1) with
-    k = (n + h) mod 6 and n = 5, 3, 1: the usual conversion without its six cases.
+    A channel of hue angle h (in sixths of a turn) is value - chroma * clamp(min(k, 4 - k), 0, 1).
+    Here k is (n + h) mod 6, and n is 5 for red, 3 for green and 1 for blue. This is the usual
+    conversion without its six cases.
     """
     red, green, blue = images.unbind(1)
     value = images.amax(1)

@@ -19,7 +19,17 @@ from nbformat import v4
 from brew.command import COMMANDS
 from brew.compendium import scales
 from brew.compendium.imports import Package
-from brew.compendium.pipeline import ARM, SAY_NOTHING, STAGES, StageEntry, definition, dependencies, entries
+from brew.compendium.pipeline import (
+    ARM,
+    SAY_NOTHING,
+    STAGES,
+    StageEntry,
+    definition,
+    dependencies,
+    entries,
+    pipeline_file,
+    plots,
+)
 from brew.compendium.scales import MINIATURE
 from brew.compendium.sync import stale
 from brew.files import ROOT
@@ -91,6 +101,15 @@ def test_outputs_are_either_in_git_or_in_the_cache(entry: StageEntry) -> None:
     for out, cached in outs(entry, MINIATURE).items():
         in_folder = out if Path(out).suffix else f"{out}/"
         assert (ignored.match_file(out) or ignored.match_file(in_folder)) == cached, out
+
+
+@pytest.mark.parametrize("scale", KINDS)
+def test_every_run_s_loss_is_a_plot_of_what_its_stage_leaves(scale: str) -> None:
+    (plot,) = plots(scale, scales.parameters(scale)["arms"])
+    start = (ROOT / pipeline_file(scale)).parent
+    for file in plot["loss"]["y"]:
+        place = (start / file).resolve().relative_to(ROOT)
+        assert place.parent.parent == Path("reports", scale, "stages", "pretrain") and place.name == "history.csv"
 
 
 @EACH

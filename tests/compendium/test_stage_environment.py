@@ -55,5 +55,11 @@ def test_a_relative_folder_of_data_is_meant_from_where_the_command_was_given(
     assert "BREW_DATA" not in pipeline({"PATH": "/bin"})
 
 
+def test_a_home_that_cannot_be_entered_is_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "HOME" not in pipeline(ACCOUNT | {"HOME": str(tmp_path / "file")})
+    assert pipeline(ACCOUNT | {"HOME": str(tmp_path)})["HOME"] == str(tmp_path)
+
+
 def test_figures_are_drawn_by_the_settings_of_this_tree() -> None:
     assert pinned({"MATPLOTLIBRC": "/home/anybody"})["MATPLOTLIBRC"] == str(ROOT / "matplotlibrc")

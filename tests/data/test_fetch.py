@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import shutil
 import tarfile
 import zipfile
 from functools import partial
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from brew.data import fetch as module
-from brew.data.fetch import Remote, download, fetch, unpack
+from brew.data.fetch import Remote, RemoteStream, download, fetch, unpack
 from brew.errors import BrewError
 
 CHUNK = module._CHUNK
@@ -277,6 +278,31 @@ def test_a_damaged_archive_is_an_error(tmp_path):
 
 def test_an_archive_needs_room(tmp_path, monkeypatch):
     (tmp_path / "a.zip").write_bytes(zipped({"one.txt": b"12345"}))
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 4}))
-    with pytest.raises(BrewError, match=r"unpacks to 5 bytes; 4 are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 4}))
+    with pytest.raises(BrewError, match=r"needs 5 bytes and 4 are free"):
         unpack(tmp_path / "a.zip")
+
+
+def test_a_stream_is_taken_up_where_its_connection_broke_off(site):
+    site.files["/a.bin"], site.broken["/a.bin"] = CONTENT, CHUNK
+    assert io.BufferedReader(RemoteStream(f"{site.url}/a.bin")).read() == CONTENT
+    assert [asked for _, asked, _ in site.requests][:3] == [None, f"bytes={CHUNK}-", f"bytes={2 * CHUNK}-"]
+
+
+def test_a_stream_that_cannot_go_on_says_why(site, monkeypatch):
+    site.files["/a.bin"], site.broken["/a.bin"], site.ranges = CONTENT, CHUNK, False
+    with pytest.raises(BrewError, match="has changed, or its host sends no parts"):
+        RemoteStream(f"{site.url}/a.bin").readall()
+    site.broken["/a.bin"], site.ranges = 0, True
+    monkeypatch.setattr(module, "_TRIES", 2)
+    with pytest.raises(BrewError, match="broke off 2 times at byte 0"):
+        RemoteStream(f"{site.url}/a.bin").readall()
+    with pytest.raises(BrewError, match=r"cannot be fetched \(404"):
+        RemoteStream(f"{site.url}/b.bin").readall()
+
+
+def test_an_archive_that_is_read_packed_stays_packed(site, tmp_path):
+    site.files["/a.zip"] = zipped({"inner": b"1"})
+    for _ in range(2):
+        fetch([Remote("a.zip", f"{site.url}/a.zip", packed=True)], tmp_path, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "fetched.yaml"] and len(site.requests) == 1

@@ -79,7 +79,7 @@ def test_nearest_neighbour_of_a_training_sample_is_itself():
 def test_the_largest_are_the_head_of_a_stable_sort(values, count):
     rows = np.array(values, dtype=np.float64)
     expected = np.argsort(-rows, axis=1, kind="stable")[:, :count]
-    np.testing.assert_array_equal(classification._largest(rows, count), expected)
+    np.testing.assert_array_equal(classification.largest(rows, count), expected)
 
 
 @settings(max_examples=20, deadline=None)

@@ -95,7 +95,7 @@ def test_a_convolutional_network_has_maps_at_four_strides_and_a_transformer_has_
         return
     assert maps is not None
     assert [side // each.shape[-1] for each in maps] == [4, 8, 16, 32]
-    raw = built.network(built._ready(images))
+    raw = built.network(built.prepared(images))
     assert torch.equal(maps[2], raw.middle) and torch.equal(maps[3], raw.late)
 
 

@@ -6,7 +6,6 @@ what it had reached under `scratch/`, outside every folder that a stage depends 
 
 import csv
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -67,8 +66,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], partial: Path, root: 
 
     source = read(notebook, root)
     check_parameters(notebook, source, parameters)
-    if "DVC_STAGE" in os.environ:  # a notebook run by hand may outlive its terminal
-        kernel.die_with_parent(signal.SIGKILL)
+    kernel.end_with_dvc()
     (root / partial).parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with _inside(root):

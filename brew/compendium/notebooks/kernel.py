@@ -14,12 +14,36 @@ import subprocess
 import sys
 
 _PR_SET_PDEATHSIG = 1
+#: The process of the DVC that `brew repro` started.
+DVC_PROCESS = "BREW_DVC"
 
 
 def die_with_parent(signum: signal.Signals) -> None:
     """Have the system send `signum` to this process when its parent ends (Linux; nothing elsewhere)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+
+
+def end_with_dvc() -> None:
+    """Have a stage end with the DVC that started it; SystemExit if that one ended while this Python started.
+
+    Called first of all: a stage imports for seconds, and one that misses the end of DVC would run on by itself. Nothing
+    happens outside a stage, which may outlive its terminal.
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    die_with_parent(signal.SIGKILL)
+    dvc = os.environ.get(DVC_PROCESS)
+    if dvc and not _runs(int(dvc)):
+        raise SystemExit(f"error: DVC, process {dvc}, has ended; expected that it waits for this stage. Run it again")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def supervise(connection_file: str, *extra_arguments: str) -> int:

@@ -1,5 +1,8 @@
 """Stage `figures`: scores and histories on file as the figures of the report."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -50,7 +53,15 @@ def losses(stage: Stage) -> Figure | None:
     """What every arm maximises, by name, over its steps."""
     files = {run: stage.layout.read(f"pretrain/{run}") / "history.csv" for run in stage.settings.arms}
     histories = {run: pd.read_csv(file) for run, file in files.items() if file.exists()}
-    return _write(stage, training_losses(histories, left_to_tables(stage.settings)))
+    found = training_losses(histories, left_to_tables(stage.settings))
+    return _write(stage, replace(found, caption=f"{found.caption} {collapses(histories)}") if found else None)
+
+
+def collapses(histories: Mapping[str, pd.DataFrame]) -> str:
+    """Which runs' self-distillation heads collapsed, in how many of their steps."""
+    columns = {run: rows["collapsed heads"] for run, rows in histories.items() if "collapsed heads" in rows}
+    fallen = [f"{run} (in {(column > 0).sum()} steps)" for run, column in columns.items() if (column > 0).any()]
+    return f"Self-distillation heads collapsed in {', '.join(fallen) or 'no run'}."
 
 
 def _write(stage: Stage, found: CaptionedFigure | None) -> Figure | None:

@@ -79,7 +79,7 @@ def probe(stage: Stage) -> pd.DataFrame:
                 {"source": name, "features": label, "accuracy": round(model.score(y, scenes[read]), 3),
                  "scenes fitted": len(fitted), "scenes read": len(read)}
             )  # fmt: skip
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=["source", "features", "accuracy", "scenes fitted", "scenes read"])
     table.to_csv(folder / "probe.csv", index=False)
     return table
 

@@ -9,6 +9,7 @@ from brew.data.fetch import Remote
 from brew.data.miniature import miniature_store
 from brew.data.sources import (
     bigearthnet_v2,
+    deo_file,
     geobench,
     geotiff,
     hot_buildings,
@@ -18,8 +19,10 @@ from brew.data.sources import (
     rsscn7,
     sen1floods11,
     spacenet1,
+    ssl4eo,
     treesatai,
 )
+from brew.data.sources.fmow import fmow_fetching, fmow_store
 from brew.data.sources.source import Source, from_folder, from_folder_with_settings, without_folder
 from brew.errors import unknown
 
@@ -135,6 +138,35 @@ SOURCES: dict[str, Source] = {
             obtain="run `make data BENCHMARK=levir-cd`; train.zip, val.zip and test.zip of the authors' Google Drive "
             "(https://justchenhao.github.io/LEVIR), put there by hand, are checked and unpacked by it too",
             remotes=levir_cd.remotes,
+        ),
+        Source(
+            "fmow",
+            "fMoW: 880,000 Sentinel-2 images of 82,000 places, paired with aerial ones",
+            fmow_store.LICENCE,
+            from_folder_with_settings(fmow_store.build),
+            folder=fmow_store.FOLDER,
+            patterns=fmow_store.LISTS,
+            obtain=fmow_store.OBTAIN,
+            remotes=fmow_fetching.remotes,
+            sizes=fmow_fetching.SIZES,
+            part=fmow_fetching.fetch_images,
+        ),
+        Source(
+            "ssl4eo",
+            "SSL4EO-S12 v1.1: 246,144 places in four seasons, Sentinel-2 L1C",
+            ssl4eo.LICENCE,
+            from_folder_with_settings(ssl4eo.build),
+            folder=ssl4eo.FOLDER,
+            patterns=("*/S2L1C/*.zarr.zip",),
+            obtain=ssl4eo.OBTAIN,
+            sizes=ssl4eo.SIZES,
+            part=ssl4eo.fetch_files,
+        ),
+        Source(
+            "deo_file",
+            "the one HDF5 file that DEO's released code trains on, made by its user",
+            "as its settings say",
+            without_folder(deo_file.build),
         ),
         *(_geobench(name, entry) for name, entry in geobench.GEOBENCH.items()),
         Source(

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
 
-from brew.data.rasters import check_disjoint, content_hash, raster_descriptions, read_band
+from brew.data.rasters import check_disjoint, content_hash, raster_descriptions, read_picture, read_raster
 from brew.data.store import IMAGES, Variable
 from brew.errors import BrewError
 from brew.files import replacing, sha256
+
+#: What a file of splits may say of an image.
+_SPLITS = ("train", "validation", "test", "left out")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def read_chip(path: Path, size: int) -> Chip:
 
 def read_image(path: Path) -> UInt8[np.ndarray, "3 y x"]:
     """An RGB image; BrewError if it is cut off, black, or of another type."""
-    image = _read_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _read_picture(path)
+    tiff = path.suffix.lower() in (".tif", ".tiff")
+    image = _read_tiff(path) if tiff else read_picture(path, ("RGB",)).transpose(2, 0, 1)
     if image.dtype != np.uint8:
         raise BrewError(f"{path}: {image.shape} of {image.dtype}; expected uint8. Convert it")
     if not image.any():
@@ -59,26 +62,21 @@ def _read_tiff(path: Path) -> np.ndarray:
     bands = len(raster_descriptions(path))
     if bands != 3:
         raise BrewError(f"{path} has {bands} bands; expected red, green and blue. Convert the file")
-    return np.stack([read_band(path, index).values for index in (1, 2, 3)])
-
-
-def _read_picture(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            if picture.mode != "RGB":
-                raise BrewError(f"{path}: mode {picture.mode}; expected RGB. Convert the file")
-            return np.asarray(picture).transpose(2, 0, 1)
-    except (OSError, UnidentifiedImageError) as error:
-        raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the file again") from error
+    return np.stack([read_raster(path, index) for index in (1, 2, 3)])
 
 
 def read_splits(path: Path, key: str = "sha256") -> dict[str, str]:
-    """{key: split} from a file in git, in its order; BrewError if an image stands in two splits.
+    """{key: split} from a file in git, in its order; BrewError if it is damaged, or an image stands in two splits.
 
     key: the column by which the file knows images.
     """
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BrewError(f"{path} cannot be read ({error}); expected a CSV file in UTF-8. Restore it") from error
+    if not rows or any(not row.get(key) or row.get("split") not in _SPLITS for row in rows):
+        raise BrewError(f"{path}: a row lacks {key!r}, or names no split of {', '.join(_SPLITS)}. Restore the file")
     members: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         members[row["split"]].add(row[key])

@@ -3,12 +3,11 @@
 Which band a file holds is read from the file's own band descriptions ("B04", "B8A"), from a file name that ends in the
 band's name ("T32TNS_20240701_B04.tif"), or from a table (CSV or YAML) that says it; never from the order of files.
 
-Folders that are symbolic links are searched like others. A mask, declared nodata, opacity, ground control points and
-a turned grid are errors (`brew.data.rasters.read_band`): a tile has values everywhere and lies on an upright grid.
+Folders that are symbolic links are searched like others. What a scene's pixels mean, which of them have a value, and
+how bands come to one grid, `brew.data.images` decides, as for `brew.embed`. Tiles of which less than a share has values
+are left out, and counted in the store's attributes beside all else that was assumed.
 
-Bands of 20 m and 60 m are brought to the scene's 10 m grid bilinearly where their pixels are exact multiples with the
-same corner; edges are extended. Nothing else is resampled or reprojected: a band with another coordinate system, corner
-or extent is an error that names file and band.
+Nothing is reprojected: a band with another coordinate system, corner or extent is an error that names file and band.
 
 One process reads all scenes here, twice: once to check them, so that bad input ends before anything is written.
 `brew.data.sources.building` reads thousands on many processes, from the same functions and with the same result.
@@ -27,29 +26,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional
 
+from brew.data.images.bringing_together import ratio_to
+from brew.data.images.calibration import Said
+from brew.data.images.dialects import Named, best_reading, is_aside
+from brew.data.images.gdal_parts import GdalPart
+from brew.data.images.opening import image_of
+from brew.data.images.parts import Opened
+from brew.data.images.scene_image import Image
+from brew.data.images.statements import from_name
 from brew.data.plain import read_yaml
-from brew.data.rasters import (
-    Raster,
-    check_disjoint,
-    check_tiles,
-    content_hash,
-    digital_numbers,
-    raster_descriptions,
-    read_band,
-)
+from brew.data.problems import Problem, noted
+from brew.data.rasters import check_disjoint, check_tiles, content_hash
 from brew.data.store import Variable, write_store
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError, nearest, unknown
 from brew.sensors import SENSORS, SENTINEL2_BANDS
 
 _BANDS = SENSORS["sentinel2"].band_names
+#: GDAL's transform of an image that lies nowhere.
+_NOWHERE = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 _COLUMNS = ("file", "band", "index", "scene", "split")
 _SPLITS = ("pretrain", "train", "validation", "test")
-#: Corners of two grids agree when they differ by less than this share of a pixel.
-_TOLERANCE = 1e-3
+#: Rows that are read at a time.
+_ROWS = 512
+#: Share of zeros above which a band without holes is taken for an empty one.
+_MOSTLY_EMPTY = 0.5
 #: Tiles that are cut at a time, so that a large scene is not in memory twice.
 _BLOCK = 64
 
@@ -60,7 +62,8 @@ class GeotiffSettings:
 
     table: CSV or YAML, below `folder`, with columns file, band, and where needed index (of the band in the file, from
     1), scene, split. Without one, a file of several bands is a scene, and so are the files of one band in one folder.
-    split: of scenes for which the table names none. tile, stride: in 10 m pixels.
+    split: of scenes for which the table names none. tile, stride: in 10 m pixels. valid: the share of a tile's pixels
+    that must have a value; other tiles are left out. unit, scale, offset, pixel: of all scenes, as of `open_image`.
     """
 
     folder: Path
@@ -69,17 +72,34 @@ class GeotiffSettings:
     split: str = "pretrain"
     tile: int = 96
     stride: int = 96
+    valid: float = 0.9
+    unit: str | None = None
+    scale: float | None = None
+    offset: float | None = None
+    pixel: float | None = None
+
+
+#: What is not said of scenes.
+_DEFAULTS = GeotiffSettings(Path(), "")
 
 
 @dataclass(frozen=True, slots=True)
 class BandFile:
-    """Where one band of one scene lies. band: Sentinel-2 name such as "B8A". index: in the file, from 1."""
+    """Where one band of one scene lies. band: Sentinel-2 name such as "B8A". index: in the file, from 1.
+
+    band of what is no band, such as SCL: the file's own name for it. beside: such names in the scene of a band.
+    """
 
     path: Path
     band: str
     index: int
     scene: str
     split: str
+    beside: tuple[str, ...] = ()
+
+    @property
+    def is_band(self) -> bool:
+        return self.band in SENTINEL2_BANDS
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,7 @@ class Scene:
     """One scene on its 10 m grid. values: (10, y, x) uint16 in the order of ``SENSORS["sentinel2"]``.
 
     crs: WKT, empty where the files carry none. transform: GDAL's six numbers. hash: of `values`, `content_hash`.
+    record: what was assumed (`Image.record`). left_out: corners (y, x) of tiles with too few pixels that have a value.
     """
 
     name: str
@@ -95,24 +116,25 @@ class Scene:
     crs: str
     transform: tuple[float, ...]
     hash: str
+    record: dict[str, Any]
+    left_out: tuple[tuple[int, int], ...] = ()
 
     @property
-    def grid(self) -> dict[str, Any]:
-        """Where the scene lies: coordinate system, transform and shape (y, x), as the store's attributes keep it."""
-        return {"crs": self.crs, "transform": list(self.transform), "shape": list(self.values.shape[1:])}
+    def grid(self) -> "SceneGrid":
+        place = {"crs": self.crs, "transform": list(self.transform), "shape": list(self.values.shape[1:])}
+        return SceneGrid(place, self.record, self.left_out)
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is wrong with one band of a scene.
+class SceneGrid:
+    """A scene but for its pixels, as the store's attributes keep it.
 
-    file: that holds the band; the folder where it should be if it is missing. band: its name, empty if unknown.
+    place: coordinate system, transform and shape (y, x). record, left_out: of `Scene`.
     """
 
-    scene: str
-    file: str
-    band: str
-    error: str
+    place: dict[str, Any]
+    record: dict[str, Any]
+    left_out: tuple[tuple[int, int], ...] = ()
 
 
 class SceneError(BrewError):
@@ -143,7 +165,7 @@ def by_scene(files: Iterable[BandFile]) -> dict[str, list[BandFile]]:
     scenes: dict[str, list[BandFile]] = defaultdict(list)
     for file in files:
         scenes[file.scene].append(file)
-    return {name: scenes[name] for name in sorted(scenes)}
+    return {name: scenes[name] for name in sorted(scenes) if any(file.is_band for file in scenes[name])}
 
 
 def scene_bands(files: Sequence[BandFile]) -> dict[str, BandFile]:
@@ -152,6 +174,8 @@ def scene_bands(files: Sequence[BandFile]) -> dict[str, BandFile]:
     Raises SceneError where one is missing or doubled, or the scene stands in two splits.
     """
     name, problems = files[0].scene, []
+    beside = tuple(sorted({file.band for file in files if not file.is_band}))
+    files = [replace(file, beside=beside) for file in files if file.is_band]
     bands: dict[str, BandFile] = {}
     for file in files:
         first = bands.setdefault(file.band, file)
@@ -161,7 +185,7 @@ def scene_bands(files: Sequence[BandFile]) -> dict[str, BandFile]:
                 "once. Remove one, or tell the scenes apart in a table"
             )
             problems.append(Problem(name, str(file.path), file.band, error))
-    with _noted(problems, name, files[0].path):
+    with noted(problems, name, files[0].path):
         check_disjoint({split: [name] for split in sorted({file.split for file in files})}, "scene")
     place = files[0].path.parent
     missing = [band for band in _BANDS if band not in bands]
@@ -175,45 +199,129 @@ def scene_bands(files: Sequence[BandFile]) -> dict[str, BandFile]:
     return {band: bands[band] for band in _BANDS}
 
 
-def read_scene(bands: Mapping[str, BandFile]) -> Scene:
-    """All bands of a scene on the grid of its 10 m bands; SceneError naming every file and band that is wrong."""
+def read_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings = _DEFAULTS) -> Scene:
+    """All bands of a scene on one grid; SceneError naming every file and band that is wrong."""
     problems: list[Problem] = []
-    first, values = bands[_BANDS[0]], np.empty(0, np.uint16)
-    grid: Raster | None = None
-    for layer, (band, file) in enumerate(bands.items()):
-        with _noted(problems, file.scene, file.path, band):
-            raster = read_band(file.path, file.index)
-            raster = replace(raster, values=digital_numbers(raster, band))
-            if file is first:
-                grid, values = raster, np.empty((len(bands), *raster.values.shape), np.uint16)
-            if grid is not None:  # else the first band is at fault, and the others are checked by themselves
-                values[layer] = _on_grid(raster, grid, file)
+    first = bands[_BANDS[0]]
+    image = _opened_scene(bands, settings, problems)
     _refuse(problems)
-    assert grid is not None  # a scene without its first band has a problem
-    return Scene(first.scene, first.split, values, grid.crs, tuple(grid.transform.to_gdal()), content_hash(values))
+    assert image is not None  # a scene that cannot be opened has a problem
+    with _blamed(problems, bands):
+        values, valid = _pixels(image)
+        for band, layer in zip(_BANDS, values, strict=True):
+            with noted(problems, first.scene, bands[band].path, band):
+                _check_filled(layer, valid, bands[band])
+    _refuse(problems)
+    height, width = values.shape[1:]
+    corners = tile_corners(height, width, settings.tile, settings.stride) if _fits(values, settings) else []
+    tile = settings.tile
+    poor = tuple((y, x) for y, x in corners if valid[y : y + tile, x : x + tile].mean() < settings.valid)
+    record = image.record | {"tiles": len(corners), "tiles_left_out": len(poor), "valid": settings.valid}
+    for band, file in bands.items():  # a store is the same wherever its images lay
+        place = _place(file.path, Path(settings.folder))
+        record["bands"][band]["from"] = f"{place}, band number {file.index}"
+    transform = tuple(image.transform.to_gdal()) if image.transform else _NOWHERE
+    return Scene(first.scene, first.split, values, image.crs or "", transform, content_hash(values), record, poor)
 
 
 def read_checked_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings) -> Scene:
     """`read_scene`, and SceneError too where the scene is smaller than a tile or one of its tiles is all black."""
-    scene = read_scene(bands)
+    scene = read_scene(bands, settings)
     problems: list[Problem] = []
     first = bands[_BANDS[0]]
-    with _noted(problems, scene.name, first.path):
-        corners = _corners(scene.values.shape[1:], settings, first.path)
+    with noted(problems, scene.name, first.path):
+        corners = [
+            corner for corner in _corners(scene.values.shape[1:], settings, first.path) if corner not in scene.left_out
+        ]
+        if not corners:
+            raise BrewError(
+                f"{first.path}, scene {scene.name!r}: no tile of {settings.tile} pixels has values in "
+                f"{settings.valid:.0%} of them; expected one. Leave the scene out, or lower `valid`"
+            )
         for band, values in zip(_BANDS, scene.values, strict=True):
-            with _noted(problems, scene.name, bands[band].path, band):
+            with noted(problems, scene.name, bands[band].path, band):
                 check_tiles(values, bands[band].path, band, corners, settings.tile)
     _refuse(problems)
     return scene
 
 
+def _opened_scene(bands: Mapping[str, BandFile], settings: GeotiffSettings, problems: list[Problem]) -> Image | None:
+    """The scene as an image; None if problems are noted."""
+    parts: dict[Path, GdalPart] = {}
+    places: dict[str, tuple[GdalPart, int]] = {}
+    for band, file in bands.items():
+        with noted(problems, file.scene, file.path, band):
+            part = parts.get(file.path) or parts.setdefault(file.path, _part(file.path))
+            if file.index not in part.indexes:
+                raise BrewError(
+                    f"{file.path} has {len(part.indexes)} bands; expected band number {file.index} there. Check the "
+                    "band table"
+                )
+            places[band] = part, part.indexes.index(file.index)
+    if len(places) < len(bands):
+        return None
+    fine, _ = places[_BANDS[0]]
+    image: Image | None = None
+    for band, file in bands.items():
+        with noted(problems, file.scene, file.path, band):
+            ratio_to(places[band][0], places[band][0].layers[places[band][1]], fine.grid, band, _BANDS[0])
+    if problems:  # the image would name one of them again
+        return None
+    first = bands[_BANDS[0]]
+    layers = [(part, layer) for part in parts.values() for layer in range(len(part.layers))]
+    numbers = {band: [layers.index(place)] for band, place in places.items()}
+    rest = [number for number in range(len(layers)) if [number] not in numbers.values()]
+    said = [statement for path in parts for statement in from_name(str(path))][:1]
+    opened = Opened("GeoTIFFs", first.scene, tuple(parts.values()), tuple(said), first.beside)
+    with _blamed(problems, bands):
+        caller = Said(settings.unit, settings.scale, settings.offset)
+        named = Named("as files or table say", numbers, rest, {})
+        image = image_of(opened, named, SENSORS["sentinel2"], caller, pixel=settings.pixel)
+    return image
+
+
+def _part(path: Path) -> GdalPart:
+    if not path.is_file():
+        raise BrewError(f"{path} does not exist; expected an image there. Restore the file")
+    return GdalPart(str(path))
+
+
+def _pixels(image: Image) -> tuple[np.ndarray, np.ndarray]:
+    """(10, y, x) uint16 and validity (y, x), read by blocks of rows."""
+    height, width = image.shape
+    values, valid = np.empty((len(_BANDS), height, width), np.uint16), np.empty((height, width), bool)
+    for start in range(0, height, _ROWS):
+        rows = slice(start, min(height, start + _ROWS))
+        numbers, valid[rows] = image.read(rows, slice(0, width))
+        values[:, rows] = np.rint(numbers)
+    return values, valid
+
+
+def _check_filled(values: np.ndarray, valid: np.ndarray, file: BandFile) -> None:
+    """BrewError if a band is mostly zero where the scene has values."""
+    empty = float((values[valid] == 0).mean()) if valid.any() else 0.0
+    if empty > _MOSTLY_EMPTY:
+        state = "all black" if empty == 1 else f"{empty:.0%} zero"
+        raise BrewError(
+            f"{file.path}, band {file.band}: {state}, which is nodata in Sentinel-2 products; expected an image. Leave "
+            "it out"
+        )
+
+
+def _fits(values: np.ndarray, settings: GeotiffSettings) -> bool:
+    return min(values.shape[1:]) >= settings.tile and 0 < settings.stride <= settings.tile
+
+
 @contextmanager
-def _noted(problems: list[Problem], scene: str, path: Path, band: str = "") -> Iterator[None]:
-    """Keep a BrewError as a problem of the scene and go on, so that a reader learns of all of them at once."""
+def _blamed(problems: list[Problem], bands: Mapping[str, BandFile]) -> Iterator[None]:
+    """Keep a BrewError of the scene as a problem of the one band that the error names, or of the scene."""
     try:
         yield
     except BrewError as error:
-        problems.append(Problem(scene, str(path), band, str(error)))
+        first = bands[_BANDS[0]]
+        named = [file for file in bands.values() if str(file.path) in str(error)]
+        path = named[0].path if named else first.path
+        problems.append(Problem(first.scene, str(path), named[0].band if len(named) == 1 else "", str(error)))
 
 
 def _refuse(problems: Sequence[Problem]) -> None:
@@ -226,18 +334,18 @@ def build(path: Path, settings: GeotiffSettings) -> None:
     scenes = list_bands(settings)
     # Bad input ends here, before anything is written.
     grids = {name: read_checked_scene(bands, settings).grid for name, bands in scenes.items()}
-    write_tiles(path, settings, grids, (read_scene(bands) for bands in scenes.values()))
+    write_tiles(path, settings, grids, (read_scene(bands, settings) for bands in scenes.values()))
 
 
-def write_tiles(
-    path: Path, settings: GeotiffSettings, grids: Mapping[str, Mapping[str, Any]], scenes: Iterable[Scene]
-) -> None:
+def write_tiles(path: Path, settings: GeotiffSettings, grids: Mapping[str, SceneGrid], scenes: Iterable[Scene]) -> None:
     """Write the store of tiles at `path`; memory holds one scene.
 
     grids: of every scene (`Scene.grid`) by name. scenes: in the order of `grids`.
     """
     tile, folder = settings.tile, Path(settings.folder)
-    samples = sum(len(_corners(grid["shape"], settings, folder / name)) for name, grid in grids.items())
+    samples = sum(
+        len(_corners(grid.place["shape"], settings, folder / name)) - len(grid.left_out) for name, grid in grids.items()
+    )
     variables = {
         "multispectral": Variable(("sample", "time", "band", "y", "x"), (1, len(_BANDS), tile, tile), "uint16"),
         "split": Variable(("sample",), (), "text"),
@@ -246,7 +354,12 @@ def write_tiles(
         "row": Variable(("sample",), (), "int32"),
         "column": Variable(("sample",), (), "int32"),
     }
-    attributes = {"source": f"GeoTIFFs in {folder.name}", "licence": settings.licence, "scenes": dict(grids)}
+    attributes = {
+        "source": f"GeoTIFFs in {folder.name}", "licence": settings.licence,
+        "scenes": {name: grid.place for name, grid in grids.items()},
+        "images": {name: grid.record for name, grid in grids.items()},
+        "tiles_left_out": sum(len(grid.left_out) for grid in grids.values()),
+    }  # fmt: skip
     blocks = (block for scene in scenes for block in _tiles(scene, settings))
     write_store(path, samples, variables, blocks, attributes)
 
@@ -260,7 +373,7 @@ def _corners(shape: Sequence[int], settings: GeotiffSettings, path: Path) -> lis
 
 def _tiles(scene: Scene, settings: GeotiffSettings) -> Iterator[dict[str, np.ndarray]]:
     (height, width), tile = scene.values.shape[1:], settings.tile
-    every = tile_corners(height, width, tile, settings.stride)
+    every = [corner for corner in tile_corners(height, width, tile, settings.stride) if corner not in scene.left_out]
     for start in range(0, len(every), _BLOCK):
         corners = every[start : start + _BLOCK]
         yield {
@@ -271,43 +384,6 @@ def _tiles(scene: Scene, settings: GeotiffSettings) -> Iterator[dict[str, np.nda
             "row": np.array([y for y, _ in corners], dtype=np.int32),
             "column": np.array([x for _, x in corners], dtype=np.int32),
         }
-
-
-def _on_grid(raster: Raster, grid: Raster, file: BandFile) -> np.ndarray:
-    """The band's values on the 10 m grid; BrewError where that would need more than an exact multiple."""
-    where = f"{file.path}, band {file.band}"
-    if raster.crs != grid.crs:
-        raise BrewError(
-            f"{where}: coordinate system {_short(raster.crs)}; expected {_short(grid.crs)} as band {_BANDS[0]} in "
-            f"{grid.path}. Reproject one of them first"
-        )
-    if not grid.crs and raster.values.shape != grid.values.shape:
-        raise BrewError(
-            f"{where}: {raster.values.shape} pixels; expected {grid.values.shape} as band {_BANDS[0]}, since the files "
-            "carry no coordinates. Resample the band first"
-        )
-    ratio = round(raster.transform.a / grid.transform.a) if grid.transform.a else 0
-    expected = [grid.transform.a * ratio, grid.transform.b * ratio, grid.transform.c]
-    expected += [grid.transform.d * ratio, grid.transform.e * ratio, grid.transform.f]
-    apart = np.abs(np.array(raster.transform[:6]) - expected).max() > _TOLERANCE * abs(grid.transform.a)
-    if ratio < 1 or apart or (raster.values.shape[0] * ratio, raster.values.shape[1] * ratio) != grid.values.shape:
-        raise BrewError(
-            f"{where}: {raster.values.shape} pixels with transform {tuple(raster.transform)[:6]}; expected an exact "
-            f"multiple of the {grid.values.shape} pixels with transform {tuple(grid.transform)[:6]} of band "
-            f"{_BANDS[0]}. Resample the band to that grid first"
-        )
-    return raster.values if ratio == 1 else _bilinear(raster.values, ratio)
-
-
-def _short(crs: str) -> str:
-    return crs.split('"')[1] if '"' in crs else crs or "none"
-
-
-def _bilinear(values: np.ndarray, ratio: int) -> np.ndarray:
-    """`ratio` times the pixels per side, pixel centres half a pixel inside the corners, rounded to integers."""
-    pixels = torch.from_numpy(values.astype(np.float32))[None, None]
-    finer = functional.interpolate(pixels, scale_factor=ratio, mode="bilinear", align_corners=False)
-    return finer[0, 0].round().numpy().astype(np.uint16)
 
 
 def raster_files(settings: GeotiffSettings) -> list[Path]:
@@ -341,25 +417,27 @@ def _refuse_folder(error: OSError) -> None:
 def bands_of_file(path: Path, settings: GeotiffSettings) -> list[BandFile]:
     """What a file says it holds; the scene is the file itself, or its folder where it holds one band.
 
-    Reads the header alone. Raises BrewError where it is damaged or a band has no known name.
+    What is no band (SCL, a cloud mask, an index) keeps its own name. Reads the header alone. Raises BrewError where the
+    file is damaged or none of its bands has a known name.
     """
-    folder, names = Path(settings.folder), raster_descriptions(path)
-    alone = sum(name != "alpha" for name in names) == 1
+    folder, part = Path(settings.folder), _part(path)
+    alone = len(part.layers) == 1
     scene = _place(path.parent if alone else path.with_suffix(""), folder)
-    bands = []
-    for index, description in enumerate(names, start=1):
-        if description == "alpha":
-            continue  # validity, which reading another band sees to
-        said = description or (path.stem.rsplit("_", 1)[-1] if alone else "")
-        band = _band(said)
-        if band is None:
-            raise BrewError(
-                f"{path}, band number {index}: found {said or 'no description'!r}; expected the name of a "
-                "Sentinel-2 band. Describe the bands in the file, or list them in a table: "
-                f"{', '.join(_COLUMNS)}"
-            )
-        bands.append(BandFile(path, band, index, folder.name if scene == "." else scene, settings.split))
-    return bands
+    scene = folder.name if scene == "." else scene
+    names = [(*layer.names, path.stem) if alone else layer.names for layer in part.layers]
+    if is_aside(path.stem):
+        return [BandFile(path, path.stem, index, scene, settings.split) for index in part.indexes] if alone else []
+    found = {number: band for band, numbers in best_reading(names, SENSORS["sentinel2"]).items() for number in numbers}
+    if not found:
+        said = [text for text in names[0] if text not in ("1", path.stem)]
+        raise BrewError(
+            f"{path}, band number {part.indexes[0]}: found {said[0] if said else 'no description'!r}; expected the "
+            f"name of a Sentinel-2 band. Describe the bands in the file, or list them in a table: {', '.join(_COLUMNS)}"
+        )
+    return [
+        BandFile(path, found.get(number, names[number][0]), index, scene, settings.split)
+        for number, index in enumerate(part.indexes)
+    ]
 
 
 def bands_of_table(settings: GeotiffSettings) -> Iterator[BandFile]:

@@ -1,7 +1,7 @@
 """What a source is: where a store's images and labels come from."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,23 @@ from brew.errors import BrewError
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Which part of a source is to be fetched. splits, categories: as the source names them, all if empty. count: of
+    samples, all if 0."""
+
+    splits: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    count: int = 0
+
+
+@dataclass(frozen=True)
 class Source:
     """One source.
 
     build: (root, store, settings); root is None for a source without a folder of its own. folder: below ``$BREW_DATA``.
     patterns: of the files that are read there. obtain: one line for whoever does not have them. remotes: what
-    `make data` fetches into the folder. listed: what else the fetched files name. check: (manifest, root) to what
+    `make data` fetches into the folder. listed: what else the fetched files name. sizes: bytes of what is published, by
+    what it is. part: fetches a part of a source that is too large for most. check: (manifest, root) to what
     identifies the files, once they were found to be the source's.
     """
 
@@ -30,6 +41,8 @@ class Source:
     obtain: str = ""
     remotes: Callable[[], tuple[Remote, ...]] = lambda: ()
     listed: Callable[[Path], tuple[Remote, ...]] = lambda _: ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    part: Callable[[Path, Wanted], None] | None = None
     check: Callable[[Path, Path], str] = check_manifest
 
     @property

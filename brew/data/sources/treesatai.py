@@ -1,11 +1,11 @@
 """TreeSatAI: places with a 0.2 m aerial image and a co-located Sentinel-2 cut, as a store of pairs.
 
 The paper pairs multispectral images with high-resolution optical ones; this source has that form in small. An aerial
-image has 304 x 304 pixels. The Sentinel-2 cut is 6 x 6 true pixels repeated to 304 x 304: they are taken out again, and
-the aerial image is cut to its central 300 x 300, 50 pixels for each. Both keep native units.
+image has 304 x 304 pixels. The Sentinel-2 cut is 6 x 6 true pixels repeated to 304 x 304. The reader takes the
+true pixels out again and cuts the aerial image to its central 300 x 300, 50 pixels for each. Both keep native units.
 
-Order of the aerial bands: near infrared, green, blue, red, as the data set's own document says, and the pixels agree:
-crowns are brightest in green and bare soil in red only under this order (`tests/data/sources/test_treesatai.py`).
+The aerial bands are near infrared, green, blue and red in this order, as the data set's own document says. The pixels
+agree: crowns are brightest in green and bare soil in red only then (`tests/data/sources/test_treesatai.py`).
 
 Left out: Sentinel-1, the tree species. The aerial image may be years older than the Sentinel-2 one.
 Source: Ahlswede et al. 2023, doi 10.5194/essd-15-681-2023.

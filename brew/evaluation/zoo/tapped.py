@@ -1,8 +1,8 @@
 """One adapter for networks of any library: what passes four of their layers becomes the maps.
 
-A vision transformer has one resolution: the maps are its patch tokens after the blocks at 1/4, 1/2, 3/4 and all of its
-depth, without the final norm, resized to strides 4, 8, 16 and 32, as evaluations with UPerNet do. A hierarchical
-network gives its own four.
+A vision transformer has one resolution. Its maps are the patch tokens after the blocks at 1/4, 1/2, 3/4 and all of the
+depth, without the final norm. The maps are resized to strides 4, 8, 16 and 32, as evaluations with UPerNet do. A
+hierarchical network gives its own four.
 """
 
 from collections.abc import Callable, Sequence

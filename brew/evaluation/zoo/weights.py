@@ -1,7 +1,7 @@
 """Where weights of others lie on this machine. Nothing here touches the network.
 
-Files that torch's hub keeps (`TORCH_HOME` moves it) and files of the Hugging Face cache (`HF_HOME` moves it): both are
-where torchgeo and timm look for them, so a machine that has used a backbone before has it.
+The files lie in torch's hub (`TORCH_HOME` moves it) or in the Hugging Face cache (`HF_HOME` moves it). torchgeo and
+timm look there too, so a machine that has used a backbone before has its weights.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -161,6 +162,17 @@ def test_killing_the_pipeline_ends_kernel_and_workers(tmp_path: Path) -> None:
     pipeline.send_signal(signal.SIGKILL)
     pipeline.wait()
     assert eventually(lambda: not any(map(alive, processes)), seconds=10)
+
+
+def test_a_stage_whose_dvc_has_ended_while_python_started_does_not_run() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    command = [sys.executable, "-m", "brew", "--help"]
+    for process, runs in ((ended.pid, False), (os.getpid(), True)):
+        stage = os.environ | {"DVC_STAGE": "any", "BREW_DVC": str(process)}
+        done = subprocess.run(command, cwd=ROOT, env=stage, capture_output=True, text=True)
+        assert (done.returncode == 0) == runs == ("usage" in done.stdout)
+        assert runs or re.match(r"error: DVC, process \d+, has ended; expected", done.stderr)
 
 
 def alive(pid: int) -> bool:

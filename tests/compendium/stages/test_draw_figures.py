@@ -161,8 +161,11 @@ def test_seeds_of_an_arm_are_thin_lines_of_one_colour(stage: Stage) -> None:
     several.layout.write("pretrain/masked")
     for name in runs:
         frame = pd.DataFrame({"step": range(4), "multispectral/compression": np.linspace(0, 1, 4)})
+        frame["collapsed heads"] = [0, int(name == "deo"), int(name == "deo"), 0]
         frame.to_csv(several.layout.write(f"pretrain/{name}") / "history.csv", index=False)
     figure = draw_figures.losses(several)
+    caption = caption_of(several.layout.read("figures") / "training.png")
+    assert caption.endswith(" Self-distillation heads collapsed in deo (in 2 steps).")
     lines = [(line.get_color(), line.get_linewidth()) for line in figure.axes[0].get_lines()]
     assert lines == [(colour("ms-only"), 1.5), (colour("deo"), 0.7), (colour("deo"), 0.7)]
     assert len(figure.legends[0].get_texts()) == 2

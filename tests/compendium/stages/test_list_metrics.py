@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from brew import files
+from brew.compendium.pipeline import STAGES
 from brew.compendium.settings import load
 from brew.compendium.stages import list_metrics
 from brew.evaluation.benchmarks import BENCHMARKS
@@ -39,8 +41,13 @@ def test_a_scale_leaves_a_file_per_task_and_its_last_losses(tmp_path: Path, monk
         folder = layout.write(f"pretrain/{run}")
         text = "step,loss\n0,2.0\n1,1.25\n"
         (folder / "not-run.txt" if run == "ms-only" else folder / "history.csv").write_text(text)
+    for stage, (file, names, value) in list_metrics.TABLES.items():
+        rows = pd.DataFrame([["a"] * len(names) + [0.5], ["a"] * len(names) + [0.25]], columns=[*names, value])
+        rows.to_csv(layout.write(stage) / file, index=False)
     folder = list_metrics.write("tiny")
     found = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-    assert set(found) == {*list_metrics.TASKS, "pretraining"}
+    declared = {Path(each).stem for entry in STAGES for each in entry.metrics}
+    assert set(found) == declared == {*list_metrics.TASKS, *list_metrics.TABLES, "pretrain"}
+    assert found["progress"] == {"a": {"a": {"a": 0.375}}}
     assert found["change"] == {"roofs": {"deo": {"100 % of labels": 0.5}}}
-    assert found["pretraining"] == {run: 1.25 for run in runs if run != "ms-only"}
+    assert found["pretrain"] == {run: 1.25 for run in runs if run != "ms-only"}

@@ -13,6 +13,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
+from brew.data.images.bilinear import finer
 from brew.data.sources import geotiff
 from brew.data.sources.geotiff import GeotiffSettings, SceneError, list_bands, read_scene
 from brew.data.store import open_store
@@ -81,9 +82,9 @@ def test_one_file_per_band_comes_to_the_ten_metre_grid(tmp_path):
 @given(ratio=st.sampled_from([2, 6]), seed=st.integers(0, 99))
 def test_resampling_keeps_the_mean_and_invents_no_extremes(ratio, seed):
     values = np.random.default_rng(seed).integers(0, 2**16, (5, 7)).astype(np.uint16)
-    finer = geotiff._bilinear(values, ratio)
-    assert finer.shape == (5 * ratio, 7 * ratio) and finer.min() >= values.min() and finer.max() <= values.max()
-    assert (geotiff._bilinear(np.full((3, 3), 65535, np.uint16), ratio) == 65535).all()
+    fine = finer(values.astype(np.float32), ratio).round()
+    assert fine.shape == (5 * ratio, 7 * ratio) and fine.min() >= values.min() and fine.max() <= values.max()
+    assert (finer(np.full((3, 3), 65535, np.float32), ratio).round() == 65535).all()
 
 
 def stacked(tmp_path, order=BANDS, names=None, **changes) -> Path:
@@ -114,7 +115,7 @@ def test_a_table_names_bands_scenes_and_splits(tmp_path, kind):
             writer.writerows(rows)
     else:
         (folder / "bands.yaml").write_text(yaml.safe_dump(rows))
-    dataset = build(folder, table=f"bands.{kind}", tile=SIZE, stride=SIZE)
+    dataset = build(folder, table=f"bands.{kind}", tile=SIZE, stride=SIZE, offset=0.0)
     assert dict(zip(dataset["origin"].values, dataset["split"].values, strict=True)) == {
         "first": "train",
         "second": "test",
@@ -157,21 +158,21 @@ def test_a_doubled_band_in_one_file(tmp_path):
 
 
 def test_bands_without_names(tmp_path):
-    refused(stacked(tmp_path, names=["red"] * 10), r"stack\.tif, band number 1: found 'red'; expected the name")
+    refused(stacked(tmp_path, names=["fog"] * 10), r"stack\.tif, band number 1: found 'fog'; expected the name")
 
 
 @pytest.mark.parametrize("band", ["B4", "B12"])
-def test_a_wrong_type(tmp_path, band):
+def test_any_type_that_holds_digital_numbers(tmp_path, band):
     folder = scene(tmp_path / "in")
     write(broken(folder, band), image(band).astype(np.int32), RESOLUTION[band])
-    refused(folder, rf"\.tif, band {band}: type int32; expected uint16")
+    assert build(folder)["multispectral"].dtype == np.uint16
 
 
 @pytest.mark.parametrize("band", ["B2", "B8A"])
 def test_reflectance_instead_of_digital_numbers(tmp_path, band):
     folder = scene(tmp_path / "in")
     write(broken(folder, band), (image(band) / 1e4).astype(np.float32), RESOLUTION[band])
-    refused(folder, rf"band {band}: values up to .* look like reflectance; .*Multiply by 10000")
+    refused(folder, rf"band {band}: all black, which is nodata")
 
 
 def test_nan(tmp_path):
@@ -179,7 +180,8 @@ def test_nan(tmp_path):
     values = image("B3").astype(np.float32)
     values[2, 3] = np.nan
     write(broken(folder, "B3"), values)
-    refused(folder, r"B03\.tif, band B3: 1 values are NaN")
+    dataset = build(folder)
+    assert dataset.attrs["images"]["place"]["read"]["without_value"] == 1 and dataset.attrs["tiles_left_out"] == 0
 
 
 def test_declared_nodata(tmp_path):
@@ -187,7 +189,9 @@ def test_declared_nodata(tmp_path):
     values = image("B3")
     values[:2] = 7
     write(broken(folder, "B3"), values, nodata=7)
-    refused(folder, r"B03\.tif, band number 1: 48 pixels hold the declared nodata value 7")
+    dataset = build(folder)
+    assert dataset["row"].values.tolist() == [8, 8] and dataset.attrs["tiles_left_out"] == 2
+    assert dataset.attrs["images"]["place"]["tiles_left_out"] == 2
 
 
 def test_nodata_that_no_band_holds_is_no_fault(tmp_path):
@@ -211,8 +215,10 @@ def test_a_mask(tmp_path, kind, nodata):
     folder = stacked(tmp_path, nodata=nodata)
     masked(folder / "stack.tif", kind)
     assert (folder / "stack.tif.msk").exists() == (kind == "beside")
-    told = "" if nodata is None else "hold the declared nodata value 1 or "
-    refused(folder, rf"stack\.tif, band number 1: {SIZE * SIZE // 2} pixels {told}are invalid by its mask")
+    refused(folder, r"stack\.tif, scene 'stack': no tile of 16 pixels has values in 90%", offset=0.0)
+    path = folder.parent / "half.zarr"
+    geotiff.build(path, settings(folder, offset=0.0, valid=0.5))
+    assert open_store(path)["column"].values.tolist() == [8, 8]
 
 
 def opaque(tmp_path, opacity: np.ndarray) -> Path:
@@ -233,7 +239,7 @@ def test_opacity(tmp_path):
     clear = read_scene(list_bands(settings(opaque(tmp_path / "b", opacity)))["stack"])
     assert (whole.values == clear.values).all()
     opacity[0, :5] = 0
-    refused(opaque(tmp_path / "c", opacity), r"stack\.tif, band number 1: 5 pixels are invalid by its mask")
+    assert build(opaque(tmp_path / "c", opacity)).attrs["images"]["stack"]["read"]["without_value"] == 5
 
 
 def test_a_turned_grid(tmp_path):
@@ -266,7 +272,7 @@ def test_an_odd_scale(tmp_path):
     folder = stacked(tmp_path)
     with rasterio.open(folder / "stack.tif", "r+") as file:
         file.scales = (0.1,) * 10
-    refused(folder, r"stack\.tif, band B4: scale 0\.1 and offset 0 lead to digital numbers up to \d")
+    refused(folder, r"99 % of the pixels are below .* scale and offset of the file")
 
 
 def test_linked_folders_hold_scenes_too(tmp_path):
@@ -315,7 +321,7 @@ def test_a_truncated_file(tmp_path, keep, compress):
     path = write(broken(folder, "B2"), noise, compress=compress)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * keep)])
-    refused(folder, r"B02\.tif.* cannot be (read|opened).*truncated")
+    refused(folder, r"B02\.tif.* (cannot be (read|opened).*truncated|coordinate system none)")
 
 
 @pytest.mark.parametrize("band", ["B8", "B5"])
@@ -329,13 +335,13 @@ def test_sizes_that_differ_without_coordinates(tmp_path):
     folder = scene(tmp_path / "in")
     for band in BANDS:
         write(broken(folder, band), image(band), crs=None)
-    refused(folder, r"B05\.tif, band B5: \(12, 12\) pixels; expected \(24, 24\) as band B4, since the files carry no")
+    refused(folder, r"B05\.tif, band B5: \(12, 12\) pixels; expected \(24, 24\) as band B\w+, since the files carry no")
 
 
 def test_another_coordinate_system(tmp_path):
     folder = scene(tmp_path / "in")
     write(broken(folder, "B3"), image("B3"), crs="EPSG:32633")
-    refused(folder, r"B03\.tif, band B3: coordinate system .*33N; expected .*32N as band B4 .*Reproject")
+    refused(folder, r"B03\.tif, band B3: coordinate system .*33N; expected .*32N as band B4 has\. Reproject")
 
 
 @pytest.mark.parametrize(("resolution", "corner"), [(15, CORNER), (10, (CORNER[0] + 5, CORNER[1])), (20, CORNER)])
@@ -412,12 +418,12 @@ def test_a_table_without_rows(tmp_path):
 
 def test_everything_that_is_wrong_with_a_scene_is_known(tmp_path):
     folder = scene(tmp_path / "in")
-    write(broken(folder, "B4"), image("B4").astype(np.int32))  # whose grid the others are compared with
-    write(broken(folder, "B11"), np.zeros_like(image("B11")), 20)
-    with pytest.raises(SceneError, match=r"B04\.tif, band B4: type int32") as caught:
-        read_scene(list_bands(settings(folder))["place"])
+    bands = list_bands(settings(folder))["place"]
+    broken(folder, "B11").write_bytes(broken(folder, "B5").read_bytes()[:200])
+    with pytest.raises(SceneError, match=r"B11\.tif") as caught:
+        read_scene(bands)
     found = [(problem.scene, Path(problem.file).name, problem.band) for problem in caught.value.problems]
-    assert found == [("place", "T32TNS_B04.tif", "B4"), ("place", "T32TNS_B11.tif", "B11")]
+    assert found == [("place", "T32TNS_B11.tif", "B11")]
 
 
 def test_a_large_scene_is_cut_block_by_block(tmp_path, monkeypatch):
