@@ -158,7 +158,8 @@ def test_the_weights_are_the_mean_over_the_last_steps(monkeypatch):
     found = fit(networks[0], maps, labels, 2, None, settings, 0)
     assert len(seen) == 6 and not found.training
     assert torch.allclose(_parameters(found), torch.stack(seen[3:]).mean(0), atol=1e-6)
-    assert torch.allclose(_parameters(_fit(epochs=2, crop=1.0, averaged=1e-9)), seen[-1]), "at least the last step"
+    last = seen[-1]
+    assert torch.allclose(_parameters(_fit(epochs=2, crop=1.0, averaged=1e-9)), last), "at least the last step"
 
 
 def _parameters(network: nn.Module) -> torch.Tensor:

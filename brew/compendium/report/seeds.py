@@ -8,6 +8,7 @@ a score and no place in the order. So no two tables of a report order a pair dif
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -55,14 +56,14 @@ class Standing:
     replicates: ModelReplicates
     seeds: Mapping[str, frozenset[int]]
 
-    @property
+    @cached_property
     def all_seeds(self) -> frozenset[int]:
         """The most seeds that an entry has; of equally many, those of most entries, then the lowest."""
         found = list(self.seeds.values())
         lowest = {each: [-seed for seed in sorted(each)] for each in found}
         return max(found, key=lambda each: (len(each), found.count(each), lowest[each]), default=frozenset())
 
-    @property
+    @cached_property
     def ordered(self) -> ModelReplicates:
         """What is compared: entries that have all seeds, and those that need none."""
         return {

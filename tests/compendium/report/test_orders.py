@@ -1,5 +1,6 @@
 """No two tables or figures of a report order the same pair of compared models differently."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 import matplotlib.pyplot as plt
@@ -7,9 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from brew.compendium.report.arm_gains import arm_gains
+from brew.compendium.report.figures.gain_panels import gain_panels
 from brew.compendium.report.figures.model_sizes import model_sizes
 from brew.compendium.report.figures.score_panels import score_panels
 from brew.compendium.report.orders import check_orders, contradictions
@@ -31,6 +34,7 @@ from brew.evaluation.scores import Score
 from brew.files import REPORTS
 from tests.compendium.report.test_gains import rows, scored
 
+WHITE = "#ffffff"
 NAMES = ("roofs", "crops", "oscd", "rsscn7")
 BACKBONES = ("random", "ms-only", "ms+optical-path", "deo", "masked", "teacher")
 #: One score per decoder of a seed, in tenths of a percent.
@@ -52,7 +56,45 @@ def written(here: Scored) -> dict[str, pd.DataFrame]:
     return {each.name: each.frame for each in made if each is not None}
 
 
-@settings(max_examples=25)
+def drawn(here: Scored) -> dict[str, pd.DataFrame]:
+    """What figures of scores draw filled and figures of gains draw at all, as tables of these numbers."""
+    names, backbones = benchmarks_in(here.summary), in_order(here.summary["backbone"])
+    panels = {axis.get_title(): _dots(axis) for axis in score_panels(here).figure.axes if axis.axison}
+    shown = in_order(here.summary.query("label_fraction == 1")["backbone"])[::-1]
+    cells = {
+        name: [f"{dots.get(shown.index(each), '')}" if each in shown else "" for each in backbones]
+        for name, dots in panels.items()
+    }
+    tables = {"change": pd.DataFrame({"backbone": [label(each) for each in backbones], **cells})}
+    found = gain_panels(arm_gains(here, names))
+    if found:
+        tables["gains"] = pd.DataFrame(_drawn_gains(found.figure.axes))
+    plt.close("all")
+    return tables
+
+
+def _drawn_gains(axes: Sequence[Axes]) -> list[dict[str, str]]:
+    """A row per pair of arms, as the table of gains has it; an arm that is not drawn has empty cells."""
+    arms, panels = [each.get_text() for each in axes[0].get_yticklabels()], {}
+    for axis in axes:
+        group, reference = axis.get_title(loc="left").split(" benchmarks, gain over\n")
+        panels.setdefault(reference, {})[f"{group}, over test samples"] = _dots(axis, hollow=True)
+    return [
+        {"arm": arm, "less": less} | {title: dots.get(place, "") for title, dots in columns.items()}
+        for less, columns in panels.items() for place, arm in enumerate(arms)
+    ]  # fmt: skip
+
+
+def _dots(axis: Axes, hollow: bool = False) -> dict[int, str]:
+    """Row -> the number at which its dot lies. hollow: whether hollow dots count."""
+    dots = [line for line in axis.get_lines() if line.get_marker() == "o"]
+    return {
+        int(line.get_ydata()[0]): f"{line.get_xdata()[0]:.1f}"
+        for line in dots if hollow or to_hex(line.get_markerfacecolor()) != WHITE
+    }  # fmt: skip
+
+
+@settings(max_examples=10)
 @given(REPORTED, st.sampled_from([1.0, 0.1]))
 def test_no_two_tables_order_a_pair_differently(found, label_fraction):
     whole = [rows("ms-only", {0: 0.31}, name) for name in NAMES]
@@ -86,7 +128,7 @@ def test_figures_draw_what_stands_apart_hollow():
     (axis,) = score_panels(ONE_SEED).figure.axes
     dots = [line for line in axis.get_lines() if line.get_marker() == "o"]
     shown = in_order(standing(ONE_SEED, ["oscd"]).replicates)[::-1]
-    hollow = {shown[int(line.get_ydata()[0])] for line in dots if to_hex(line.get_markerfacecolor()) == "#ffffff"}
+    hollow = {shown[int(line.get_ydata()[0])] for line in dots if to_hex(line.get_markerfacecolor()) == WHITE}
     assert hollow == {"random"}
     both = scored(
         *(rows(arm, seeds, name) for name in ("roofs", "crops")
@@ -94,7 +136,7 @@ def test_figures_draw_what_stands_apart_hollow():
     )  # fmt: skip
     (axis,) = model_sizes(both, dict.fromkeys(("deo", "ms-only", "random"), 5)).figure.axes
     faces = [to_hex(each.get_facecolor()[0]) for each in axis.collections]
-    assert faces.count("#ffffff") == 1 and faces[0] == "#ffffff", "the random trunk is drawn first"
+    assert faces.count(WHITE) == 1 and faces[0] == WHITE, "the random trunk is drawn first"
     plt.close("all")
 
 
@@ -111,8 +153,12 @@ def test_what_contradicts_itself_is_no_report():
     assert contradictions({"change": change, "ranks": ranks.assign(segmentation="not run", classification="not run")})
 
 
+def swapped(gains: pd.DataFrame) -> pd.DataFrame:
+    return gains.rename(columns={"arm": "less", "less": "arm"})
+
+
 @pytest.mark.parametrize("file", sorted(REPORTS.glob("*/scores/scores.csv")), ids=lambda file: file.parts[-3])
-def test_committed_scores_give_tables_that_agree(file):
+def test_committed_scores_give_tables_and_figures_that_agree(file):
     found = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
     known = {each.name for each in fields(Score)} & set(found.columns)
     primary = [
@@ -127,3 +173,6 @@ def test_committed_scores_give_tables_that_agree(file):
     tables = written(here)
     assert {"ablation", "ranks", "differences", "gains"} <= tables.keys()
     assert contradictions(tables) == []
+    figures = drawn(here)
+    assert len(contradictions({"ablation": tables["ablation"], "gains": swapped(figures["gains"])})) > 0
+    assert contradictions(tables | figures) == []
