@@ -7,6 +7,8 @@ export OMP_WAIT_POLICY = PASSIVE
 # What an account may say to every Python and every figure is not meant for this one.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS MPLBACKEND
 
+# Whether somebody named a scale: `make verify BITS=portable` has another default.
+SCALE_GIVEN := $(SCALE)
 SCALE ?= miniature
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -14,7 +16,7 @@ READY := $(VENV)/.ready
 BREW = $(PYTHON) -m brew
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## build .venv from requirements.lock
 
@@ -100,8 +102,15 @@ data: $(READY)  ## fetch a benchmark's files into BREW_DATA: make data BENCHMARK
 teacher: $(READY)  ## train the miniature's optical teacher again
 	@$(BREW) teacher
 
-verify: $(READY)  ## regenerate in a scratch clone and compare every score with the committed one
-	@$(BREW) verify $(SCALE)
+# What a test compares with: run this once a change of code changes results, and commit scales/tiny/dvc.lock.
+lock-tiny: $(READY)  ## run scale tiny from nothing in a clone, and keep its lock, the same on every processor
+	@$(BREW) lock tiny
+
+verify: $(READY)  ## regenerate in a scratch clone and judge it, byte by byte if BITS=portable: SCALE=, BITS=
+	@$(BREW) verify $(if $(BITS),--bits $(BITS)) $(if $(SCALE_GIVEN),$(SCALE))
+
+noise: $(READY)  ## measure how far rounding alone carries every score of SCALE: reports/<scale>/noise.csv
+	@$(BREW) noise $(SCALE)
 
 bench: $(READY)  ## measure speed on a quiet machine and write docs/performance.md
 	@$(PYTHON) -m benchmarks.all
@@ -111,4 +120,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro sync test flood soak lint lab audit lock data teacher verify bench clean
+.PHONY: help setup repro sync test flood soak lint lab audit lock data teacher lock-tiny verify noise bench clean

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from benchmarks import report
 from brew.files import ROOT
 
-#: Modules that measure nothing themselves: they serve, or read what others measured.
-_NO_SCRIPTS = ("__init__", "all", "harness", "matched", "report", "scaling")
+#: Modules that measure no speed themselves: they serve, read what others measured, or need an emulator.
+_NO_SCRIPTS = ("__init__", "all", "emulated_bits", "harness", "matched", "report", "scaling")
 
 
 def scripts() -> list[str]:

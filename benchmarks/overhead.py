@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.harness import Comparison, Measurement, arguments, machine, write
+from brew.compendium import regeneration
 from brew.compendium.notebooks.execution import TIMINGS
 from brew.compendium.scales import MINIATURE
-from brew.compendium.verification import regenerate
 from brew.errors import BrewError
 from brew.files import SCRATCH
 
@@ -54,7 +54,8 @@ def measure(scale: str, clone: Path) -> dict[str, float]:
         os.environ[TIMINGS] = str(log)
         try:
             start = time.perf_counter()
-            regenerate(scale, clone)
+            regeneration.clone(clone)
+            regeneration.run(scale, clone, force=True)
             whole = time.perf_counter() - start
         finally:
             del os.environ[TIMINGS]

@@ -28,7 +28,9 @@ class Command:
 COMMANDS = {
     "repro": Command("run what changed of a scale's pipeline", "brew.compendium.repro:main"),
     "sync": Command("write what DVC reads from its sources", "brew.compendium.sync:main"),
-    "verify": Command("regenerate a scale and compare every score", "brew.compendium.verification:main"),
+    "verify": Command("regenerate a scale and judge it in four tiers", "brew.compendium.verification:main"),
+    "noise": Command("measure how far rounding carries every score", "brew.compendium.noise:main"),
+    "lock": Command("run a scale in a clone and keep its lock", "brew.compendium.regeneration:main"),
     "data": Command("fetch and describe a benchmark's files", "brew.compendium.fetching:main"),
     "manifest": Command("describe the files of real sources anew", "brew.data.sources.describe:main"),
     "build-store": Command("build a store from many GeoTIFFs", "brew.data.sources.building:main"),
@@ -40,6 +42,7 @@ COMMANDS = {
     "notebook": Command("run, render or scrub notebooks", "brew.compendium.notebooks.actions:main"),
     "parameters": Command("stage: check a scale's generated parameters", "brew.compendium.sync:note_sources"),
     "arms": Command("stage: write what each arm is", "brew.compendium.stages.list_arms:main"),
+    "beginnings": Command("stage: write what machines compare first", "brew.compendium.stages.list_beginnings:main"),
     "metrics": Command("stage: write what dvc metrics compares", "brew.compendium.stages.list_metrics:main"),
     "report": Command("stage: write a scale's report", "brew.compendium.stages.publish_report:main"),
     "docs": Command("write the generated tables of docs/ anew", "brew.compendium.documentation:main"),

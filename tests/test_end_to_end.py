@@ -13,7 +13,10 @@ import psutil
 import pytest
 
 from brew.compendium import environment
+from brew.compendium.locked import differences, lock_file, read_lock
 from brew.compendium.settings import load
+from brew.compendium.verdicts import judge
+from brew.compendium.verification import results
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import ROOT
 from brew.pretraining import checkpoint
@@ -53,7 +56,7 @@ def first(clone: Path) -> str:
 
 
 def test_every_stage_runs_and_leaves_a_report(clone: Path, first: str) -> None:
-    assert {"data", "optical-teacher", "pretrain@ms-only", "pretrain@deo", "site"} <= set(ran(first))
+    assert {"data", "optical-teacher", "pretrain@ms-only", "pretrain@deo", "beginnings", "site"} <= set(ran(first))
     report = clone / "reports" / "tiny"
     page = (report / "index.html").read_text()
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page), "the report reaches for a network"
@@ -85,6 +88,20 @@ def test_every_backbone_has_a_score_on_every_benchmark(clone: Path, first: str) 
     shares = scores.groupby("benchmark")["label_fraction"].agg(set)
     assert all({1.0, 0.1} <= found for found in shares)
     assert scores["value"].between(0, 1).all()
+
+
+def test_the_run_is_judged_equal_to_itself(clone: Path, first: str) -> None:
+    found = results("tiny", clone)
+    assert {name.partition(" ")[0] for name in found.hashes} == {"store", "split", "views", "teacher"}
+    assert {name.partition(",")[0] for name in found.similarities} == {"ms-only", "deo"}
+    still = {identity: [value] * 5 for identity, value in found.scores.items()}
+    assert [verdict.holds for verdict in judge(found, found, still)] == [True] * 4
+
+
+def test_the_bytes_are_those_of_the_committed_lock_on_whatever_processor(clone: Path, first: str) -> None:
+    expected, found = (read_lock(lock_file("tiny", root)) for root in (ROOT, clone))
+    unlike = differences(expected, found)
+    assert not unlike, f"first in the pipeline: {unlike[0]}. If code was meant to change that, run `make lock-tiny`"
 
 
 def test_nothing_runs_a_second_time(clone: Path, first: str) -> None:

@@ -19,7 +19,7 @@ FORGOTTEN = (
     "MPL", "MATPLOTLIBRC", "JUPYTER_", "PAPERMILL_", "TQDM_",
     # how many threads compute and on which instructions: the last bits of every weight
     "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_NUM_THREADS", "BLIS_", "VECLIB_", "NUMEXPR_", "DNNL_",
-    "ONEDNN_", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "ONEDNN_", "ATEN_CPU_CAPABILITY", "NPY_", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
     # another installation's tables of coordinate systems and drivers
     "PROJ_", "GDAL_",
     # a launcher of several processes around the stage: stages say themselves over how many they go
@@ -28,36 +28,56 @@ FORGOTTEN = (
     # language, widths and colours of what is printed
     "LANG", "LC_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR",
 )  # fmt: skip
-#: Of those, what changes no result.
+#: What gives one set of bits on every x86-64 processor with AVX2 (`bits: portable`, record 0036), fixed before anything
+#: imports NumPy: branches of torch, oneDNN, MKL, OpenBLAS and NumPy, one thread, two processes, and no accelerator.
+#: Whether they have their effect, `brew.compendium.portable_bits` asks once torch is there.
+PORTABLE = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "COMPATIBLE",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "BREW_THREADS": "1",
+    "BREW_PROCESSES": "2",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+#: Of what is forgotten, what changes no result.
 KEPT = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONFAULTHANDLER")
 
 
-def pinned(account: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a stage's processes, from those of the account.
+def pinned(account: Mapping[str, str], portable: bool = False) -> dict[str, str]:
+    """The variables of a stage's processes, from those of the account. portable: with those of `PORTABLE`.
 
     How work is split decides the last bits of every weight: over two processes of one thread each, on any number of
-    cores, unless `BREW_PROCESSES` and `BREW_THREADS` say otherwise (record 0016). Threads wait asleep: two runs whose
+    cores, unless `BREW_PROCESSES` and `BREW_THREADS` say otherwise (record 0036). Threads wait asleep: two runs whose
     threads spin would stop each other almost wholly.
     """
     kept = {name: value for name, value in account.items() if name in KEPT or not name.startswith(FORGOTTEN)}
     threads = account.get("BREW_THREADS", "1")
-    return kept | {
-        "BREW_PROCESSES": account.get("BREW_PROCESSES", "2"),
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "OMP_DYNAMIC": "FALSE",
-        "MKL_DYNAMIC": "FALSE",
-        "PYTHONHASHSEED": "0",
-        "PYTHONUTF8": "1",
-        "PYTHONNOUSERSITE": "1",
-        "MATPLOTLIBRC": str(ROOT / "matplotlibrc"),
-        "SOURCE_DATE_EPOCH": "0",
-        "TQDM_MININTERVAL": "10",
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
-    }
+    return (
+        kept
+        | {
+            "BREW_PROCESSES": account.get("BREW_PROCESSES", "2"),
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "OMP_DYNAMIC": "FALSE",
+            "MKL_DYNAMIC": "FALSE",
+            "PYTHONHASHSEED": "0",
+            "PYTHONUTF8": "1",
+            "PYTHONNOUSERSITE": "1",
+            "MATPLOTLIBRC": str(ROOT / "matplotlibrc"),
+            "SOURCE_DATE_EPOCH": "0",
+            "TQDM_MININTERVAL": "10",
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+        }
+        | (PORTABLE if portable else {})
+    )
 
 
 def pipeline(account: Mapping[str, str]) -> dict[str, str]:

@@ -33,6 +33,8 @@ SAY_NOTHING = frozenset({
 #: In a command or path, the arm of a stage that runs once per arm; DVC fills it in.
 ARM = "${item.arm}"
 _LOCK = "requirements.lock"
+#: What opening a scale runs beside the settings, and so every notebook: how products are summed, and noise.
+_BITS = frozenset({"brew.compendium.portable_kernels", "brew.compendium.nudging"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class StageEntry:
     files: further dependencies in the tree. parameters: sections of the scale's parameter file.
     stated: modules that it depends on through what an earlier stage writes of them, not through their files.
     outs: paths that DVC keeps in its cache, beside the stage's own folder and its executed notebook.
-    published: paths that git keeps. metrics: those of them whose numbers `dvc metrics` shows.
+    published: paths that git keeps. metrics: those of them whose numbers `dvc metrics` shows. trains: whether weights
+    are trained there, which rounding noise may start from (`brew noise`).
     """
 
     name: str
@@ -61,6 +64,7 @@ class StageEntry:
     outs: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    trains: bool = False
 
     @property
     def run(self) -> str:
@@ -94,7 +98,8 @@ STAGES = (
         parameters=("arms", "teacher"),
     ),
     StageEntry(
-        "pretrain", notebook="pretrain", per_arm=True, stores=True, stated=frozenset({"brew.pretraining.arms"}),
+        "pretrain", notebook="pretrain", per_arm=True, stores=True, trains=True,
+        stated=frozenset({"brew.pretraining.arms"}),
         reads=(f"arms/{ARM}.json", "data", "optical-teacher"), parameters=("teacher", "pretraining", f"changes.{ARM}"),
     ),
     _FEATURES("features", notebook="features", parameters=("arms", "teacher", "backbones")),
@@ -107,11 +112,11 @@ STAGES = (
         parameters=("arms", "teacher", "backbones", "pretraining.snapshots", "progress"),
     ),
     _FEATURES(
-        "segmentation", notebook="segmentation",
+        "segmentation", notebook="segmentation", trains=True,
         parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.segmentation"),
     ),
     _FEATURES(
-        "change", notebook="change",
+        "change", notebook="change", trains=True,
         parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.change", "evaluation.siamese",
                     "evaluation.siamese_networks"),
     ),
@@ -132,6 +137,11 @@ STAGES = (
         "metrics", command="metrics", module="brew.compendium.stages.list_metrics", parameters=("arms",),
         reads=_MEASURING,
         metrics=tuple(f"reports/{{scale}}/metrics/{name}.json" for name in _MEASURING),
+    ),
+    StageEntry(
+        "beginnings", command="beginnings", module="brew.compendium.stages.list_beginnings", stores=True,
+        parameters=("arms", "teacher", "other_teachers", "pretraining", "changes"),
+        reads=("data", "optical-teacher", "pretrain"), published=("reports/{scale}/beginnings",),
     ),
     StageEntry(
         "pages", command="notebook render reports/{scale}/notebooks reports/{scale}/pages",
@@ -187,8 +197,8 @@ def definition(entry: StageEntry, scale: str, package: Package) -> dict[str, Any
     stated: dict[str, Any] = {"matrix": {"arm": "${arms}"}} if entry.per_arm else {}
     stated |= {"wdir": "." if scale == MINIATURE else "../..", "cmd": f"exec python -m brew {_command(entry, scale)}"}
     stated["deps"] = list(dependencies(entry, scale, package))
-    if entry.parameters:
-        stated["params"] = [{parameter_file: list(entry.parameters)}]
+    if read := _parameters(entry):
+        stated["params"] = [{parameter_file: read}]
     for kind, outs in (("outs", cached + published), ("metrics", metrics)):
         if outs:
             stated[kind] = outs
@@ -201,6 +211,7 @@ def dependencies(entry: StageEntry, scale: str, package: Package) -> Iterable[st
     if entry.notebook:
         yield f"notebooks/{entry.notebook}.ipynb"
         start = package.imported_by_notebook(Path("notebooks", f"{entry.notebook}.ipynb"))
+        start |= _BITS if "brew.compendium.stages" in start else frozenset()
     if entry.name == "parameters":
         yield from sources(scale)
     if entry.stores:
@@ -211,6 +222,12 @@ def dependencies(entry: StageEntry, scale: str, package: Package) -> Iterable[st
     if entry.notebook:
         yield _LOCK
     yield from sorted(package.modules[module] for module in package.closure(start, SAY_NOTHING) - entry.stated)
+
+
+def _parameters(entry: StageEntry) -> list[str]:
+    """Sections of the parameter file; every notebook computes with the bits of its scale."""
+    nudged = ["nudge"] if entry.trains else []
+    return [*(["bits"] if entry.notebook else []), *nudged, *entry.parameters]
 
 
 def _command(entry: StageEntry, scale: str) -> str:

@@ -154,6 +154,11 @@ def parameters(scale: str, root: Path = ROOT) -> dict[str, Any]:
     return found
 
 
+def is_portable(scale: str, root: Path = ROOT) -> bool:
+    """Whether the scale asks for bits that are the same on every processor, for whoever starts its processes."""
+    return bool(parameters(scale, root).get("bits") == "portable")
+
+
 def merged(scale: str, root: Path = ROOT) -> dict[str, Any]:
     """All parameters of a scale as its sources have them: what `brew sync` writes.
 

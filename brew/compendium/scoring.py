@@ -87,7 +87,7 @@ def finish(stage: Stage, module: str, planned: Iterable[PlannedRun]) -> list[Fin
         key = {
             "benchmark": _plain(each.benchmark.decisive()), "model": each.identity, "store": store, "seed": each.seed,
             "decoder": each.decoder, "label_fraction": each.label_fraction, "settings": settings, "code": code,
-            "environment": environment,
+            "environment": environment, "rounding": list(stage.rounding),
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{run.name}"
         # Runs of one model on one benchmark share its features.

@@ -6,7 +6,7 @@ one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from brew.compendium import scales, schema
 from brew.compendium.scales import Scale
@@ -177,6 +177,8 @@ class ProgressSettings:
 class Settings:
     """Every section of params.yaml.
 
+    bits: "portable" gives the same bytes on every x86-64 processor with AVX2, and no accelerator is used; "native" is
+        what the machine does fastest. nudge: which rounding noise is added to weights at the start; 0 adds none.
     arms: what is pretrained, in the order of the tables; "deo-seed1" is the arm deo again, from the next seed.
     changes: per entry of `arms`, what it changes in `pretraining.optimisation`.
     teacher: the scale's optical teacher, a name of TEACHERS. other_teachers: those that its arms name beside it.
@@ -184,6 +186,8 @@ class Settings:
     """
 
     scale: Scale
+    bits: Literal["portable", "native"]
+    nudge: int
     arms: tuple[str, ...]
     changes: Mapping[str, Mapping[str, int | float]]
     data: Sources

@@ -14,6 +14,11 @@ class Stage:
     settings: Settings
     layout: Layout
 
+    @property
+    def rounding(self) -> tuple[str, int]:
+        """What decides the last bits beside code and machine: the scale's bits, and its nudge. Kept results name it."""
+        return self.settings.bits, self.settings.nudge
+
     def benchmarks(self, task: Task) -> list[Benchmark]:
         """The benchmarks of a task whose images are part of the scale."""
         return [entry for entry in BENCHMARKS.values() if entry.task == task and self.settings.data.offers(entry)]

@@ -1,81 +1,116 @@
-"""`make verify`: does this machine get the committed scores?
+"""`make verify`: does this machine get the committed results?
 
-The pipeline runs from nothing in a scratch clone, and every score is compared with the committed one. Byte equality
-holds on one kind of CPU only (weights differ in their last bits between generations), so scores are held to tolerances:
-tight where nothing is trained, wider where rounding can tip a training run (docs/decisions/0016).
+The pipeline runs from nothing in a scratch clone. What it leaves is judged in four tiers (`brew.compendium.verdicts`),
+on any machine: bytes, first steps, scores within what rounding does (`brew noise`), and conclusions.
+With `--bits portable` every stage's bytes are compared with the committed lock instead, of scale `tiny` and of one
+arm of the default scale (record 0036).
 
-Exit status 0: every score agrees. 1: each that differs is named.
+Exit status 0: every tier holds. 1: each that fails is told, and what differs is named on the page.
 """
 
 import argparse
-import shutil
-import subprocess
+import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from brew.compendium.repro import repro
-from brew.compendium.scales import MINIATURE, parameter_file
+import pandas as pd
+
+from brew.compendium import certificate, noise, regeneration
+from brew.compendium.locked import differences, lock_file, read_lock
+from brew.compendium.scales import MINIATURE, is_portable, parameter_file, read_yaml
+from brew.compendium.stages.list_beginnings import BYTES, SIMILARITIES
+from brew.compendium.verdicts import Finding, Results, Verdict, judge, sentences_of
 from brew.errors import BrewError
 from brew.evaluation.scores import Score, read_scores
-from brew.files import ROOT, SCRATCH, Layout
+from brew.files import REPORTS, ROOT, SCRATCH
 
-#: Arms whose scores involve no training at all.
-_UNTRAINED = ("cva",)
-
-
-@dataclass(frozen=True)
-class Tolerances:
-    """Largest absolute difference of a score in [0, 1]: without training, and with."""
-
-    untrained: float = 1e-6
-    trained: float = 0.03
+#: Whose portable bytes are compared if no scale is named: a scale, and its stages if not all.
+PORTABLE: Sequence[tuple[str, tuple[str, ...]]] = (("tiny", ()), (MINIATURE, ("pretrain@deo",)))
+#: Tables that hold scores, hashes of them or what other projects claim: no differences between backbones.
+_NO_CONCLUSIONS = ("ledger",)
 
 
-def differences(committed: Sequence[Score], regenerated: Sequence[Score], tolerances: Tolerances) -> list[str]:
-    """One line per score that is absent on one side or differs by more than its tolerance."""
-    old, new = ({score.identity: score for score in scores} for scores in (committed, regenerated))
-    lines = []
-    for identity in sorted(old.keys() | new.keys()):
-        name = " ".join(str(part) for part in identity)
-        if identity not in old or identity not in new:
-            lines.append(f"{name}: only {'regenerated' if identity in new else 'committed'}")
-            continue
-        one, other = old[identity], new[identity]
-        allowed = tolerances.untrained if one.arm in _UNTRAINED else tolerances.trained
-        both_absent = one.value != one.value and other.value != other.value  # NaN: a scene without change
-        if not both_absent and not abs(one.value - other.value) <= allowed:
-            lines.append(f"{name}: committed {one.value:.4f}, regenerated {other.value:.4f}, allowed {allowed:g}")
-    return lines
+def results(scale: str, root: Path = ROOT) -> Results:
+    """What the scale's run left in the tree `root` for git; BrewError if a part is absent."""
+    site = root / REPORTS.relative_to(ROOT) / scale
+    page = root / read_yaml(parameter_file(scale, root))["scale"]["report"]
+    for needed in (page, site / "scores", site / "beginnings" / BYTES):
+        if not needed.exists():
+            raise BrewError(f"{needed} does not exist; expected what a run of scale {scale} leaves. Run `make repro`")
+    scores = [score for file in sorted((site / "scores").glob("*.csv")) for score in read_scores(file)]
+    hashes = pd.read_csv(site / "beginnings" / BYTES, dtype=str)
+    first = pd.read_csv(site / "beginnings" / SIMILARITIES)
+    return Results(
+        hashes={f"{row.kind} {row.name}": row.sha256 for row in hashes.itertuples(index=False)},
+        similarities={f"{run}, step {step}, {name}": value for run, step, name, value in first.itertuples(index=False)},
+        scores={score.identity: score.value for score in scores},
+        units={score.identity: tipping(score) for score in scores},
+        tables={file.stem: _rows(file) for file in sorted((site / "tables").glob("*.csv"))
+                if file.stem not in _NO_CONCLUSIONS},
+        sentences=sentences_of(page.read_text(encoding="utf-8")),
+    )  # fmt: skip
 
 
-def regenerate(scale: str, clone: Path) -> Path:
-    """Clone the committed tree to `clone`, run the scale there, and return its folder of scores.
+def tipping(score: Score) -> int:
+    """Test samples of a score that a single one may tip: of classification alone, a map holds many pixels."""
+    return score.n if score.task == "classification" else 0
 
-    Raises BrewError if a stage fails.
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def in_tiers(scale: str) -> list[Verdict]:
+    """Run the scale in a clone and judge what it leaves. What is needed for that is read before anything runs."""
+    reruns, committed, folder = noise.of(scale), results(scale), SCRATCH / "verify" / "clone"
+    regeneration.clone(folder)
+    regeneration.run(scale, folder, force=True)
+    return judge(committed, results(scale, folder), reruns)
+
+
+def in_bytes(scale: str, stages: Sequence[str]) -> Verdict:
+    """Run the scale, or some of its stages, in a clone, and compare with the committed lock.
+
+    Raises BrewError if the scale's bits are not portable.
     """
-    shutil.rmtree(clone, ignore_errors=True)
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    (clone / ".venv").symlink_to(ROOT / ".venv", target_is_directory=True)
-    if repro(scale, options=("--force",), root=clone):
-        raise BrewError(f"a stage failed in {clone}; expected the whole scale there. DVC's lines above say which one")
-    return clone / "reports" / scale / "scores"
+    if not is_portable(scale):
+        raise BrewError(f"scale {scale} has native bits; expected portable ones. Leave out `--bits portable`")
+    expected, folder = read_lock(lock_file(scale)), SCRATCH / "verify" / "clone"
+    regeneration.clone(folder)
+    lock_file(scale, folder).unlink()  # what stands there afterwards was run
+    regeneration.run(scale, folder, stages, force=True)
+    found = read_lock(lock_file(scale, folder))
+    asked = expected if not stages else {name: expected[name] for name in found if name in expected}
+    unlike = [Finding(each.run, "the lock", f"{each}") for each in differences(asked, found)]
+    rule = f"Every stage of scale {scale}{f', up to {stages[0]},' * bool(stages)} left the bytes of the committed lock."
+    return Verdict(f"portable bytes, {scale}", not unlike, len(asked), tuple(unlike), rule)
 
 
 def main(arguments: list[str]) -> int:
-    """`brew verify [SCALE]`."""
-    parser = argparse.ArgumentParser(prog="brew verify", description="Regenerate a scale and compare every score.")
-    parser.add_argument("scale", nargs="?", default=MINIATURE)
-    scale = parser.parse_args(arguments).scale
-    parameter_file(scale)
-    committed = Layout(scale).site / "scores"
-    regenerated = regenerate(scale, SCRATCH / "verify")
-    found, count = [], 0
-    for file in sorted(committed.glob("*.csv")):
-        scores = read_scores(file)
-        count += len(scores)
-        found += differences(scores, read_scores(regenerated / file.name), Tolerances())
-    if not count:
-        found.append(f"{committed} holds no scores; expected committed ones")
-    print("\n".join(found) or f"verified: {count} scores of scale {scale} agree")
-    return 1 if found else 0
+    """`brew verify [SCALE [STAGE ...]] [--bits portable]`."""
+    parser = argparse.ArgumentParser(prog="brew verify", description="Regenerate a scale and judge it.")
+    parser.add_argument("scale", nargs="?")
+    parser.add_argument("stage", nargs="*", help="with --bits portable: such as pretrain@deo; default: all")
+    parser.add_argument("--bits", choices=("portable", "native"), default="native", help="portable: compare bytes")
+    given = parser.parse_intermixed_args(arguments)
+    if given.bits == "portable":
+        asked = [(given.scale, tuple(given.stage))] if given.scale else PORTABLE
+        for scale, _ in asked:
+            parameter_file(scale)
+        verdicts = [in_bytes(scale, stages) for scale, stages in asked]
+    else:
+        asked = [(given.scale or MINIATURE, ())]
+        parameter_file(asked[0][0])
+        verdicts = in_tiers(asked[0][0])
+    name = " and ".join(scale for scale, _ in asked)
+    content = certificate.certificate(name, given.bits, verdicts)
+    page = certificate.write(SCRATCH / "verify" / "-".join([*(scale for scale, _ in asked), given.bits]), content)
+    for verdict in verdicts:
+        print(verdict)
+        for finding in verdict.findings if not verdict.holds else ():
+            print(f"  {finding}")
+    print(
+        f"{'verified' if content['verified'] else 'NOT verified'}; {page.relative_to(ROOT)} and verify.json beside it"
+    )
+    return 0 if content["verified"] else 1

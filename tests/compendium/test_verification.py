@@ -1,32 +1,63 @@
-"""`make verify` names every score that differs, and nothing else."""
+"""`make verify` reads what runs leave for git, and refuses what it cannot judge before anything runs."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from brew.compendium.verification import Tolerances, differences
-from brew.evaluation.scores import Score
+from brew.compendium import verification
+from brew.compendium.verdicts import judge
+from brew.errors import BrewError
+from brew.evaluation.scores import Score, write_scores
 
 _SCORE = Score(
     "roofs", "segmentation", "deo", 0, 1.0, "iou_macro", "all", 0.5, 0.4, 0.6, "sample", 10, "x", "m", "d", "e"
 )
 
 
-def test_equal_scores_agree():
-    assert differences([_SCORE], [_SCORE], Tolerances()) == []
+def tree(root: Path, value: float = 0.5) -> Path:
+    """What a run of scale `tiny` leaves for git."""
+    site = root / "reports" / "tiny"
+    (site / "tables").mkdir(parents=True)
+    (site / "beginnings").mkdir()
+    (root / "scales" / "tiny").mkdir(parents=True)
+    (root / "scales" / "tiny.yaml").touch()
+    (root / "scales" / "tiny" / "params.yaml").write_text("scale: {name: tiny, report: reports/tiny/index.html}\n")
+    (site / "index.html").write_text("<header><p>DEO less MS: +5.0 [+3.0, +7.0] points.</p><nav></nav></header>")
+    (site / "tables" / "gains.csv").write_text('arm,optical\ndeo,"**+5.0 [+3.0, +7.0]**"\n')
+    (site / "beginnings" / "bytes.csv").write_text("kind,name,sha256\nstore,miniature,abc\n")
+    (site / "beginnings" / "similarities.csv").write_text("run,step,name,value\ndeo,0,loss,-3.1\n")
+    write_scores(site / "scores" / "scores.csv", [replace(_SCORE, value=value)])
+    return root
 
 
-@pytest.mark.parametrize(("arm", "off", "named"), [("deo", 0.02, False), ("deo", 0.04, True), ("cva", 0.001, True)])
-def test_a_score_beyond_its_tolerance_is_named(arm, off, named):
-    committed = replace(_SCORE, arm=arm)
-    found = differences([committed], [replace(committed, value=0.5 + off)], Tolerances())
-    assert bool(found) == named
-    assert all(arm in line and "committed 0.5000" in line for line in found)
+def test_two_trees_are_judged_by_what_their_files_hold(tmp_path: Path) -> None:
+    committed, other = (verification.results("tiny", tree(tmp_path / name, value)) for name, value in
+                        (("one", 0.5), ("other", 0.53)))  # fmt: skip
+    reruns = {_SCORE.identity: (0.50, 0.51, 0.52, 0.53, 0.49)}
+    assert [verdict.holds for verdict in judge(committed, other, reruns)] == [True] * 4
+    still = {_SCORE.identity: (0.5,) * 5}
+    assert [verdict.holds for verdict in judge(committed, other, still)] == [True, True, False, True]
+    assert [verdict.compared for verdict in judge(committed, other, reruns)] == [1, 1, 1, 3]
 
 
-def test_a_score_on_one_side_alone_is_named():
-    assert differences([_SCORE], [], Tolerances()) == ["roofs segmentation deo 0 0 1.0 iou_macro all: only committed"]
+def test_a_run_without_its_beginnings_is_refused(tmp_path: Path) -> None:
+    (tree(tmp_path) / "reports" / "tiny" / "beginnings" / "bytes.csv").unlink()
+    with pytest.raises(BrewError, match=r"bytes.csv does not exist; expected what a run of scale tiny leaves"):
+        verification.results("tiny", tmp_path)
 
 
-def test_a_score_that_became_nan_is_named():
-    assert len(differences([_SCORE], [replace(_SCORE, value=float("nan"))], Tolerances())) == 1
+def test_one_sample_tips_a_classification_and_no_map() -> None:
+    assert verification.tipping(_SCORE) == 0
+    assert verification.tipping(replace(_SCORE, task="classification")) == 10
+
+
+def test_native_bits_are_not_compared_with_a_lock() -> None:
+    with pytest.raises(BrewError, match="scale gpu has native bits"):
+        verification.main(["gpu", "--bits", "portable"])
+
+
+def test_an_unmeasured_noise_stops_before_anything_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(verification.noise, "file", lambda scale: tmp_path / "noise.csv")
+    with pytest.raises(BrewError, match=r"noise.csv does not exist; expected .* Run `make noise SCALE=tiny`"):
+        verification.main(["tiny"])

@@ -304,7 +304,7 @@ def scale(tree: Path, steps: int, **optimisation: float) -> None:
         "trunk": "swin-nano", "feeds": [feed], "views": {"global_size": 32, "local_size": 16, "locals": 2},
         "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0, **optimisation},
     }  # fmt: skip
-    (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"pretraining": pretraining}))
+    (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"bits": "native", "pretraining": pretraining}))
     generated = parameter_file("small", tree)
     generated.parent.mkdir(exist_ok=True)
     generated.write_text(parameters_text("small", tree))

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from brew.compendium.scales import parameter_file, parse_yaml, read_yaml
+from brew.compendium.scales import is_portable, parameter_file, parse_yaml, read_yaml
 from brew.errors import BrewError, nearest
 from brew.files import ROOT
 
@@ -46,7 +46,8 @@ def _run(chosen: argparse.Namespace) -> None:
     from brew.compendium.notebooks.execution import run
 
     out = chosen.out or Path("scratch", "notebooks", chosen.notebook.name)
-    run(chosen.notebook, given_parameters(chosen.scale, chosen.file, chosen.set), out)
+    given = given_parameters(chosen.scale, chosen.file, chosen.set)
+    run(chosen.notebook, given, out, portable="scale" in given and is_portable(given["scale"]))
 
 
 def _render(chosen: argparse.Namespace) -> None:

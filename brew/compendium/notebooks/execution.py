@@ -48,17 +48,19 @@ class NotebookFailed(BrewError):
     """A cell of a notebook raised, or its kernel died; the message names the cell and the partial notebook."""
 
 
-def run(notebook: Path, parameters: Mapping[str, Any], out: Path, root: Path = ROOT) -> None:
+def run(notebook: Path, parameters: Mapping[str, Any], out: Path, root: Path = ROOT, portable: bool = False) -> None:
     """`execute`, and write the result to `out` in one step: a file that is there is complete."""
-    executed = execute(notebook, parameters, partial=_PARTIAL / str(out).replace("/", "-"), root=root)
+    executed = execute(notebook, parameters, _PARTIAL / str(out).replace("/", "-"), root, portable)
     write(executed, root / out)
 
 
-def execute(notebook: Path, parameters: Mapping[str, Any], partial: Path, root: Path = ROOT) -> NotebookNode:
+def execute(
+    notebook: Path, parameters: Mapping[str, Any], partial: Path, root: Path = ROOT, portable: bool = False
+) -> NotebookNode:
     """The cleaned notebook after every cell has run, in the folder `root`.
 
     notebook, partial: relative to `root`; `partial` is written cell by cell and removed on success.
-    parameters: values for names of the notebook's `parameters` cell.
+    parameters: values for names of the notebook's `parameters` cell. portable: with bits that are the same everywhere.
     Raises BrewError for a missing notebook or an unknown parameter, NotebookFailed where a cell raises.
     """
     import papermill
@@ -69,7 +71,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], partial: Path, root: 
     kernel.end_with_dvc()
     (root / partial).parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    with _inside(root):
+    with _inside(root, portable):
         try:
             executed = papermill.execute_notebook(
                 source,
@@ -129,7 +131,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 
 @contextmanager
-def _inside(root: Path) -> Iterator[None]:
+def _inside(root: Path, portable: bool) -> Iterator[None]:
     """In the folder `root`, with pinned variables; the kernel inherits both and so imports the `brew` of this tree.
 
     Jupyter and IPython find an empty folder of their own: a user's start-up files, kernels and history stay outside,
@@ -139,7 +141,7 @@ def _inside(root: Path) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="brew-notebook-") as private:
         os.environ.clear()
         os.environ.update(
-            environment.pinned(before),
+            environment.pinned(before, portable),
             MPLBACKEND="module://matplotlib_inline.backend_inline",
             PYTHONPATH=str(ROOT),
             **{

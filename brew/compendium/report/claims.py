@@ -2,7 +2,7 @@
 
 A claim is of one of three kinds: a statement of the paper in words, a number about the paper's own tables, or a number
 of another project by its own protocol (context). Conflicting claims stay side by side. Left out: whether a claim's
-source is right, and what a run of brew can say to a number (`ledger`) or to a statement (`statements`).
+source is right, and what a run of brew can say to a number (`ledger`) or to a statement (`paper_statements`).
 """
 
 import math

@@ -13,7 +13,7 @@ from brew.compendium.report.gains import EXPLORATORY, Family, Gain
 #: What captions say of a table of gains.
 BOLD = (
     "Intervals are not corrected for the number of comparisons; the p beside them is, by Holm's method over the table. "
-    "A gain stands in bold if its interval leaves out 0 and its p lies below .05. A gain that rounding alone could "
+    "A gain stands in bold if its interval leaves out 0 and its p lies below 0.05. A gain that rounding alone could "
     "give is never bold, nor is a mean whose benchmarks have different signs."
 )
 

@@ -1,10 +1,10 @@
 """The ledger: what a run of brew can say to each number that is claimed.
 
 Numbers about the paper and numbers of other projects stand in tables of their own; statements have tests
-(`statements`). A verdict is one of four, each with its reason. "reproduced" and "not reproduced" need a score of the
-same model on the same data by the same metric. They say whether the claimed value lies inside our interval over test
-samples. A number from elsewhere on another ground is "not comparable". What no run has answered is "not run" with what
-it needs.
+(`paper_statements`). A verdict is one of four, each with its reason. "reproduced" and "not reproduced" need a score of
+the same model on the same data by the same metric. They say whether the claimed value lies inside our interval over
+test samples. A number from elsewhere on another ground is "not comparable". What no run has answered is "not run" with
+what it needs.
 """
 
 import math

@@ -4,6 +4,7 @@ A stage reads settings and files of earlier stages, calls the package, and leave
 place where settings meet the code below, which takes tensors and numbers only.
 """
 
+from brew.compendium import nudging, portable_bits
 from brew.compendium.processes import processes
 from brew.compendium.report.style import use_theme
 from brew.compendium.settings import load
@@ -13,7 +14,16 @@ from brew.files import Layout
 __all__ = ["Stage", "begin", "processes"]
 
 
-def begin(scale: str, explore: bool = True) -> Stage:
-    """Open a scale. explore: results go below `scratch/`, so that trying things never touches tracked results."""
+def begin(scale: str, explore: bool = True, keeps: bool = False) -> Stage:
+    """Open a scale. explore: results go below `scratch/`, so that trying things never touches tracked results.
+
+    keeps: what is explored is a result all the same, as of a training that the shell starts. Results that are kept have
+    the bits of the scale's setting `bits`. Raises BrewError if this process cannot give them.
+    """
     use_theme()
-    return Stage(load(scale), Layout(scale, explore))
+    settings = load(scale)
+    if settings.bits == "portable" and (keeps or not explore):
+        portable_bits.use()
+    if settings.nudge:
+        nudging.use(settings.nudge)
+    return Stage(settings, Layout(scale, explore))

@@ -21,6 +21,7 @@ import torch
 from lightning_fabric import Fabric
 
 from brew.compendium import launching
+from brew.compendium.environment import PORTABLE
 from brew.compendium.scale_teachers import ready_teacher
 from brew.compendium.settings import Pretraining
 from brew.compendium.stages import Stage, begin, processes
@@ -90,6 +91,15 @@ def train_share(
     return pretrain(chosen, student, placed, feeds, numbers.views, o, unfinished, fabric, keep, on_the_way)
 
 
+def check_processes(stage: Stage, launched: int) -> None:
+    """BrewError if so many processes give other bits than those that the stage forks, and the scale asks for those."""
+    if stage.settings.bits == "portable" and str(launched) != PORTABLE["BREW_PROCESSES"]:
+        raise BrewError(
+            f"bits: portable, and {launched} processes were started; expected {PORTABLE['BREW_PROCESSES']}, since "
+            "their number decides the order of sums. Start so many, or set `bits: native` in the scale's parameters"
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train one arm from the shell, and leave the checkpoint of its last step where the notebook's stage finds it."""
     parser = argparse.ArgumentParser(prog="brew pretrain", description=main.__doc__)
@@ -101,7 +111,8 @@ def main(arguments: list[str] | None = None) -> int:
     if processes_launched == 1:  # as in the notebook with `BREW_PROCESSES=1`, so that the bits are the same
         torch.set_num_threads(int(os.environ.get("BREW_THREADS", "1")))
     try:
-        stage = begin(given.scale)
+        stage = begin(given.scale, keeps=True)
+        check_processes(stage, processes_launched)
         chosen, numbers = plan(stage, given.arm)
         fabric = launching.as_launched(numbers.precision, given.patience)
         unfinished = checkpoint_of_arm(stage, chosen, numbers, processes_launched)

@@ -44,7 +44,7 @@ def _learn(stage: Stage, entry: TeacherEntry) -> dict[str, object]:
         )
     images = {f"images of {feed.name}": len(feed.members) for feed in feeds}
     name = f"{stage.settings.scale.name}-{entry.name}"
-    unfinished = checkpoint_of(name, asdict(numbers), images)
+    unfinished = checkpoint_of(name, asdict(numbers), images, stage.rounding)
     train_transformer(feeds, numbers.views, numbers.optimisation, weights, unfinished, fabric, images)
     return {"teacher": entry.name, **images, "steps": numbers.optimisation.steps, "images per step": numbers.batch}
 

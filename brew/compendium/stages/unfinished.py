@@ -40,7 +40,7 @@ def checkpoint_of_arm(stage: Stage, chosen: Arm, numbers: Pretraining, processes
     return checkpoint_of(
         f"{stage.settings.scale.name}-{chosen.name}-{numbers.optimisation.seed}",
         asdict(chosen), asdict(numbers), processes if numbers.optimisation.covariance == "local" else None,
-        sources.read_text(), sorted(map(sha256, teachers)),
+        sources.read_text(), sorted(map(sha256, teachers)), stage.rounding,
     )  # fmt: skip
 
 

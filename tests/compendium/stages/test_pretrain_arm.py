@@ -1,5 +1,6 @@
 """What the stage `pretrain` plans, and what it refuses before it starts."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from brew import files
 from brew.compendium import scales, schema
 from brew.compendium.launching import here
 from brew.compendium.settings import FeedSettings, Settings, load
-from brew.compendium.stages import Stage, begin
+from brew.compendium.stages import Stage, begin, pretrain_arm
 from brew.compendium.stages.arm_plan import plan
 from brew.compendium.stages.training_feeds import share_of
 from brew.data.miniature.feed import RenderedFeed
@@ -71,3 +72,9 @@ def test_rendered_scenes_begin_behind_the_store_s(tmp_path, monkeypatch):
 def test_only_the_miniature_can_be_rendered():
     with pytest.raises(BrewError, match="'oscd' is to be rendered; expected 'miniature'"):
         FeedSettings("oscd", ("multispectral",), (), 4, rendered=8)
+
+
+@pytest.mark.parametrize(("scale", "launched", "refused"), [("tiny", 8, True), ("tiny", 2, False), ("gpu", 8, False)])
+def test_portable_bits_are_those_of_two_processes(scale, launched, refused):
+    with pytest.raises(BrewError, match="expected 2, since their") if refused else nullcontext():
+        pretrain_arm.check_processes(begin(scale), launched)

@@ -9,8 +9,8 @@ from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.claims import CONTEXT, NUMBER
 from brew.compendium.report.ledger import average_scores, counted, found_scores, headline, ledger
 from brew.compendium.report.paper import AVERAGES, paper_benchmarks
+from brew.compendium.report.paper_statements import statement_rows
 from brew.compendium.report.scored import Scored
-from brew.compendium.report.statements import statement_rows
 from brew.evaluation.zoo import BACKBONES
 
 

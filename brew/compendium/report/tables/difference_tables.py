@@ -61,7 +61,7 @@ def exact_tests(scored: Scored, reference: str, counts: Callable[[str], Counts])
         f"The table shows the differences to {label(reference)} on benchmarks of few test scenes, as they stand in the "
         "table of differences: their interval resamples whole scenes, and is approximate for few. Each p is of the "
         "difference beside it, exact over all exchanges of the two in any subset of the scenes, in all paired runs at "
-        "once. The last column corrects these p by Holm's method over the table."
+        "once. The last column shows these p as Holm's method over the table corrects them."
     )
     p = table["p (exact)"].to_numpy(dtype=float)
     shown = table.assign(**{

@@ -39,7 +39,7 @@ def radar(scored: Scored, counts: Callable[[str], np.ndarray]) -> CaptionedTable
         "The table shows the test score of a decoder on frozen features of radar. It stands beside a map that guesses "
         "from the classes' frequencies in the test, and beside the untrained trunk. Brackets hold 95 % intervals over "
         "test samples, those of differences on the same replicates, at shared seeds, decoders averaged. A difference "
-        "stands in bold if its interval leaves out 0 and its p, by Holm's method, lies below .05. What a linear probe "
+        "stands in bold if its interval leaves out 0 and its p, by Holm's method, lies below 0.05. What a linear probe "
         "finds in the features stands in the table of progress."
     )
     return CaptionedTable("radar", pd.concat(parts, ignore_index=True), caption)

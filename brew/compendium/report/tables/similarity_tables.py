@@ -65,7 +65,7 @@ def similarity_differences(found: pd.DataFrame) -> CaptionedTable | None:
         "pretraining that both share. Brackets hold the 95 % interval over images, both arms on the same halves. After "
         f"a semicolon stands Student's interval over seeds if there are several; one seed is {EXPLORATORY}. The p "
         "behind them is corrected by Holm's method over the table. A difference stands in bold if the last of its "
-        f"intervals leaves out 0 and its p lies below .05. The measure {measure} of the {token} patches at stride "
+        f"intervals leaves out 0 and its p lies below 0.05. The measure {measure} of the {token} patches at stride "
         f"{stride} decides, which was fixed beforehand. {_disagreement(found)}"
     )
     return CaptionedTable("similarity-differences", pd.DataFrame(rows), caption)

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from brew.compendium.report.claims import STATEMENT, read_claims
-from brew.compendium.report.rounding import DEVIATION, Noise, noise_of
-from brew.compendium.report.statements import (
+from brew.compendium.report.paper_statements import (
     CONTRADICTED,
     NOT_SUPPORTED,
     NOT_TESTED,
@@ -15,6 +14,7 @@ from brew.compendium.report.statements import (
     TESTS,
     statement_rows,
 )
+from brew.compendium.report.rounding import DEVIATION, Noise, noise_of
 from tests.compendium.report.test_gains import rows, scored
 
 CLAIMS = read_claims()
