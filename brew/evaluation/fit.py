@@ -55,7 +55,7 @@ class FitSettings:
     loss: str = "cross-entropy"
     class_weights: str = "equal"
     crop: float = 1.0
-    averaged: float = 0.25
+    averaged: float = 0.5
     finetune: float = 0.0
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ from brew.evaluation.splits import Split
 
 from .conftest import AveragedBands, halves, thirds
 
-SETTINGS = ChangeSettings((1e-4, 1e-2), 8, FitSettings(epochs=3, batch=4, class_weights="balanced"))
+SETTINGS = ChangeSettings((1e-4, 1e-2), 8, FitSettings(epochs=5, batch=4, class_weights="balanced"))
 
 
 def _scenes(count: int = 6) -> ChangeTask:
