@@ -52,6 +52,9 @@ $(READY): requirements.lock
 repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another scale of scales/
 	@$(BREW) repro $(SCALE)
 
+plan: $(READY)  ## what SCALE needs, what of it is here, and what it would cost
+	@$(BREW) plan $(SCALE)
+
 sync: $(READY)  ## write dvc.yaml and scales/*/ from the table of stages, notebooks' imports and parameters
 	@$(BREW) sync
 
@@ -120,4 +123,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro sync test flood soak lint lab audit lock data teacher lock-tiny verify noise bench clean
+.PHONY: help setup repro plan sync test flood soak lint lab audit lock data teacher lock-tiny verify noise bench clean

@@ -27,6 +27,7 @@ class Command:
 
 COMMANDS = {
     "repro": Command("run what changed of a scale's pipeline", "brew.compendium.repro:main"),
+    "plan": Command("say what a scale needs, and what it would cost", "brew.compendium.plan.plan_page:main"),
     "sync": Command("write what DVC reads from its sources", "brew.compendium.sync:main"),
     "verify": Command("regenerate a scale and judge it in four tiers", "brew.compendium.verification:main"),
     "noise": Command("measure how far rounding carries every score", "brew.compendium.noise:main"),
@@ -52,7 +53,9 @@ _WIDTH = max(map(len, COMMANDS))
 
 def usage() -> str:
     """What `brew --help` prints."""
-    lines = [f"  {name:<{_WIDTH}}  {command.summary}" for name, command in COMMANDS.items()]
+    stages = [name for name, command in COMMANDS.items() if command.summary.startswith("stage: ")]
+    lines = [f"  {name:<{_WIDTH}}  {command.summary}" for name, command in COMMANDS.items() if name not in stages]
+    lines.append(f"  {'':<{_WIDTH}}  of the pipeline alone: {', '.join(stages)}")
     return "\n".join(["usage: brew COMMAND ...", "", *lines, "", "brew COMMAND --help says what a command takes."])
 
 

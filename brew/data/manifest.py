@@ -21,7 +21,7 @@ def write_manifest(path: Path, root: Path, patterns: Sequence[str], licence: str
 
     obtain: one line for whoever does not have them. Raises BrewError where nothing matches.
     """
-    files = {name: f"{file.stat().st_size} {sha256(file)}" for name, file in _listing(root, patterns).items()}
+    files = {name: f"{file.stat().st_size} {sha256(file)}" for name, file in listing(root, patterns).items()}
     if not files:
         raise BrewError(f"{root} holds no file like {', '.join(patterns)}; expected the source's files. {obtain}")
     manifest = {"licence": licence, "obtain": obtain, "patterns": list(patterns), "files": files}
@@ -62,7 +62,7 @@ def check_manifest(path: Path, root: Path) -> str:
     """
     manifest = read_manifest(path)
     obtain = f"To obtain the data: {manifest.obtain}"
-    found = _listing(root, manifest.patterns)
+    found = listing(root, manifest.patterns)
     for name, (size, content) in manifest.files.items():
         file = found.pop(name, None)
         if file is None:
@@ -78,7 +78,7 @@ def check_manifest(path: Path, root: Path) -> str:
     return sha256(path)
 
 
-def _listing(root: Path, patterns: Sequence[str]) -> dict[str, Path]:
+def listing(root: Path, patterns: Sequence[str]) -> dict[str, Path]:
     """Files below `root` by name, in the order of names, also in linked folders, which `Path.glob` leaves out."""
     names = {name for each in patterns for name in glob(each, root_dir=root, recursive=True, include_hidden=True)}
     return {name: root / name for name in sorted(names) if (root / name).is_file()}

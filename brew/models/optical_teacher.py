@@ -6,7 +6,7 @@ Left out: which networks there are (`brew.models.teachers`), and how a student l
 Source: paper, section 3.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -154,11 +154,15 @@ class OpticalTeacher(nn.Module):
     def _read(self, display: Float[Tensor, "batch 3 y x"]) -> TeacherFeatures:
         return self.network(self.prepared(display))
 
+    def sides(self, given: Sequence[int]) -> list[int]:
+        """Pixels per side of what the network takes of images with the given sides."""
+        enlarge = max(1.0, self.smallest / min(given))
+        return [max(round(side * enlarge / self.multiple), 1) * self.multiple for side in given]
+
     def prepared(self, display: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch 3 _y _x"]:
         """What the network takes: whole patches, at least `smallest` wide, normalised."""
         self._check(display)
-        enlarge = max(1.0, self.smallest / min(display.shape[2:]))
-        sides = [max(round(side * enlarge / self.multiple), 1) * self.multiple for side in display.shape[2:]]
+        sides = self.sides(display.shape[2:])
         if sides != list(display.shape[2:]):
             display = F.interpolate(display, size=sides, mode="bilinear", antialias=True)
         return (display - self.mean) / self.std

@@ -44,6 +44,14 @@ class TeacherEntry:
     sensor: str = "rgb"
     learned_here: bool = False
 
+    def lacks(self) -> str:
+        """What to do before its weights are here, in one sentence; "" if they load."""
+        try:
+            self.network(False, False)
+        except Absent:
+            return self.needs
+        return ""
+
     def build(self, *, random: bool = False, download: bool = False, weights: Path | None = None) -> OpticalTeacher:
         """The frozen teacher, on the CPU; TeacherUnavailable if its weights are absent.
 

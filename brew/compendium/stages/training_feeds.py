@@ -1,5 +1,7 @@
 """The scale's feeds that an arm can use, and one process's share of each."""
 
+from collections.abc import Iterable
+
 from lightning_fabric import Fabric
 
 from brew.compendium.settings import FeedSettings
@@ -14,12 +16,13 @@ from brew.sensors import PAPER_PATHS
 
 def usable(chosen: Arm, feeds: tuple[FeedSettings, ...]) -> tuple[FeedSettings, ...]:
     """The feeds that have an image for one of the arm's stems; a multispectral one has optical bands too."""
+    return tuple(feed for feed in feeds if set(chosen.paths) & stems_of(feed.variables))
+
+
+def stems_of(variables: Iterable[str]) -> set[str]:
+    """The stems that read images of a store's variables."""
     reach = {"multispectral": {"multispectral", "optical"}}
-    return tuple(
-        feed
-        for feed in feeds
-        if any(set(chosen.paths) & reach.get(variable, {variable}) for variable in feed.variables)
-    )
+    return {path for variable in variables for path in reach.get(variable, {variable})}
 
 
 def share_of(stage: Stage, chosen: Arm, feed: FeedSettings, seed: int, fabric: Fabric) -> Feed:

@@ -1,0 +1,120 @@
+"""Which trainings and scores a scale asks for, which of them are done or cannot be, and what they cost.
+
+Numbers of samples come from the scale's stores, or from the miniature's settings. A benchmark whose data are absent
+has none, so its cost is not counted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brew.compendium.plan import operations
+from brew.compendium.plan.holdings import Holding
+from brew.compendium.settings import Settings
+from brew.compendium.stage import Stage
+from brew.compendium.stages.arm_plan import plan as arm_plan
+from brew.compendium.stages.training_feeds import stems_of, usable
+from brew.data.store import open_store
+from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
+from brew.evaluation.splits import LABEL_FRACTIONS, NAMES
+from brew.evaluation.zoo import backbone
+
+
+@dataclass(frozen=True)
+class Training:
+    """One run of pretraining. flops: of all its steps. state: "done", "to run" or "impossible", with the reason."""
+
+    run: str
+    steps: int
+    images: int
+    flops: int
+    state: str
+    reason: str = ""
+
+
+def trainings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Training]:
+    """Every run of the scale's `arms`, in their order. held: data and weights by name."""
+    for run in stage.settings.arms:
+        chosen, numbers = arm_plan(stage, run)
+        feeds = usable(chosen, numbers.feeds)
+        step = sum(
+            feed.batch * operations.of_arm(chosen, numbers.trunk, numbers.views, stems_of(feed.variables)).total
+            for feed in feeds
+        )
+        wanted = [*(feed.source for feed in feeds), *chosen.teachers]
+        absent = [name for name in wanted if not held[name].usable]
+        done = (Path(stage.layout.site) / "stages" / "pretrain" / run / "student.pt").is_file()
+        state = "impossible" if absent else "done" if done else "to run"
+        reason = f"{', '.join(absent)} absent" if absent else ""
+        steps, images = numbers.optimisation.steps, sum(feed.batch for feed in feeds)
+        yield Training(run, steps, images, step * steps, state, reason)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What a benchmark asks for. runs: models by seeds by fractions of labels. impossible: those of absent models.
+
+    flops: None if the numbers of samples are not known. reason: why nothing can be scored, "" if it can.
+    """
+
+    benchmark: str
+    task: str
+    runs: int
+    impossible: int
+    flops: int | None
+    reason: str = ""
+
+
+def scorings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Scoring]:
+    """Every benchmark of the scale, in the order of BENCHMARKS."""
+    for entry in BENCHMARKS.values():
+        if stage.settings.data.offers(entry):
+            yield _scoring(stage, entry, held)
+
+
+def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding]) -> Scoring:
+    settings, source = stage.settings, held[entry.source]
+    fractions = LABEL_FRACTIONS if entry.task == "classification" else settings.evaluation.label_fractions
+    of_arms = len(settings.arms)  # a repeated arm brings its own seed
+    absent_arms = sum(each.state == "impossible" for each in trainings(stage, held))
+    others = [name for name in settings.backbones if name != settings.teacher]
+    readable = [name for name in others if not backbone(name).lacking(entry.sensor) and not backbone(name).supervised]
+    absent_others = sum(name in held and not held[name].usable for name in readable)
+    seeds = len(settings.evaluation.seeds)
+    runs = (of_arms + seeds * (2 + len(readable))) * len(fractions)  # two: a random trunk and the teacher
+    if not source.usable:
+        return Scoring(entry.name, entry.task, runs, runs, None, f"{entry.source} is {source.state}")
+    impossible = (absent_arms + seeds * absent_others) * len(fractions)
+    counts = samples(stage, entry)
+    cost = None if counts is None else _cost(settings, entry, *counts, models=2 + len(readable) + of_arms, runs=runs)
+    return Scoring(entry.name, entry.task, runs, impossible, cost)
+
+
+def samples(stage: Stage, entry: Benchmark) -> tuple[Sequence[int], int] | None:
+    """How many training, validation and test samples a benchmark has, and their pixels per side; None if unknown."""
+    store, rendered = stage.layout.store(entry.source), stage.settings.data.miniature
+    if store.is_dir():
+        dataset = open_store(store)
+        named = dataset["split"].values
+        counts, side = [int(np.count_nonzero(named == name)) for name in NAMES], dataset[entry.images].shape[-1]
+    elif entry.source == "miniature" and rendered is not None:
+        counts, side = [rendered.train, rendered.validation, rendered.test], rendered.size
+    else:
+        return None
+    most = stage.settings.evaluation.samples.get(entry.sensor, counts) if entry.task != "classification" else counts
+    return [min(pair) for pair in zip(counts, most, strict=True)], side
+
+
+def _cost(settings: Settings, entry: Benchmark, counts: Sequence[int], side: int, models: int, runs: int) -> int:
+    """Features of every model, each taken to cost what the student's do; a decoder for every run of a dense task."""
+    trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, 2 if entry.task == "change" else 1
+    train, rest = counts[0], sum(counts[1:])
+    each = dates * operations.features(trunk, entry.sensor, side)
+    if entry.task == "classification":
+        return models * (train + rest) * each
+    numbers = evaluation.change if entry.task == "change" else evaluation.segmentation
+    decoded = operations.decoder(trunk, side, len(entry.classes), numbers.width)
+    passes = operations.TRAINING * numbers.fit.epochs * train * numbers.fit.crop**2 + rest
+    return round(models * (train * evaluation.orientations + rest) * each + runs * passes * decoded)
