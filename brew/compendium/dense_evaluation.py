@@ -1,4 +1,6 @@
-"""Segmentation and change by one recipe: freeze a model once, then train a decoder per seed and label fraction.
+"""Segmentation and change by one recipe: freeze a model once, then train several decoders on its features.
+
+From a share of the labels a single decoder is trained, on a draw of its own.
 
 If the rate of fine-tuning is above zero, students are trained together with their decoders instead.
 """
@@ -91,7 +93,10 @@ def _runs_of(
     numbers = (evaluation.orientations, ready.most, settings)
     freeze = partial(_frozen, task, model, whole, evaluation.orientations)
     frozen = partial(latest.get, (benchmark.name, model.identity), freeze)
-    for seed, fraction in product(model.seeds(evaluation.seeds), evaluation.label_fractions):
+    for decoder, fraction in product(range(evaluation.decoders), evaluation.label_fractions):
+        if decoder and fraction < 1:
+            continue
+        seed = model.decoder_seed(decoder)
         part = replace(whole, split=with_label_fraction(ready.opened, whole.split, fraction, seed))
         labelled = len(part.split.train)
         if settings.fit.finetune > 0:
@@ -99,7 +104,9 @@ def _runs_of(
             compute = partial(_finetuned, task, model, part, settings, seed, evaluation.orientations, passes)
         else:
             compute = partial(_decoded, task, frozen, part, settings, seed)
-        yield PlannedRun(benchmark, model.name, model.identity, seed, numbers, compute, fraction, labelled)
+        yield PlannedRun(
+            benchmark, model.name, model.identity, model.seed, numbers, compute, fraction, labelled, decoder
+        )  # fmt: skip
 
 
 def _frozen(task: DenseTask, model: ComparedModel, data: DenseData, orientations: int) -> Any:

@@ -34,10 +34,10 @@ def keep_scores(
 
 
 def keep_predictions(stage: Stage, task: Task, finished: Sequence[FinishedRun]) -> None:
-    """Write the arrays of the first seed's runs on all labels, which pictures show."""
+    """Write the arrays of the first decoder on each model's first seed from all labels, which pictures show."""
     folder = stage.layout.write(task)
     for each in finished:
-        if each.run.seed == stage.settings.evaluation.seeds[0] and each.run.label_fraction == 1:
+        if (each.run.seed, each.run.decoder, each.run.label_fraction) == (0, 0, 1):
             write_arrays(prediction_file(folder, each.benchmark, each.run.arm), each.result.arrays)
 
 
@@ -48,7 +48,9 @@ def prediction_file(folder: Path, benchmark: Benchmark, model: str) -> Path:
 
 def keep_choices(stage: Stage, task: Task, finished: Sequence[FinishedRun]) -> None:
     """Write what validation chose in each run: the values of the run's result, a column each."""
-    names = {"benchmark": "benchmark", "arm": "backbone", "seed": "seed", "label_fraction": "label_fraction"}
+    names = {"benchmark": "benchmark", "arm": "backbone"} | {
+        name: name for name in ("seed", "decoder", "label_fraction")
+    }
     rows = [{title: getattr(each.run, name) for name, title in names.items()} | each.result.values for each in finished]
     pd.DataFrame(rows).to_csv(stage.layout.write(task) / "choices.csv", index=False)
 
@@ -66,6 +68,7 @@ def primary_scores(stage: Stage, task: Task) -> pd.DataFrame:
             interval = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
             rows.append({
                 "benchmark": score.benchmark, "metric": score.metric, "backbone": score.arm, "seed": score.seed,
+                "decoder": score.decoder,
                 "label fraction": f"{100 * score.label_fraction:g} %",
                 "score": f"{100 * score.value:.1f}", "95 % over test": interval, "n": f"{score.n} {score.unit}s",
             })  # fmt: skip

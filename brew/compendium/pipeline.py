@@ -74,7 +74,7 @@ class StageEntry:
 
 #: What every stage that computes features reads.
 _FEATURES = partial(StageEntry, stores=True, reads=("data", "optical-teacher", "pretrain"))
-_EVALUATION = tuple(f"evaluation.{name}" for name in ("seeds", "orientations", "samples", "label_fractions"))
+_EVALUATION = tuple(f"evaluation.{name}" for name in ("decoders", "orientations", "samples", "label_fractions"))
 
 #: The stages that measure something, each with a file of metrics.
 _MEASURING = (
@@ -118,12 +118,12 @@ STAGES = (
     _FEATURES(
         "change", notebook="change", trains=True,
         parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.change", "evaluation.siamese",
-                    "evaluation.siamese_seeds"),
+                    "evaluation.siamese_networks"),
     ),
     _FEATURES(
         "classification", notebook="classification",
         reads=("data", "optical-teacher", "pretrain", "features"),
-        parameters=("arms", "teacher", "backbones", "evaluation.seeds"),
+        parameters=("arms", "teacher", "backbones", "evaluation.decoders"),
     ),
     StageEntry(
         "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),

@@ -1,7 +1,7 @@
 """Runs of an evaluation: planned first, then computed, each kept by the hash of all that it depends on.
 
-A run is one model on one benchmark with one seed and one fraction of the training labels. Only a failed or changed run
-is computed again.
+A run is one model on one benchmark with one decoder and one fraction of the training labels. Only a failed or changed
+run is computed again.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -29,7 +29,8 @@ _SHORT = 12
 class PlannedRun:
     """A run before it is computed.
 
-    model: the compared model's or the reference's name. identity: the hash of what it is. settings: all numbers that
+    model: the compared model's or the reference's name. identity: the hash of what it is. seed: of its pretraining.
+    decoder: which of the decoders, or draws of labels, on this model. settings: all numbers that
     the result depends on. training_samples: how many labelled samples it may learn from, if it learns from a fraction.
     """
 
@@ -41,6 +42,7 @@ class PlannedRun:
     compute: Callable[[], CachedResult]
     label_fraction: float = 1.0
     training_samples: int | None = None
+    decoder: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,12 @@ def finish(stage: Stage, module: str, planned: Iterable[PlannedRun]) -> list[Fin
         store = _store_hash(stage, each.benchmark)
         run = Run(
             each.benchmark.name, each.benchmark.task, each.model, each.seed, digest(settings)[:_SHORT],
-            each.label_fraction, each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT],
+            each.label_fraction, each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT], each.decoder,
         )  # fmt: skip
         key = {
             "benchmark": _plain(each.benchmark.decisive()), "model": each.identity, "store": store, "seed": each.seed,
-            "label_fraction": each.label_fraction, "settings": settings, "code": code, "environment": environment,
-            "rounding": list(stage.rounding),
+            "decoder": each.decoder, "label_fraction": each.label_fraction, "settings": settings, "code": code,
+            "environment": environment, "rounding": list(stage.rounding),
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{run.name}"
         # Runs of one model on one benchmark share its features.

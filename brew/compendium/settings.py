@@ -137,24 +137,28 @@ class OpticalTeacherSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """the section `evaluation`. seeds: of decoders. orientations: of cached training maps.
+    """The section `evaluation`. decoders: trained on each model's features. orientations: of cached training maps.
 
-    label_fractions: of the training labels that decoders are trained on; a share below one is drawn for each seed.
+    label_fractions: of the training labels that decoders are trained on; a share below one is drawn for each student.
     Classification, which costs next to nothing, always has those of `SHARES`.
     samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
     where a sensor is not named. Scenes that are cut into tiles are never shortened.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
-    numbers and seeds: one of its runs costs more than all decoders.
+    numbers and count: one of its trainings costs more than all decoders.
     """
 
-    seeds: tuple[int, ...]
+    decoders: int
     orientations: int
     samples: Mapping[str, tuple[int, int, int]]
     label_fractions: tuple[float, ...]
     segmentation: SegmentationSettings
     change: ChangeSettings
     siamese: ChangeSettings
-    siamese_seeds: tuple[int, ...]
+    siamese_networks: int
+
+    def __post_init__(self) -> None:
+        if self.decoders < 1:
+            raise BrewError(f"decoders is {self.decoders}; expected at least 1 on each model's features")
 
 
 @dataclass(frozen=True)

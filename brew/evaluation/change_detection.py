@@ -1,7 +1,8 @@
 """Binary change between two dates, on a frozen trunk and by three references, under one protocol.
 
 Features of the two dates are subtracted, and the absolute differences go through the decoder of the segmentation tasks.
-Learning rate, epoch and threshold are chosen on the validation scenes alone (F1 of counts pooled over them). Whole test
+Training has a fixed length. The threshold, and the learning rate of several, are chosen on the validation scenes alone
+(F1 of counts pooled over them). Whole test
 scenes are predicted from overlapping tiles that fade into each other. Counts are kept per scene: pooled scores, each
 scene's, their mean, and any subset (OSCD's saclay_w shares an edge with the training scene saclay_e) come from them.
 
@@ -171,16 +172,15 @@ class ChangeSettings:
 class ChangeResult:
     """counts: confusion of each test scene, in the order of `scenes`. probabilities: each scene's, for figures.
 
-    What validation chose: learning_rate (0 if nothing is trained), epoch, threshold, and its F1 there.
-    undecided: of "learning rate", "epoch" and "threshold", those that validation could not choose. They are then the
-    first, the last and one half.
+    What validation chose: learning_rate (0 if nothing is trained), threshold, and its F1 there.
+    undecided: of "learning rate" and "threshold", those that validation could not choose. They are then the first and
+    one half.
     """
 
     scenes: tuple[str, ...]
     counts: Integer[np.ndarray, "scene 2 2"]
     probabilities: dict[str, np.ndarray]
     learning_rate: float = 0.0
-    epoch: int = 0
     threshold: float = 0.0
     validation_f1: float = 0.0
     undecided: tuple[str, ...] = ()
@@ -223,15 +223,15 @@ def evaluate_siamese(
 def _trained_and_tested(
     training: Training, task: ChangeTask, settings: ChangeSettings, seed: int, device: str
 ) -> ChangeResult:
-    """Fit a network at each rate, choose rate, epoch and threshold on validation, test those."""
+    """Fit a network at each rate, choose rate and threshold on validation, test those."""
 
     def best(network: nn.Module, inputs: Inputs) -> Threshold:
         return best_threshold(*_validated(network, inputs, task, device))
 
     candidates = [replace(settings.fit, learning_rate=rate) for rate in settings.learning_rates]
     choice = choose(training, task, candidates, seed, lambda network, inputs: best(network, inputs).f1, device)
-    chosen = best(choice.fit.network, training.inputs.validation)
-    probabilities = predict_scenes(choice.fit.network, training.inputs.test, task, device)
+    chosen = best(choice.network, training.inputs.validation)
+    probabilities = predict_scenes(choice.network, training.inputs.test, task, device)
     scenes = task.scenes(task.split.test)
     counts = [
         confusion(_target(task, scene)[None], probabilities[scene.name][None] >= chosen.threshold, 2)
@@ -239,7 +239,7 @@ def _trained_and_tested(
     ]
     return ChangeResult(
         tuple(scene.name for scene in scenes), np.concatenate(counts), probabilities, choice.settings.learning_rate,
-        choice.fit.epoch, chosen.threshold, chosen.f1, (*choice.undecided, *["threshold"] * chosen.undecided),
+        chosen.threshold, chosen.f1, (*choice.undecided, *["threshold"] * chosen.undecided),
     )  # fmt: skip
 
 

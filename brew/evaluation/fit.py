@@ -1,11 +1,12 @@
-"""The one training loop of the dense tasks: a network on frozen maps or on images, best validation epoch kept.
+"""The one training loop of the dense tasks: a network on frozen maps or on images, for a fixed number of steps.
 
-AdamW, cosine schedule to zero. Order, orientation, crop and initial weights are keyed by the seed, so a run repeats
-bit by bit on the same machine and leaves global random state alone.
-Left out: early stopping (the epochs are few) and mixed precision.
+AdamW, cosine schedule to zero. The weights that are kept are the mean over the last steps (Izmailov et al. 2018, arXiv
+1803.05407). No validation score chooses among epochs, since such a choice follows the noisiest one (record 0033).
+Order, orientation, crop and initial weights are keyed by the seed, so a run repeats bit by bit on the same machine and
+leaves global random state alone.
+Left out: early stopping and mixed precision.
 """
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_swa_multi_avg_fn
 
 from brew import randomness
 from brew.errors import BrewError
 from brew.evaluation.decoders import Decoder, at_size
 from brew.evaluation.dense_losses import check_class_weights, class_weights, pixel_loss
 from brew.evaluation.frozen_features import FrozenMaps, orient_each
-from brew.evaluation.metrics import all_alike
 
 
 @runtime_checkable
@@ -43,6 +44,7 @@ class FitSettings:
 
     crop: side of training crops as a fraction of the image (1 = whole images); frozen maps are cut in whole cells of
     the coarsest map, and have seen the context around the crop.
+    averaged: the share of the steps, the last ones, over which the weights are averaged.
     finetune: learning rate of the student, which is then trained with its decoder; 0 leaves it frozen.
     """
 
@@ -53,6 +55,7 @@ class FitSettings:
     loss: str = "cross-entropy"
     class_weights: str = "equal"
     crop: float = 1.0
+    averaged: float = 0.5
     finetune: float = 0.0
 
     def __post_init__(self) -> None:
@@ -62,17 +65,38 @@ class FitSettings:
             raise BrewError(f"batch is {self.batch}; batch normalisation needs at least 2 samples in each batch")
         if not 0 < self.crop <= 1:
             raise BrewError(f"crop is {self.crop:g}; expected a share of the image above 0 and up to 1 (whole images)")
+        if not 0 < self.averaged <= 1:
+            raise BrewError(f"averaged is {self.averaged:g}; expected a share of the steps above 0 and up to 1 (all)")
         pixel_loss(self.loss)
         check_class_weights(self.class_weights)
 
 
-@dataclass(frozen=True)
-class Fit:
-    """The network of the chosen epoch. validation: the score after each epoch; epoch: the chosen one, from 0."""
+class _Average:
+    """The mean of a network's weights and statistics over steps."""
 
-    network: nn.Module
-    epoch: int
-    validation: tuple[float, ...]
+    def __init__(self) -> None:
+        self._update = get_swa_multi_avg_fn()
+        self._mean: list[Tensor] = []
+        self._steps = 0
+
+    @torch.no_grad()
+    def add(self, network: nn.Module) -> None:
+        now = _numbers(network)
+        if self._steps:
+            self._update(self._mean, now, self._steps)
+        else:
+            self._mean = [value.clone() for value in now]
+        self._steps += 1
+
+    @torch.no_grad()
+    def give(self, network: nn.Module) -> None:
+        """Set the network's weights and statistics to the mean."""
+        for value, mean in zip(_numbers(network), self._mean, strict=True):
+            value.copy_(mean)
+
+
+def _numbers(network: nn.Module) -> list[Tensor]:
+    return [value for value in network.state_dict().values() if value.is_floating_point()]
 
 
 class FineTuned(nn.Module):
@@ -108,15 +132,13 @@ def fit(
     ignore: int | None,
     settings: FitSettings,
     seed: int,
-    validate: Callable[[nn.Module], float],
     device: str = "cpu",
     passes: int = 1,
-) -> Fit:
-    """Train `network` (list of inputs -> logits) and keep the epoch that `validate` scores highest.
+) -> nn.Module:
+    """Train `network` (list of inputs -> logits) for all its steps; returns it with its averaged weights.
 
     labels: one per row of `inputs`, on their own grid. ignore: a label value that does not count, or None. passes: over
-    the training samples in an epoch. Of epochs that score highest, the first is kept; if all score the same, the last,
-    which is trained most.
+    the training samples in an epoch. Raises BrewError if the loss is no number.
     """
     if len(labels) != len(inputs.samples):
         raise BrewError(f"{len(labels)} labels for {len(inputs.samples)} training samples; expected one each")
@@ -127,34 +149,28 @@ def fit(
     network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(_parameters(network, settings), weight_decay=settings.weight_decay)
     steps = max(1, len(labels) // settings.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / (settings.epochs * passes * steps)))
-    )
-    best, best_state, history = -math.inf, {}, []
+    total = settings.epochs * passes * steps
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / total)))
+    average, first = _Average(), total - max(1, round(settings.averaged * total))
     with torch.random.fork_rng():
         torch.manual_seed(randomness.key(seed, "decoder/dropout"))
-        for epoch in range(settings.epochs):
-            network.train()
-            for number, rows in _batches(range(epoch * passes, (epoch + 1) * passes), len(labels), steps, seed):
-                fed, target = _training_batch(inputs, labels, rows, settings.crop, seed, number, device)
-                counted = torch.ones_like(target) if ignore is None else (target != ignore).long()
-                logits = at_size(network(fed), (target.shape[-2], target.shape[-1]))
-                loss = loss_of(logits, target * counted, weights, counted.float())
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-            network.eval()
-            with torch.no_grad():
-                history.append(validate(network))
-            if history[-1] > best:
-                best, best_state = history[-1], copy.deepcopy(network.state_dict())
-    if not best_state:
-        raise BrewError(f"validation scores {history} hold no number; lower the learning rate")
-    if all_alike(history):
-        return Fit(network, settings.epochs - 1, tuple(history))
-    network.load_state_dict(best_state)
-    return Fit(network, history.index(best), tuple(history))
+        network.train()
+        batches = _batches(range(settings.epochs * passes), len(labels), steps, seed)
+        for step, (number, rows) in enumerate(batches):
+            fed, target = _training_batch(inputs, labels, rows, settings.crop, seed, number, device)
+            counted = torch.ones_like(target) if ignore is None else (target != ignore).long()
+            logits = at_size(network(fed), (target.shape[-2], target.shape[-1]))
+            loss = loss_of(logits, target * counted, weights, counted.float())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            if step >= first:
+                average.add(network)
+    if not torch.isfinite(loss):
+        raise BrewError(f"the last step's loss is {float(loss.detach())}; expected a number: lower the learning rate")
+    average.give(network)
+    return network.eval()
 
 
 def _parameters(network: nn.Module, settings: FitSettings) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Scores as tidy rows, with the counts that they come from beside them.
 
-One row per benchmark, task, metric, arm, seed, share of the training labels and subset. Files are the same bytes
-whatever the order of writing: rows are sorted, a row of the same identity is replaced, numbers have ten significant
-digits, and no time is recorded.
+One row per benchmark, task, metric, arm, seed, decoder, share of the training labels and subset. Files are the same
+bytes whatever the order of writing: rows are sorted, a row of the same identity is replaced, numbers have ten
+significant digits, and no time is recorded.
 Counts per test sample go to one NPZ per arm, from which every interval can be computed again.
 """
 
@@ -27,6 +27,7 @@ from brew.files import write_bytes
 class Score:
     """One number. label_fraction: the share of the training labels that was used, 1 for all.
 
+    seed: of the pretraining. decoder: which of the decoders on this one backbone, from 0.
     subset: which test samples ("all", or what is left out); unit: what was resampled for [low, high]; n: how many of
     them. low and high are NaN without one.
     settings, model, data, environment: hashes of the numbers of its evaluation (`cache_keys.digest`), of the backbone,
@@ -49,10 +50,17 @@ class Score:
     model: str
     data: str
     environment: str
+    decoder: int = 0
 
     @property
-    def identity(self) -> tuple[str, str, str, int, float, str, str]:
-        return self.benchmark, self.task, self.arm, self.seed, self.label_fraction, self.metric, self.subset
+    def identity(self) -> tuple[str, str, str, int, int, float, str, str]:
+        run = self.benchmark, self.task, self.arm, self.seed, self.decoder, self.label_fraction
+        return *run, self.metric, self.subset
+
+    @property
+    def run_name(self) -> str:
+        """Of the run that it is a score of."""
+        return _run_name(self.benchmark, self.arm, self.seed, self.decoder, self.label_fraction)
 
 
 _COLUMNS = tuple(column.name for column in fields(Score))
@@ -72,18 +80,23 @@ class Run:
     model: str = ""
     data: str = ""
     environment: str = ""
+    decoder: int = 0
 
     @property
     def name(self) -> str:
         """Of its cached result and its files."""
-        share = "" if self.label_fraction == 1 else f"-{self.label_fraction:g}"
-        return f"{self.benchmark}-{self.arm}-{self.seed}{share}"
+        return _run_name(self.benchmark, self.arm, self.seed, self.decoder, self.label_fraction)
 
     def score(self, metric: str, subset: str, interval: Interval, unit: str) -> Score:
         return Score(
             **asdict(self), metric=metric, subset=subset, value=interval.value, low=interval.low, high=interval.high,
             unit=unit, n=interval.n,
         )  # fmt: skip
+
+
+def _run_name(benchmark: str, arm: str, seed: int, decoder: int, label_fraction: float) -> str:
+    which = f"-decoder{decoder}" if decoder else ""
+    return f"{benchmark}-{arm}-{seed}{which}" + ("" if label_fraction == 1 else f"-{label_fraction:g}")
 
 
 def scores_of(

@@ -54,7 +54,7 @@ def trainings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Training]:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a benchmark asks for. runs: models by seeds by fractions of labels. impossible: those of absent models.
+    """What a benchmark asks for. runs: of every model, `runs_of_model`. impossible: those of absent models.
 
     flops: None if the numbers of samples are not known. reason: why nothing can be scored, "" if it can.
     """
@@ -77,19 +77,25 @@ def scorings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Scoring]:
 def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding]) -> Scoring:
     settings, source = stage.settings, held[entry.source]
     fractions = LABEL_FRACTIONS if entry.task == "classification" else settings.evaluation.label_fractions
-    of_arms = len(settings.arms)  # a repeated arm brings its own seed
     absent_arms = sum(each.state == "impossible" for each in trainings(stage, held))
     others = [name for name in settings.backbones if name != settings.teacher]
     readable = [name for name in others if not backbone(name).lacking(entry.sensor) and not backbone(name).supervised]
     absent_others = sum(name in held and not held[name].usable for name in readable)
-    seeds = len(settings.evaluation.seeds)
-    runs = (of_arms + seeds * (2 + len(readable))) * len(fractions)  # two: a random trunk and the teacher
+    each = runs_of_model(entry.task, settings.evaluation.decoders, fractions)
+    models = len(settings.arms) + 2 + len(readable)  # a repeated arm is one more; two: a random trunk and the teacher
     if not source.usable:
-        return Scoring(entry.name, entry.task, runs, runs, None, f"{entry.source} is {source.state}")
-    impossible = (absent_arms + seeds * absent_others) * len(fractions)
+        return Scoring(entry.name, entry.task, models * each, models * each, None, f"{entry.source} is {source.state}")
+    impossible = (absent_arms + absent_others) * each
     counts = samples(stage, entry)
-    cost = None if counts is None else _cost(settings, entry, *counts, models=2 + len(readable) + of_arms, runs=runs)
-    return Scoring(entry.name, entry.task, runs, impossible, cost)
+    cost = None if counts is None else _cost(settings, entry, *counts, models=models, runs=models * each)
+    return Scoring(entry.name, entry.task, models * each, impossible, cost)
+
+
+def runs_of_model(task: str, decoders: int, fractions: Sequence[float]) -> int:
+    """A dense task has several decoders from all labels, one from fewer; a probe one from all, and draws of fewer."""
+    fewer = sum(fraction < 1 for fraction in fractions)
+    whole = len(fractions) - fewer
+    return whole + decoders * fewer if task == "classification" else decoders * whole + fewer
 
 
 def samples(stage: Stage, entry: Benchmark) -> tuple[Sequence[int], int] | None:

@@ -39,10 +39,9 @@ class Chapter:
 CHAPTERS = (
     Chapter(
         "Results",
-        "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch tested "
-        "once.",
+        "Frozen features of every backbone under one protocol: decoders of a fixed length or a probe, tested once.",
         (("figures", "scores.png"), ("figures", "models.png")),
-        (*TASKS, "ranks", "differences"),
+        (*TASKS, "ranks", "differences", "doubts"),
     ),
     Chapter(
         "Ablation",
@@ -65,9 +64,10 @@ CHAPTERS = (
     ),
     Chapter(
         "Claims",
-        "What has been claimed of the method and its like, and what this scale can say to it.",
+        "What the paper states, which numbers are claimed of it, and what this scale can say to both. Numbers of other "
+        "projects stand last, apart from them.",
         (),
-        ("claims", "ledger"),
+        ("statements", "claims", "ledger", "ledger-context"),
     ),
     Chapter(
         "Change",

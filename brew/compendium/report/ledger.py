@@ -1,8 +1,10 @@
-"""The ledger: what a run of brew can say to each claim.
+"""The ledger: what a run of brew can say to each number that is claimed.
 
-A verdict is one of four, each with its reason. "reproduced" and "not reproduced" need a score of the same model on the
-same data by the same metric. They say whether the claimed value lies inside our interval over test samples. A
-number from elsewhere on another ground is "not comparable". What no run has answered is "not run" with what it needs.
+Numbers about the paper and numbers of other projects stand in tables of their own; statements have tests
+(`paper_statements`). A verdict is one of four, each with its reason. "reproduced" and "not reproduced" need a score of
+the same model on the same data by the same metric. They say whether the claimed value lies inside our interval over
+test samples. A number from elsewhere on another ground is "not comparable". What no run has answered is "not run" with
+what it needs.
 """
 
 import math
@@ -15,9 +17,10 @@ import pandas as pd
 
 from brew.compendium.report.claims import Claim, conflicts
 from brew.compendium.report.formatting import agreeing
-from brew.compendium.report.joint import average, interval
+from brew.compendium.report.joint import interval
 from brew.compendium.report.paper import PAPER, SYNTHETIC, Group, paper_benchmarks
 from brew.compendium.report.scored import Scored
+from brew.compendium.report.seeds import standing
 from brew.compendium.report.style import label
 from brew.data.sources.catalogue import SOURCES
 from brew.evaluation.benchmarks import BENCHMARKS
@@ -60,7 +63,7 @@ def average_scores(scored: Scored, names: Sequence[str], groups: Iterable[Group]
     found = []
     for group in dict.fromkeys(groups):
         members = group.members(names)
-        for backbone, replicates in average([scored.of(name) for name in members]).items():
+        for backbone, replicates in standing(scored, members).replicates.items():
             low, high = interval(replicates)
             setting = f"mean of {len(members)} benchmarks"
             found.append((group, Ours(backbone, float(replicates[0]), math.nan, low, high, setting, "mean")))
@@ -68,13 +71,13 @@ def average_scores(scored: Scored, names: Sequence[str], groups: Iterable[Group]
 
 
 def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[str, str]) -> pd.DataFrame:
-    """One row per claim, the paper's own tables first, with what this scale can say to it.
+    """One row per claim, with what this scale can say to it.
 
-    weights: backbone -> what they need, "" if they are at hand.
+    claims: numbers. weights: backbone -> what they need, "" if they are at hand.
     """
     contradicted = conflicts(claims)
     rows = []
-    for claim in sorted(claims, key=lambda claim: not claim.of_paper):
+    for claim in claims:
         ours = answer(claim, found)
         rows.append({
             "id": claim.id, "model": claim.model, "data set": claim.dataset, "metric": claim.metric,
@@ -94,7 +97,7 @@ def ledger(claims: Sequence[Claim], found: Found, scale: str, weights: Mapping[s
 def answer(claim: Claim, found: Found) -> Ours | None:
     """Our score that meets the claim: of the claim's own model, else of the arm that stands beside it."""
     part = claim.group or claim.benchmark
-    if part is None or claim.kind is None:
+    if part is None or claim.metric_kind is None:
         return None
     candidates = (
         found.get((part, name, claim.label_fraction)) for name in (claim.ours.backbone, claim.ours.arm) if name
@@ -144,7 +147,7 @@ def _model(claim: Claim, weights: Mapping[str, str]) -> str:
         return weights.get(model.backbone, f"add {label(model.backbone)} to BACKBONES")
     if model.arm:
         return f"pretrain the arm {model.arm} at scale {PAPER}"
-    if claim.kind is None:
+    if claim.metric_kind is None:
         return "run DEO and every model that the paper calls prior"
     return f"add {claim.model} to BACKBONES"
 

@@ -24,7 +24,7 @@ from brew.pretraining.health import CONDITION, RANK
 
 def scores(stage: Stage) -> Figure | None:
     """Every backbone on every benchmark."""
-    return _write(stage, score_panels(scored(stage).summary))
+    return _write(stage, score_panels(scored(stage)))
 
 
 def models(stage: Stage) -> Figure | None:
@@ -47,7 +47,7 @@ def teachers(stage: Stage) -> Figure | None:
 def low_data(stage: Stage) -> Figure | None:
     """Score against the share of the training labels; None if none was scored from several shares."""
     arms = [arm_and_seed(run)[0] for run in stage.settings.arms]
-    return _write(stage, label_fractions(scored(stage).summary, arms, left_to_tables(stage.settings)))
+    return _write(stage, label_fractions(scored(stage), arms, left_to_tables(stage.settings)))
 
 
 def losses(stage: Stage) -> Figure | None:

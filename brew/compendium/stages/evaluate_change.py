@@ -81,7 +81,7 @@ def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> Cha
 
 def _cached(result: ChangeResult) -> CachedResult:
     values = {
-        "learning rate": result.learning_rate, "epoch": result.epoch, "threshold": result.threshold,
+        "learning rate": result.learning_rate, "threshold": result.threshold,
         "validation F1": round(result.validation_f1, 4), "undecided": ", ".join(result.undecided),
     }  # fmt: skip
     shown = {f"shown-{name}": result.probabilities[name].astype(np.float16) for name in result.scenes[:_KEPT]}
@@ -89,13 +89,13 @@ def _cached(result: ChangeResult) -> CachedResult:
 
 
 def _references(stage: Stage, ready: DenseBenchmark) -> Iterator[PlannedRun]:
-    """Change vector analysis, and FC-Siam-diff with numbers and seeds of its own."""
+    """Change vector analysis, and FC-Siam-diff with numbers of its own."""
     settings = stage.settings.evaluation
     yield PlannedRun(ready.benchmark, "cva", "no training", 0, (), partial(_change_vectors, ready.data))
-    for seed in settings.siamese_seeds:
+    for decoder in range(settings.siamese_networks):
         numbers = (settings.orientations, ready.most, settings.siamese)
-        compute = partial(_siamese, ready.data, settings, seed)
-        yield PlannedRun(ready.benchmark, "fc-siam-diff", "supervised", seed, numbers, compute)
+        compute = partial(_siamese, ready.data, settings, decoder)
+        yield PlannedRun(ready.benchmark, "fc-siam-diff", "supervised", 0, numbers, compute, decoder=decoder)
 
 
 def _change_vectors(data: ChangeTask) -> CachedResult:
@@ -108,5 +108,5 @@ def _siamese(data: ChangeTask, settings: EvaluationSettings, seed: int) -> Cache
 
 
 def choices(stage: Stage) -> pd.DataFrame:
-    """What validation chose for each backbone: learning rate, epoch, threshold, the F1 there, and what it could not."""
+    """What validation chose for each backbone: learning rate, threshold, the F1 there, and what it could not."""
     return read_choices(stage, "change")

@@ -63,12 +63,14 @@ def planned(stage: Stage) -> Iterator[PlannedRun]:
     for benchmark in stage.benchmarks("classification"):
         opened = open_benchmark(benchmark, stage.layout.store(benchmark.source))
         for model, fraction in product(compared_models(stage, benchmark.sensor), LABEL_FRACTIONS):
-            # The probes have no random part: with all labels one seed says it all.
-            for seed in model.seeds(stage.settings.evaluation.seeds if fraction < 1 else (0,)):
-                numbers = (STRENGTHS, NEIGHBOURS)
+            # The probes have no random part: with all labels one of them says it all.
+            for draw in range(stage.settings.evaluation.decoders if fraction < 1 else 1):
+                numbers, seed = (STRENGTHS, NEIGHBOURS), model.decoder_seed(draw)
                 compute = partial(_probed, opened, pooled_file(folder, benchmark, model), fraction, seed)
                 labelled = len(with_label_fraction(opened, opened.split(), fraction, seed).train)
-                yield PlannedRun(benchmark, model.name, model.identity, seed, numbers, compute, fraction, labelled)
+                yield PlannedRun(
+                    benchmark, model.name, model.identity, model.seed, numbers, compute, fraction, labelled, draw
+                )  # fmt: skip
 
 
 def _probed(opened: OpenedBenchmark, pooled: Path, fraction: float, seed: int) -> CachedResult:

@@ -1,4 +1,4 @@
-"""Stage `segmentation`: a decoder on every backbone's features, frozen or fine-tuned, tested once per seed."""
+"""Stage `segmentation`: a decoder on every backbone's features, frozen or fine-tuned, tested once per decoder."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -64,7 +64,7 @@ def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> Seg
 
 def _cached(result: SegmentationResult) -> CachedResult:
     arrays = {"counts": result.counts, "samples": result.samples, "predictions": result.predictions}
-    return CachedResult({"epoch": result.epoch, "undecided": ", ".join(result.undecided)}, arrays)
+    return CachedResult({"validation": round(result.validation, 4)}, arrays)
 
 
 def _references(stage: Stage, ready: DenseBenchmark) -> Iterator[PlannedRun]:
@@ -73,9 +73,9 @@ def _references(stage: Stage, ready: DenseBenchmark) -> Iterator[PlannedRun]:
         return
     settings, identity = stage.settings.evaluation, sources_digest(unet.__name__)
     numbers = (settings.orientations, ready.most, settings.segmentation)
-    for seed in settings.seeds:
-        compute = partial(_unet, ready.data, settings, seed)
-        yield PlannedRun(ready.benchmark, unet.NAME, identity, seed, numbers, compute)
+    for decoder in range(settings.decoders):
+        compute = partial(_unet, ready.data, settings, decoder)
+        yield PlannedRun(ready.benchmark, unet.NAME, identity, 0, numbers, compute, decoder=decoder)
 
 
 def _unet(data: SegmentationTask, settings: EvaluationSettings, seed: int) -> CachedResult:
@@ -83,5 +83,5 @@ def _unet(data: SegmentationTask, settings: EvaluationSettings, seed: int) -> Ca
 
 
 def choices(stage: Stage) -> pd.DataFrame:
-    """What validation chose for each backbone: the epoch, and what it could not choose."""
+    """What each decoder scored on the validation images, by which nothing was chosen."""
     return read_choices(stage, "segmentation")

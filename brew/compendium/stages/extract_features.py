@@ -47,7 +47,7 @@ def compute(stage: Stage) -> pd.DataFrame:
             write_arrays(pooled_file(folder, benchmark, model), {"features": features, "samples": used})
             rows.append({
                 "source": benchmark.source, "sensor": benchmark.sensor, "backbone": model.name,
-                "repetition": model.repetition or 0, "images": len(used),
+                "repetition": model.seed, "images": len(used),
                 "width": features.shape[1],
             })  # fmt: skip
     return pd.DataFrame(rows)

@@ -15,6 +15,7 @@ from brew.compendium import scales
 from brew.compendium.report import site
 from brew.compendium.report.contents import CHAPTERS, LEADS, Chapter
 from brew.compendium.report.ledger import headline
+from brew.compendium.report.orders import check_orders
 from brew.compendium.report.provenance import commit
 from brew.compendium.report.site import ANSWER
 from brew.compendium.settings import load
@@ -22,8 +23,12 @@ from brew.files import ROOT, Layout, sha256
 
 
 def build(scale: str) -> Path:
-    """Write the report of a scale from what its stages left; returns its index."""
+    """Write the report of a scale from what its stages left; returns its index.
+
+    Raises BrewError if two of its tables order a pair of compared models differently.
+    """
     layout, settings = Layout(scale), load(scale)
+    check_orders({path.stem: _cells(path) for path in sorted(layout.read("tables").glob("*.csv"))})
     _copy(layout, layout.site)
     page = ROOT / settings.scale.report
 
@@ -39,6 +44,10 @@ def build(scale: str) -> Path:
     html = site.render(f"brew, scale {scale}", _lead(layout), facts(layout), shown, pages, elsewhere)
     page.write_text(html, encoding="utf-8")
     return page
+
+
+def _cells(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def _section(chapter: Chapter, layout: Layout, pages: str, tables: str) -> site.Section:
@@ -59,7 +68,7 @@ def _section(chapter: Chapter, layout: Layout, pages: str, tables: str) -> site.
 def _lead(layout: Layout) -> list[str]:
     """Paragraphs: what the scale is, what DEO gains there, and how many claims it could test."""
     folder = layout.read("tables")
-    claims = headline(pd.read_csv(folder / "ledger.csv", dtype=str, keep_default_na=False))
+    claims = headline(_cells(folder / "ledger.csv"))
     what = LEADS.get(layout.scale, f"Dual-teacher distillation at scale {layout.scale}.")
     return [part for part in (what, (folder / ANSWER).read_text(encoding="utf-8"), claims) if part]
 
@@ -67,12 +76,13 @@ def _lead(layout: Layout) -> list[str]:
 def facts(layout: Layout) -> dict[str, str]:
     """What the report was made from: the scale, the commit, and the hashes of parameters, environment and data.
 
-    A file's SHA-256 is given whole, as `sha256sum` prints it.
+    A file's SHA-256 is given whole, as `sha256sum` prints it. A store is a folder: its digest is made from the
+    names and SHA-256 of its files.
     """
     settings = scales.parameter_file(layout.scale)
     sources = pd.read_csv(layout.read("data") / "sources.csv")
     stores = {
-        f"data: {name}": f"{part['samples'].sum()} samples, store {part['store'].iloc[0]}, made from "
+        f"data: {name}": f"{part['samples'].sum()} samples, store with digest {part['store'].iloc[0]}, made from "
         f"{part['made from'].iloc[0]}, licence: {part['licence'].iloc[0]}"
         for name, part in sources.groupby("source")
     }

@@ -12,7 +12,7 @@ from brew.compendium.plan.decided import decisions
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.plan.plan_page import page
 from brew.compendium.plan.rate import Rate, measure
-from brew.compendium.plan.runs import scorings, trainings
+from brew.compendium.plan.runs import runs_of_model, scorings, trainings
 from brew.compendium.report.claims import read_claims
 from brew.compendium.settings import Sources, load
 from brew.compendium.stage import Stage
@@ -94,3 +94,8 @@ def test_the_command_prints_a_page_and_json(
     record = json.loads(capsys.readouterr().out)
     assert record["scale"] == "tiny" and record["hours"]["pretraining"] >= 0
     assert {each["name"] for each in record["holdings"]} >= {"miniature", "imagenet"}
+
+
+def test_decoders_and_draws_are_counted_once_per_model() -> None:
+    assert runs_of_model("segmentation", 3, [1.0, 0.1]) == 4
+    assert runs_of_model("classification", 3, [1.0, 0.1, 0.05]) == 7

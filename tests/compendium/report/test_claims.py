@@ -1,22 +1,37 @@
 """The ledger keeps every claim, and calls none reproduced that was not tested on the same ground."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brew.compendium.report.claims import CLAIMS, STATUSES, conflicts, read_claims, stated
+from brew.compendium.report.claims import (
+    CLAIMS,
+    CONTEXT,
+    KINDS,
+    NUMBER,
+    STATEMENT,
+    STATUSES,
+    conflicts,
+    read_claims,
+    stated,
+)
 from brew.compendium.report.ledger import VERDICTS, Ours, counted, headline, ledger, verdict
 from brew.compendium.report.paper import AVERAGES, DATASETS, MODELS, PAPER, SYNTHETIC, paper_benchmarks
+from brew.compendium.report.scored import Scored
 from brew.compendium.report.style import BACKBONES
+from brew.compendium.report.summary import summarise
+from brew.compendium.report.tables.claim_tables import claim_tables
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.metrics import METRICS
 from brew.pretraining.arms import ARMS
 
-ALL = read_claims()
+EVERY = read_claims()
+ALL = [claim for claim in EVERY if claim.kind != STATEMENT]
 (DERIVED,) = (c for c in ALL if (c.model, c.dataset, c.status) == ("DEO Swin-B", "OSCD", "derived"))
 (DOUBTFUL,) = (c for c in ALL if (c.model, c.dataset, c.status) == ("DEO Swin-B", "OSCD", "doubtful"))
 #: The released weights, one point to either side of what is derived from the paper.
@@ -70,7 +85,7 @@ def test_a_score_from_a_share_of_the_labels_answers_no_claim_of_all():
 
 
 def test_a_claim_of_another_protocol_or_of_corrected_numbers_is_never_comparable():
-    moved = [replace(DERIVED, table="context"), replace(DERIVED, status="superseded", id="x")]
+    moved = [replace(DERIVED, kind=CONTEXT), replace(DERIVED, status="superseded", id="x")]
     table = rows({("oscd", "deo-swin-b", 1.0): RELEASED}, claims=moved)
     assert table["verdict"].str.startswith("not comparable: its ").all()
     assert (table["ours"] == "60.00").all()
@@ -91,7 +106,7 @@ def test_reproduced_means_the_same_model_and_a_value_inside_the_interval(claim, 
     found = verdict(claim, ours, scale, "").split(":")[0]
     assert found in VERDICTS
     if found == "reproduced":
-        assert low <= claim.value <= high and claim.status != "superseded" and claim.table != "context"
+        assert low <= claim.value <= high and claim.status != "superseded" and claim.kind != CONTEXT
     if found == "not reproduced":
         assert not low <= claim.value <= high
 
@@ -127,6 +142,14 @@ def test_the_paper_is_quoted_with_doubt_where_only_notes_state_it():
     assert stated(ALL, "croma", "oscd") == ""
 
 
+def test_the_paper_stands_apart_from_other_projects():
+    paper, context, counts = claim_tables(Scored({}, summarise([], {}), EVERY), "real")
+    assert (len(paper.frame), len(context.frame)) == (96, 311)
+    assert paper.caption.startswith("Of 96 claims ") and "311 numbers of other projects" in context.caption
+    assert int(counts.frame[list(VERDICTS)].to_numpy().sum()) == 96
+    assert Counter(claim.kind for claim in EVERY) == {STATEMENT: 8, NUMBER: 96, CONTEXT: 311}
+
+
 def test_every_claim_is_counted_once():
     table = counted(ledger(ALL, {}, "real", {}))
     assert int(table[list(VERDICTS)].to_numpy().sum()) == len(ALL)
@@ -135,6 +158,7 @@ def test_every_claim_is_counted_once():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        (",number,", ",figure,", f"kind 'figure'; expected one of {', '.join(KINDS)}"),
         ("derived", "certain", f"status 'certain'; expected one of {', '.join(STATUSES)}"),
         ("60.5", "about 60", "value 'about 60'; expected a number"),
         (DERIVED.id, DOUBTFUL.id, "stands 2 times"),
