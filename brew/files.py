@@ -106,7 +106,7 @@ def _lock(file: int) -> bool:
     return True
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step (`replacing`)."""
     with replacing(path, len(content)) as partial:
         partial.write_bytes(content)
