@@ -4,8 +4,9 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 # Threads that wait asleep: tests and stages then share a machine's cores instead of stopping each other.
 export OMP_WAIT_POLICY = PASSIVE
-# What an account may say to every Python and every figure is not meant for this one.
-unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS MPLBACKEND
+# What an account may say to every Python, test and figure is not meant for these, nor a hook's own repository.
+KEPT = PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONFAULTHANDLER PYTHONUNBUFFERED
+unexport $(filter-out $(KEPT), $(filter PYTHON% PYTEST_% MPL%, $(.VARIABLES))) GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 
 # Whether somebody named a scale: `make verify BITS=portable` has another default.
 SCALE_GIVEN := $(SCALE)

@@ -28,7 +28,6 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from brew.compendium.launching import launched
 from brew.compendium.scales import parameter_file
 from brew.compendium.sync import parameters_text
 from brew.data.batches import Batches
@@ -448,23 +447,6 @@ def test_a_process_that_dies_ends_the_run_and_leaves_a_checkpoint(tree, rank):
 def test_a_launcher_that_dies_takes_its_processes_with_it(tree):
     with running(tree) as (run, _, _):
         run.kill()
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({}, (1, 1)),
-        ({"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}, (4, 2)),
-        ({"SLURM_NTASKS": "16", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "deo"}, (8, 2)),
-        ({"SLURM_NTASKS": "16", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "interactive"}, (1, 1)),
-    ],
-)
-def test_the_launcher_says_how_many_processes_there_are(monkeypatch, variables, expected):
-    for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS", "SLURM_NNODES", "SLURM_JOB_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert launched() == expected
 
 
 if __name__ == "__main__":

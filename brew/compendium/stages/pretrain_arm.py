@@ -107,10 +107,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--arm", required=True, help="an entry of the scale's `arms`, such as deo or deo-seed1")
     parser.add_argument("--patience", type=float, default=600.0, metavar="S", help="seconds for another process")
     given = parser.parse_args(arguments)
-    processes_launched = math.prod(launching.launched())
-    if processes_launched == 1:  # as in the notebook with `BREW_PROCESSES=1`, so that the bits are the same
-        torch.set_num_threads(int(os.environ.get("BREW_THREADS", "1")))
     try:
+        processes_launched = math.prod(launching.launched())
+        if processes_launched == 1:  # as in the notebook with `BREW_PROCESSES=1`, so that the bits are the same
+            torch.set_num_threads(int(os.environ.get("BREW_THREADS", "1")))
         stage = begin(given.scale, keeps=True)
         check_processes(stage, processes_launched)
         chosen, numbers = plan(stage, given.arm)
