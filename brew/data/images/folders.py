@@ -9,6 +9,7 @@ from brew.data.images.gdal_parts import GdalPart
 from brew.data.images.parts import Opened, Statement
 from brew.data.images.statements import from_name, from_xml
 from brew.errors import BrewError
+from brew.files import is_content, search
 
 _RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".dat", ".bil", ".bsq")
 #: Folders above the files in which a product's xml may lie.
@@ -17,7 +18,7 @@ _ABOVE = 4
 
 def open_folder(folder: Path) -> Opened:
     """The rasters of a folder and its subfolders; BrewError if there is none."""
-    files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in _RASTERS and each.is_file())
+    files = [each for each in search(folder, "**/*") if each.suffix.lower() in _RASTERS and each.is_file()]
     if not files:
         raise BrewError(
             f"{folder} holds no raster ({', '.join(_RASTERS)}); expected one file per band, a SAFE product or a Zarr. "
@@ -29,7 +30,7 @@ def open_folder(folder: Path) -> Opened:
 def open_archive(path: Path) -> Opened:
     """The rasters of a zip."""
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in sorted(archive.namelist()) if name.lower().endswith(_RASTERS)]
+        names = [name for name in sorted(archive.namelist()) if name.lower().endswith(_RASTERS) and is_content(name)]
     if not names:
         raise BrewError(
             f"{path} holds no raster ({', '.join(_RASTERS)}); expected Sentinel-2 bands. Unpack it and look"

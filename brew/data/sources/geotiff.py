@@ -41,6 +41,7 @@ from brew.data.rasters import check_disjoint, check_tiles, content_hash
 from brew.data.store import Variable, write_store
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError, nearest, unknown
+from brew.files import is_content
 from brew.sensors import SENSORS, SENTINEL2_BANDS
 
 _BANDS = SENSORS["sentinel2"].band_names
@@ -401,11 +402,12 @@ def raster_files(settings: GeotiffSettings) -> list[Path]:
 def _walk(folder: Path) -> Iterator[Path]:
     """Files below a folder, also in linked ones; BrewError if a link leads back to a folder around it."""
     for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_folder):
+        folders[:] = filter(is_content, folders)
         for name in folders:
             inner = Path(place, name)
             if inner.is_symlink() and Path(place).resolve().is_relative_to(inner.resolve()):
                 raise BrewError(f"{inner} links to a folder around it; expected no circle. Remove the link")
-        yield from (Path(place, name) for name in files)
+        yield from (Path(place, name) for name in files if is_content(name))
 
 
 def _refuse_folder(error: OSError) -> None:

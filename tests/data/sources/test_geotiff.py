@@ -284,6 +284,14 @@ def test_linked_folders_hold_scenes_too(tmp_path):
     refused(folder, r"here/circle links to a folder around it; .*Remove the link")
 
 
+def test_what_programs_leave_is_no_scene(tmp_path):
+    folder = scene(tmp_path, "here")
+    for left in ("here/._B4.tif", ".ipynb_checkpoints/B4-checkpoint.tif"):
+        (folder / left).parent.mkdir(exist_ok=True)
+        (folder / left).write_bytes(b"no image")
+    assert set(list_bands(settings(folder))) == {"here"}
+
+
 @pytest.mark.parametrize("absolute", [True, False])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_a_spreadsheets_table_of_files_anywhere(tmp_path, absolute, encoding):
