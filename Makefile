@@ -86,8 +86,9 @@ lint: $(READY)  ## style, types and the direction of imports; prints the layers,
 	@awk '/^id = "rooms"/ {on = 1} on && /^]/ {exit} on && /^    "/ {gsub(/[",]/, ""); print "layer:" $$0}' pyproject.toml
 	@sed -n '/KEPT$$/p' $(VENV)/lint-imports.log
 
+# JupyterLab refuses to run as root, as containers do: make lab OPTIONS="--allow-root --ip 0.0.0.0"
 lab: $(READY)  ## JupyterLab; saving a notebook scrubs its outputs
-	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks
+	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks $(OPTIONS)
 
 # A registry without advisories skips packages, which --strict makes an error: silence would read as safety.
 audit: $(READY)  ## look for known advisories on the lock's packages, if the network has them
