@@ -48,7 +48,7 @@ PORTABLE = {
     "BREW_PROCESSES": "2",
     "CUDA_VISIBLE_DEVICES": "",
 }
-#: Of those, what changes no result.
+#: Of what is forgotten, what changes no result.
 KEPT = (
     "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONFAULTHANDLER", "TORCH_HOME", "TORCH_HUB",
     "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF",
