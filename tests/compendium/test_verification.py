@@ -1,12 +1,11 @@
 """`make verify` reads what runs leave for git, and refuses what it cannot judge before anything runs."""
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from brew.compendium import regeneration, verification
+from brew.compendium import verification
 from brew.compendium.verdicts import judge
 from brew.errors import BrewError
 from brew.evaluation.scores import Score, write_scores
@@ -62,14 +61,3 @@ def test_an_unmeasured_noise_stops_before_anything_runs(monkeypatch: pytest.Monk
     monkeypatch.setattr(verification.noise, "file", lambda scale: tmp_path / "noise.csv")
     with pytest.raises(BrewError, match=r"noise.csv does not exist; expected .* Run `make noise SCALE=tiny`"):
         verification.main(["tiny"])
-
-
-def test_the_committed_tree_is_cloned_without_links(tmp_path: Path) -> None:
-    tree, clone = tmp_path / "my tree", tmp_path / "my clone"
-    tree.mkdir()
-    with pytest.raises(BrewError, match=r"my tree cannot be cloned .* expected the program git, a checkout of git"):
-        regeneration.clone(clone, tree)
-    for command in ("init --quiet", "-c user.name=x -c user.email=x commit --quiet --allow-empty -m x"):
-        subprocess.run(["git", *command.split()], cwd=tree, check=True)
-    regeneration.clone(clone, tree)
-    assert (clone / ".git").is_dir() and not any(path.is_symlink() for path in clone.rglob("*"))

@@ -16,6 +16,7 @@ from brew.compendium.stages import Stage
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.scores import Score, read_counts, read_scores
+from brew.files import Layout
 
 #: The deviation of every score over reruns that differ by rounding alone, in a scale's folder of reports.
 NOISE = "noise.csv"
@@ -43,7 +44,7 @@ def scored(stage: Stage) -> Scored:
 
 def _noise(stage: Stage) -> Noise:
     """What rounding alone changes, if it was measured at the scale (`NOISE` beside its report)."""
-    file = stage.layout.site / NOISE
+    file = Layout(stage.settings.scale.name).site / NOISE
     if not file.exists():
         return Noise()
     table = pd.read_csv(file)

@@ -85,6 +85,7 @@ def test_the_command_prints_a_page_and_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scale_plan, "measure", lambda *_: Rate(1e12, 1, "a test"))
+    monkeypatch.setattr(scale_plan, "free_bytes", lambda _: 10**9)
     assert main(["plan", "tiny"]) == 0
     told = capsys.readouterr().out
     assert told.rstrip() == page(scale_plan.plan("tiny"))
