@@ -22,7 +22,7 @@ class Decision:
 def decisions(settings: Settings, claims: Sequence[Claim], held: Mapping[str, Holding]) -> Iterator[Decision]:
     """One per claim of the paper that names a model, a metric and a benchmark or an average. held: by name."""
     for claim in claims:
-        if claim.of_paper and claim.kind and (claim.group or claim.benchmark) and claim.status != "superseded":
+        if claim.of_paper and claim.metric_kind and (claim.group or claim.benchmark) and claim.status != "superseded":
             yield Decision(claim, _lacking(settings, claim, held))
 
 
