@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from brew.compendium.pipeline import pipeline_file
 from brew.compendium.scales import MINIATURE, parameter_file
 from brew.compendium.sync import sync
 from brew.errors import BrewError
-from brew.files import ROOT
+from brew.files import ROOT, write_bytes
+
+_EMPTY_COUNT = re.compile(r"^ *nfiles: null\n", re.MULTILINE)
 
 
 def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), root: Path = ROOT) -> int:
@@ -29,6 +32,7 @@ def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), r
     if not (root / ".git").exists():
         _dvc(root, "config", "--quiet", "--local", "core.no_scm", "true")
     remove_empty_runs(root / ".dvc" / "cache" / "runs")
+    remove_empty_counts((root / file).with_suffix(".lock"))
     return _dvc(root, "repro", *options, *targets)
 
 
@@ -40,6 +44,17 @@ def remove_empty_runs(kept: Path) -> None:
     for folder in kept.glob("*/*"):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def remove_empty_counts(lock: Path) -> None:
+    """Remove counts of files that are null from a lock: DVC 3.67 writes them and then refuses to read the lock.
+
+    DVC counts null files in a folder that was damaged while a stage ran. The folder's hash stands beside the count and
+    decides what runs again.
+    """
+    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    if (mended := _EMPTY_COUNT.sub("", text)) != text:
+        write_bytes(lock, mended.encode())
 
 
 def check_writable(root: Path = ROOT) -> None:

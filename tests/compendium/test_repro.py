@@ -46,3 +46,12 @@ def test_empty_runs_go_and_kept_ones_stay(tmp_path: Path) -> None:
     repro.remove_empty_runs(tmp_path)
     assert list((tmp_path / "ab").iterdir()) == [tmp_path / "ab" / "abd"]
     repro.remove_empty_runs(tmp_path / "absent")
+
+
+def test_a_count_that_is_null_leaves_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("outs:\n- path: one\n  size: 2\n  nfiles: null\n- path: two\n  nfiles: 3\n")
+    repro.remove_empty_counts(lock)
+    assert lock.read_text() == "outs:\n- path: one\n  size: 2\n- path: two\n  nfiles: 3\n"
+    repro.remove_empty_counts(tmp_path / "absent.lock")
+    assert not (tmp_path / "absent.lock").exists()
