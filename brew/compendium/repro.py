@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,12 +12,10 @@ from pathlib import Path
 from brew.compendium import environment
 from brew.compendium.notebooks.kernel import DVC_PROCESS, die_with_parent
 from brew.compendium.pipeline import pipeline_file
-from brew.compendium.scales import MINIATURE, parameter_file
+from brew.compendium.scales import MINIATURE, parameter_file, read_yaml
 from brew.compendium.sync import sync
 from brew.errors import BrewError
 from brew.files import ROOT, write_bytes
-
-_EMPTY_COUNT = re.compile(r"^ *nfiles: null\n", re.MULTILINE)
 
 
 def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), root: Path = ROOT) -> int:
@@ -32,7 +29,7 @@ def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), r
     if not (root / ".git").exists():
         _dvc(root, "config", "--quiet", "--local", "core.no_scm", "true")
     remove_empty_runs(root / ".dvc" / "cache" / "runs")
-    remove_empty_counts((root / file).with_suffix(".lock"))
+    keep_or_restore((root / file).with_suffix(".lock"), root / ".dvc" / "tmp" / f"{scale}.lock")
     return _dvc(root, "repro", *options, *targets)
 
 
@@ -46,15 +43,32 @@ def remove_empty_runs(kept: Path) -> None:
             folder.rmdir()
 
 
-def remove_empty_counts(lock: Path) -> None:
-    """Remove counts of files that are null from a lock: DVC 3.67 writes them and then refuses to read the lock.
+def keep_or_restore(lock: Path, kept: Path) -> None:
+    """Keep a copy of a whole lock; put the copy in the place of a lock that is cut short.
 
-    DVC counts null files in a folder that was damaged while a stage ran. The folder's hash stands beside the count and
-    decides what runs again.
+    DVC 3.67 writes its lock in place, so an interruption may leave a part of it, which DVC then refuses to read. What
+    ran since the copy was made comes from DVC's cache of runs.
     """
-    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
-    if (mended := _EMPTY_COUNT.sub("", text)) != text:
-        write_bytes(lock, mended.encode())
+    if not lock.is_file():
+        return
+    if is_whole(lock):
+        write_bytes(kept, lock.read_bytes())
+    elif kept.is_file():
+        write_bytes(lock, kept.read_bytes())
+    else:
+        raise BrewError(f"{lock} is cut short; expected what DVC wrote. Run `git checkout {lock}`, and run again")
+
+
+def is_whole(lock: Path) -> bool:
+    """Whether DVC takes the lock."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # takes a second to import
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(read_yaml(lock))
+    except (BrewError, Invalid):
+        return False
+    return True
 
 
 def check_writable(root: Path = ROOT) -> None:
