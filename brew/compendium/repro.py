@@ -55,6 +55,7 @@ def keep_or_restore(lock: Path, kept: Path) -> None:
         write_bytes(kept, lock.read_bytes())
     elif kept.is_file():
         write_bytes(lock, kept.read_bytes())
+        print(f"{lock} was cut short; its last whole copy is back", flush=True)
     else:
         raise BrewError(f"{lock} is cut short; expected what DVC wrote. Run `git checkout {lock}`, and run again")
 

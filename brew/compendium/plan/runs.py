@@ -6,7 +6,6 @@ has none, so its cost is not counted.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +44,7 @@ def trainings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Training]:
         )
         wanted = [*(feed.source for feed in feeds), *chosen.teachers]
         absent = [name for name in wanted if not held[name].usable]
-        done = (Path(stage.layout.site) / "stages" / "pretrain" / run / "student.pt").is_file()
+        done = (stage.layout.site / "stages" / "pretrain" / run / "student.pt").is_file()
         state = "impossible" if absent else "done" if done else "to run"
         reason = f"{', '.join(absent)} absent" if absent else ""
         steps, images = numbers.optimisation.steps, sum(feed.batch for feed in feeds)
@@ -69,15 +68,15 @@ class Scoring:
 
 def scorings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Scoring]:
     """Every benchmark of the scale, in the order of BENCHMARKS."""
+    absent_arms = sum(each.state == "impossible" for each in trainings(stage, held))
     for entry in BENCHMARKS.values():
         if stage.settings.data.offers(entry):
-            yield _scoring(stage, entry, held)
+            yield _scoring(stage, entry, held, absent_arms)
 
 
-def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding]) -> Scoring:
+def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding], absent_arms: int) -> Scoring:
     settings, source = stage.settings, held[entry.source]
     fractions = LABEL_FRACTIONS if entry.task == "classification" else settings.evaluation.label_fractions
-    absent_arms = sum(each.state == "impossible" for each in trainings(stage, held))
     others = [name for name in settings.backbones if name != settings.teacher]
     readable = [name for name in others if not backbone(name).lacking(entry.sensor) and not backbone(name).supervised]
     absent_others = sum(name in held and not held[name].usable for name in readable)
