@@ -20,6 +20,7 @@ from brew.errors import BrewError
 from brew.evaluation.benchmarks import Benchmark, benchmark
 from brew.evaluation.change_detection import ChangeSettings
 from brew.evaluation.layer_similarity import SimilaritySettings
+from brew.evaluation.protocols import COMMON, check_protocols
 from brew.evaluation.segmentation import SegmentationSettings
 from brew.evaluation.validation_probe import ProbeSettings
 from brew.pretraining.optimisation import Optimisation
@@ -141,6 +142,8 @@ class EvaluationSettings:
 
     label_fractions: of the training labels that decoders are trained on; a share below one is drawn for each student.
     Classification, which costs next to nothing, always has those of `SHARES`.
+    protocols: of PROTOCOLS, by which every benchmark is trained and scored: brew's own, whose numbers are the fields
+    here, and states of the authors' code.
     samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
     where a sensor is not named. Scenes that are cut into tiles are never shortened.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
@@ -155,8 +158,10 @@ class EvaluationSettings:
     change: ChangeSettings
     siamese: ChangeSettings
     siamese_networks: int
+    protocols: tuple[str, ...] = (COMMON,)
 
     def __post_init__(self) -> None:
+        check_protocols(self.protocols)
         if self.decoders < 1:
             raise BrewError(f"decoders is {self.decoders}; expected at least 1 on each model's features")
 
