@@ -93,8 +93,9 @@ class Pretraining:
     """The section `pretraining`. trunk: of TRUNKS. feeds: an arm takes those that have an image for its stems.
 
     precision: of Lightning Fabric. snapshots: how often the student is kept on its way, at equal distances and at the
-    end, for the curve of what it has learned (stage `progress`); 0 keeps the last step alone. Over how many processes
-    a run is spread is no parameter: torchrun or SLURM says it (docs/running-in-parallel.md).
+    end, for the curve of what it has learned (stage `progress`); 0 keeps the last step alone.
+    processes: how many the stage launches on this machine; "auto" takes its accelerators if there are several. torchrun
+    and SLURM say it themselves, as for several machines (docs/running-in-parallel.md).
     """
 
     trunk: str
@@ -103,6 +104,11 @@ class Pretraining:
     views: ViewSettings
     precision: str = "32-true"
     snapshots: int = 0
+    processes: Literal["auto"] | int = "auto"
+
+    def __post_init__(self) -> None:
+        if self.processes != "auto" and self.processes < 1:
+            raise BrewError(f"processes is {self.processes}; expected at least 1, or auto")
 
 
 @dataclass(frozen=True)

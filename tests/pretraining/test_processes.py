@@ -297,10 +297,11 @@ def tree(tmp_path_factory, folder) -> Path:
     return tree
 
 
-def scale(tree: Path, steps: int, **optimisation: float) -> None:
+def scale(tree: Path, steps: int, processes: int | str = "auto", **optimisation: float) -> None:
     feed = {"source": "miniature", "variables": ["multispectral", "optical"], "splits": ["pretrain"], "batch": 8}
     pretraining = {
-        "trunk": "swin-nano", "feeds": [feed], "views": {"global_size": 32, "local_size": 16, "locals": 2},
+        "trunk": "swin-nano", "processes": processes, "feeds": [feed],
+        "views": {"global_size": 32, "local_size": 16, "locals": 2},
         "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0, **optimisation},
     }  # fmt: skip
     (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"bits": "native", "pretraining": pretraining}))
@@ -395,6 +396,15 @@ def test_the_stage_takes_what_a_run_from_the_shell_left(tree):
     state["history"][0]["loss"] = 123.0
     checkpoint.save(unfinished, state)
     assert b"123.0" in left(tree, 1)[0][1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_processes_that_the_stage_launches_train_as_those_that_it_forks(tree):
+    (forked,) = left(tree, 2)
+    scale(tree, steps=3, processes=2)
+    (launched,) = left(tree, 1)
+    scale(tree, steps=3)
+    assert launched == forked
 
 
 @contextmanager
