@@ -344,9 +344,15 @@ def left(tree: Path, *processes: int) -> list[tuple[bytes, bytes]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def by_forks(tree) -> list[tuple[bytes, bytes]]:
+    """What the stage leaves alone, and twice with two processes that it forks."""
+    return left(tree, 1, 2, 2)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
-def test_forked_processes_of_the_stage_train_as_one_does(tree):
-    alone, shared, again = left(tree, 1, 2, 2)
+def test_forked_processes_of_the_stage_train_as_one_does(by_forks):
+    alone, shared, again = by_forks
     assert shared == again, "two forked trainings differ"
     one, two = (pd.read_csv(io.BytesIO(history)) for _, history in (alone, shared))
     assert list(one["step"]) == list(two["step"])
@@ -399,12 +405,11 @@ def test_the_stage_takes_what_a_run_from_the_shell_left(tree):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
-def test_processes_that_the_stage_launches_train_as_those_that_it_forks(tree):
-    (forked,) = left(tree, 2)
+def test_processes_that_the_stage_launches_train_as_those_that_it_forks(tree, by_forks):
     scale(tree, steps=3, processes=2)
     (launched,) = left(tree, 1)
     scale(tree, steps=3)
-    assert launched == forked
+    assert launched == by_forks[1]
 
 
 @contextmanager
