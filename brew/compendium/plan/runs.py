@@ -95,9 +95,10 @@ def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding], absent
     counts = samples(stage, entry)
     cost = None if counts is None else _cost(settings, entry, *counts, models=models, runs=models * each) * own
     if counts is not None and entry.protocol is not None:
+        trunk = settings.pretraining.trunk
         trained = {state: (models if state.frozen else students, by_them) for state in theirs}
         cost = (cost or 0) + sum(
-            _their_cost(settings, entry, entry.protocol, state.frozen, counts[0], *trained[state]) for state in theirs
+            _their_cost(trunk, entry, entry.protocol, state.frozen, counts[0], *trained[state]) for state in theirs
         )
     return Scoring(entry.name, entry.task, runs, impossible, cost)
 
@@ -109,16 +110,10 @@ def _states(settings: Settings, entry: Benchmark) -> Iterator[State]:
 
 
 def _their_cost(
-    settings: Settings,
-    entry: Benchmark,
-    protocol: Protocol,
-    frozen: bool,
-    counts: Sequence[int],
-    models: int,
-    runs: int,
+    trunk: str, entry: Benchmark, protocol: Protocol, frozen: bool, counts: Sequence[int], models: int, runs: int
 ) -> int:
     """As `_cost`, by a protocol of the authors, of so many models of so many runs each. Linear heads cost nothing."""
-    trunk, train, rest = settings.pretraining.trunk, counts[0], sum(counts[1:])
+    train, rest = counts[0], sum(counts[1:])
     dates = 2 if entry.task == "change" else 1
     each = dates * operations.features(trunk, entry.sensor, protocol.size)
     passes = operations.TRAINING * protocol.epochs * train + protocol.epochs * counts[1] + counts[2]
