@@ -143,14 +143,13 @@ class _Server:
 
     def _accept(self) -> Mapping[str, Any] | None:
         client, _ = self.listening.accept()
-        with contextlib.suppress(OSError, ValueError):
-            head, files, *_ = socket.recv_fds(client, _LENGTH.size, len(_STANDARD))
-            text = _exactly(client, _LENGTH.unpack(head)[0])
-            if text is not None:
-                self._import()
-                return self._fork(client, json.loads(text), files)
-        client.close()
-        return None
+        head, files, *_ = socket.recv_fds(client, _LENGTH.size, len(_STANDARD))
+        text = _exactly(client, _LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else None
+        if text is None:  # the client has gone, or is a fork
+            client.close()
+            return None
+        self._import()
+        return self._fork(client, json.loads(text), files)
 
     def _import(self) -> None:
         """Import on the first request: a run with nothing to do pays nothing."""
@@ -158,7 +157,7 @@ class _Server:
             with contextlib.suppress(ImportError):
                 import_module(self.libraries.pop(0))
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # forks share the pages of what is never collected
 
     def _fork(self, client: socket.socket, request: dict[str, Any], files: Sequence[int]) -> Mapping[str, Any] | None:
         if len(os.listdir("/proc/self/task")) > 1:
@@ -176,6 +175,7 @@ class _Server:
         return None
 
     def _become_program(self, client: socket.socket, files: Sequence[int]) -> None:
+        gc.unfreeze()  # or nothing of it is torn down in order when the program ends
         os.setsid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         signal.set_wakeup_fd(-1)
