@@ -13,13 +13,14 @@ from pathlib import Path
 
 from brew.compendium import environment
 from brew.compendium.imports import Package
+from brew.compendium.lock_copy import keep_or_restore
 from brew.compendium.notebooks import fork_server
 from brew.compendium.notebooks.kernel import DVC_PROCESS, die_with_parent
 from brew.compendium.pipeline import pipeline_file
-from brew.compendium.scales import MINIATURE, is_portable, parameter_file, read_yaml
+from brew.compendium.scales import MINIATURE, is_portable, parameter_file
 from brew.compendium.sync import sync
 from brew.errors import BrewError
-from brew.files import ROOT, write_bytes
+from brew.files import ROOT
 
 
 def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), root: Path = ROOT) -> int:
@@ -33,7 +34,7 @@ def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), r
     if not (root / ".git").exists():
         _dvc(root, "config", "--quiet", "--local", "core.no_scm", "true")
     remove_empty_runs(root / ".dvc" / "cache" / "runs")
-    keep_or_restore((root / file).with_suffix(".lock"), root / ".dvc" / "tmp" / f"{scale}.lock")
+    keep_or_restore((root / file).with_suffix(".lock"), root)
     if "--dry" in options:
         return _dvc(root, "repro", *options, *targets)
     with _fork_server(root, is_portable(scale, root)) as told:
@@ -67,35 +68,6 @@ def remove_empty_runs(kept: Path) -> None:
     for folder in kept.glob("*/*"):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def keep_or_restore(lock: Path, kept: Path) -> None:
-    """Keep a copy of a whole lock; put the copy in the place of a lock that is cut short.
-
-    DVC 3.67 writes its lock in place, so an interruption may leave a part of it, which DVC then refuses to read. What
-    ran since the copy was made comes from DVC's cache of runs.
-    """
-    if not lock.is_file():
-        return
-    if is_whole(lock):
-        write_bytes(kept, lock.read_bytes())
-    elif kept.is_file():
-        write_bytes(lock, kept.read_bytes())
-        print(f"{lock} was cut short; its last whole copy is back", flush=True)
-    else:
-        raise BrewError(f"{lock} is cut short; expected what DVC wrote. Run `git checkout {lock}`, and run again")
-
-
-def is_whole(lock: Path) -> bool:
-    """Whether DVC takes the lock."""
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # takes a second to import
-    from voluptuous import Invalid
-
-    try:
-        COMPILED_LOCKFILE_SCHEMA(read_yaml(lock))
-    except (BrewError, Invalid):
-        return False
-    return True
 
 
 def check_writable(root: Path = ROOT) -> None:
