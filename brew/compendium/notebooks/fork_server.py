@@ -162,12 +162,18 @@ class _Server:
     def _fork(self, client: socket.socket, request: dict[str, Any], files: Sequence[int]) -> Mapping[str, Any] | None:
         if len(os.listdir("/proc/self/task")) > 1:
             raise RuntimeError("a library has started a thread; expected none before a fork")
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError:  # no memory or no process: the client then starts a new Python, and says so if that fails too
+            process = None
         if process == 0:
             self._become_program(client, files)
             return request
         for file in files:
             os.close(file)
+        if process is None:
+            client.close()
+            return None
         self.clients[process] = client
         self.waiting.register(client, selectors.EVENT_READ, process)
         with contextlib.suppress(OSError):  # a client that has gone is seen by its end of file
