@@ -13,7 +13,7 @@ from brew.sensors import PATHS
 #: Seconds of measurement: at least one pass, and as many more as fit.
 _SECONDS = 3.0
 #: Pixels of a pass: few images would leave the processor waiting for the program, on an accelerator all the more.
-_PIXELS = {"cpu": 2**14, "cuda": 2**21}
+_PIXELS = {"cpu": 2**13, "cuda": 2**21}
 #: What is measured on a processor: smaller images, and a smaller trunk of the same kind. A pass of the paper's trunk at
 #: 224 px takes minutes there.
 _SIDE, _SMALLER = 64, {"swin-b": "swin-t", "vit-b8": "vit-s16"}
