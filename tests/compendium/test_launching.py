@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from brew.compendium.launching import as_launched, begin_share, here, launched
+from brew.compendium.processes import training_processes
 from brew.errors import BrewError
 
 #: What SLURM sets in an ordinary batch job, and torchrun in a process.
@@ -81,6 +82,23 @@ def test_the_command_is_alone_without_a_launch(monkeypatch: pytest.MonkeyPatch, 
     assert launched() == (1, 1)
     fabric = as_launched("32-true")
     assert (fabric.world_size, fabric.global_rank) == (1, 0)
+
+
+@pytest.mark.parametrize(("accelerators", "batches", "portable", "expected"), [
+    (0, [32], False, 1), (1, [32], False, 1), (8, [32, 24], False, 8), (8, [32, 12], False, 4), (8, [32], True, 1),
+    (3, [32], False, 2),
+])  # fmt: skip
+def test_a_machine_s_accelerators_are_taken_as_far_as_they_divide_the_batches(
+    monkeypatch: pytest.MonkeyPatch, accelerators: int, batches: list[int], portable: bool, expected: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: accelerators)
+    assert training_processes("auto", batches, portable) == expected
+    assert training_processes(4, batches, portable) == 4
+
+
+def test_a_number_of_processes_that_divides_no_batch_is_refused() -> None:
+    with pytest.raises(BrewError, match="processes is 5, and a feed's batch is 32"):
+        training_processes(5, [32], False)
 
 
 def test_a_shell_of_a_batch_system_is_no_launch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from math import dist
 
@@ -11,7 +12,7 @@ from matplotlib.colors import to_rgb
 from benchmarks.matched import table
 from brew.compendium import scales
 from brew.compendium.report.crowding import left_to_tables
-from brew.compendium.report.paper import SYNTHETIC
+from brew.compendium.report.paper import SYNTHETIC, paper_benchmarks
 from brew.compendium.report.style import colour
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage
@@ -19,6 +20,8 @@ from brew.compendium.stages.arm_plan import plan
 from brew.compendium.stages.train_miniature_teacher import TeacherTraining
 from brew.compendium.stages.training_feeds import usable
 from brew.data.store import IMAGES
+from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.zoo import BACKBONES
 from brew.files import DATA, Layout
 from brew.models.teachers import TEACHERS
 from brew.models.trunks import TRUNKS
@@ -50,6 +53,26 @@ def test_the_arms_of_a_picture_can_be_told_by_their_colours(scale):
     drawn = sorted({"random", *_arms(scale)} - set(left_to_tables(load(scale))))
     near = [pair for pair in combinations(drawn, 2) if dist(*(to_rgb(colour(arm)) for arm in pair)) < 0.15]
     assert not near
+
+
+def test_the_paper_s_two_trunks_differ_in_nothing_else_that_is_trained_or_scored():
+    swin, vit = load("paper"), load("paper-vit")
+    assert (swin.pretraining.trunk, vit.pretraining.trunk) == ("swin-b", "vit-b8")
+    assert replace(swin.pretraining, trunk="vit-b8") == vit.pretraining
+    assert (swin.data, swin.evaluation, swin.arms, swin.teacher) == (vit.data, vit.evaluation, vit.arms, vit.teacher)
+
+
+@pytest.mark.parametrize("scale", ["ablation", "paper"])
+def test_the_paper_s_scales_score_its_thirteen_by_both_protocols(scale):
+    settings = load(scale)
+    assert all(settings.data.offers(BENCHMARKS[name]) for name in paper_benchmarks())
+    assert settings.evaluation.protocols == ("common", "authors") and settings.evaluation.label_fractions == (1.0, 0.1)
+    assert set(settings.backbones) == set(BACKBONES) or scale == "ablation"
+    o, fmow = settings.pretraining.optimisation, settings.data.fmow
+    (feed,) = settings.pretraining.feeds
+    epochs = o.steps * feed.batch / fmow.count
+    assert epochs == pytest.approx(50 if scale == "ablation" else 100, rel=1e-3)
+    assert o.learning_rate == 5e-4 * feed.batch / 256 and o.warmup * epochs == pytest.approx(10, rel=1e-3)
 
 
 def _world(scale: str) -> int | None:

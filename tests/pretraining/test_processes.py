@@ -297,10 +297,11 @@ def tree(tmp_path_factory, folder) -> Path:
     return tree
 
 
-def scale(tree: Path, steps: int, **optimisation: float) -> None:
+def scale(tree: Path, steps: int, processes: int | str = "auto", **optimisation: float) -> None:
     feed = {"source": "miniature", "variables": ["multispectral", "optical"], "splits": ["pretrain"], "batch": 8}
     pretraining = {
-        "trunk": "swin-nano", "feeds": [feed], "views": {"global_size": 32, "local_size": 16, "locals": 2},
+        "trunk": "swin-nano", "processes": processes, "feeds": [feed],
+        "views": {"global_size": 32, "local_size": 16, "locals": 2},
         "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0, **optimisation},
     }  # fmt: skip
     (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"bits": "native", "pretraining": pretraining}))
@@ -343,9 +344,15 @@ def left(tree: Path, *processes: int) -> list[tuple[bytes, bytes]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def by_forks(tree) -> list[tuple[bytes, bytes]]:
+    """What the stage leaves alone, and twice with two processes that it forks."""
+    return left(tree, 1, 2, 2)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
-def test_forked_processes_of_the_stage_train_as_one_does(tree):
-    alone, shared, again = left(tree, 1, 2, 2)
+def test_forked_processes_of_the_stage_train_as_one_does(by_forks):
+    alone, shared, again = by_forks
     assert shared == again, "two forked trainings differ"
     one, two = (pd.read_csv(io.BytesIO(history)) for _, history in (alone, shared))
     assert list(one["step"]) == list(two["step"])
@@ -395,6 +402,14 @@ def test_the_stage_takes_what_a_run_from_the_shell_left(tree):
     state["history"][0]["loss"] = 123.0
     checkpoint.save(unfinished, state)
     assert b"123.0" in left(tree, 1)[0][1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_processes_that_the_stage_launches_train_as_those_that_it_forks(tree, by_forks):
+    scale(tree, steps=3, processes=2)
+    (launched,) = left(tree, 1)
+    scale(tree, steps=3)
+    assert launched == by_forks[1]
 
 
 @contextmanager

@@ -67,6 +67,8 @@ for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_FOREIGN, "v
     COLOURS |= dict(zip(_names, sns.color_palette(_palette, len(_names)).as_hex(), strict=True))
 # It is drawn beside its neighbour in the row, from which it could not be told: Wong's sky blue, which no arm has.
 COLOURS["masked-self-distilled"] = "#56b4e9"
+# The ablation's rows between its first and last one are drawn side by side: from light to dark.
+COLOURS |= {"class-token": "#f7d9b0", "optical-path": "#eb9973", "patch-tokens": "#db565d", "augmented": "#8b1a3a"}
 
 
 def label(backbone: str) -> str:

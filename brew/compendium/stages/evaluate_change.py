@@ -12,6 +12,7 @@ import pandas as pd
 from brew.compendium.dense_evaluation import DenseBenchmark, DenseTask, plan
 from brew.compendium.kept_scores import (
     Counts,
+    has_readings,
     keep_choices,
     keep_predictions,
     keep_scores,
@@ -22,11 +23,12 @@ from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.settings import EvaluationSettings
 from brew.compendium.stages import Stage
 from brew.evaluation import change_detection, dense_harness
+from brew.evaluation.authors import Applied
 from brew.evaluation.benchmark_metrics import metrics_of
 from brew.evaluation.benchmark_stores import OpenedBenchmark
-from brew.evaluation.change_detection import ChangeResult, ChangeTask
+from brew.evaluation.change_detection import ChangeResult, ChangeSettings, ChangeTask, UncutChange
 from brew.evaluation.result_cache import CachedResult
-from brew.evaluation.scores import Score, scene_scores, scores_of
+from brew.evaluation.scores import Score, readings_of, scene_scores, scores_of
 from brew.evaluation.splits import split_by_name
 
 #: Test scenes whose probabilities are kept, of which pictures show those with most change.
@@ -46,6 +48,8 @@ def evaluate(stage: Stage) -> pd.DataFrame:
             if each.benchmark.tiles
             else scores_of(each.run, values, metrics)
         )
+        if has_readings(stage):
+            scores += readings_of(each.run, values, each.benchmark)
         counts[each.run.name] = (values, scenes)
     keep_scores(stage, "change", finished, scores, counts)
     keep_predictions(stage, "change", finished)
@@ -57,9 +61,14 @@ def planned(stage: Stage) -> Iterator[PlannedRun]:
     """Every run of the stage."""
     task = DenseTask(
         "change", task_data, dense_harness.freeze, change_detection.evaluate_decoder, change_detection.finetune,
-        _cached, _references,
+        _cached, _references, _by_authors,
     )  # fmt: skip
     return plan(stage, task, stage.settings.evaluation.change)
+
+
+def _by_authors(applied: Applied, data: ChangeTask) -> tuple[ChangeTask, ChangeSettings]:
+    rates = (applied.protocol.learning_rate,)
+    return data, UncutChange(rates, applied.protocol.width, applied.fit)
 
 
 def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> ChangeTask:

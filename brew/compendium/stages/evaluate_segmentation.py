@@ -1,6 +1,7 @@
 """Stage `segmentation`: a decoder on every backbone's features, frozen or fine-tuned, tested once per decoder."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from brew.compendium.dense_evaluation import DenseBenchmark, DenseTask, plan
 from brew.compendium.kept_scores import (
     Counts,
+    has_readings,
     keep_choices,
     keep_predictions,
     keep_scores,
@@ -18,13 +20,14 @@ from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.settings import EvaluationSettings
 from brew.compendium.stages import Stage
 from brew.evaluation import dense_harness, segmentation, unet
+from brew.evaluation.authors import Applied
 from brew.evaluation.benchmark_metrics import metrics_of
 from brew.evaluation.benchmark_stores import OpenedBenchmark
 from brew.evaluation.cache_keys import sources_digest
 from brew.evaluation.frozen_features import AtTime
 from brew.evaluation.result_cache import CachedResult
-from brew.evaluation.scores import Score, scores_of
-from brew.evaluation.segmentation import SegmentationResult, SegmentationTask
+from brew.evaluation.scores import Score, readings_of, scores_of
+from brew.evaluation.segmentation import SegmentationResult, SegmentationSettings, SegmentationTask
 
 
 def evaluate(stage: Stage) -> pd.DataFrame:
@@ -35,6 +38,8 @@ def evaluate(stage: Stage) -> pd.DataFrame:
     for each in finished:
         values = each.result.arrays["counts"]
         scores += scores_of(each.run, values, metrics_of(each.benchmark), ignore=each.benchmark.ignore)
+        if has_readings(stage):
+            scores += readings_of(each.run, values, each.benchmark)
         counts[each.run.name] = (values, [str(sample) for sample in each.result.arrays["samples"]])
     keep_scores(stage, "segmentation", finished, scores, counts)
     keep_predictions(stage, "segmentation", finished)
@@ -46,9 +51,13 @@ def planned(stage: Stage) -> Iterator[PlannedRun]:
     """Every run of the stage."""
     task = DenseTask(
         "segmentation", task_data, dense_harness.freeze, segmentation.evaluate, segmentation.finetune, _cached,
-        _references,
+        _references, _by_authors,
     )  # fmt: skip
     return plan(stage, task, stage.settings.evaluation.segmentation)
+
+
+def _by_authors(applied: Applied, data: SegmentationTask) -> tuple[SegmentationTask, SegmentationSettings]:
+    return replace(data, metric=applied.chosen_by), SegmentationSettings(applied.protocol.width, fit=applied.fit)
 
 
 def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> SegmentationTask:
