@@ -54,9 +54,10 @@ class Sources:
                 )
 
     def offers(self, entry: Benchmark) -> bool:
-        """Whether the scale's data hold what the benchmark reads: of the miniature, radar on request alone."""
-        radar = entry.modality != "radar" or (self.miniature is not None and self.miniature.sar)
-        return entry.source in self.present() and radar
+        """Whether the scale's data hold what the benchmark reads: of the miniature, radar and a year on request."""
+        rendered = self.miniature.products if self.miniature is not None else ()
+        held = entry.source != "miniature" or {entry.images, entry.labels} <= set(rendered)
+        return entry.source in self.present() and held
 
     def present(self) -> dict[str, Any]:
         """The sources of the scale with their settings, by name."""

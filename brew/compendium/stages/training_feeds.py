@@ -9,6 +9,7 @@ from brew.compendium.stages import Stage
 from brew.data.batches import Batches
 from brew.data.miniature.feed import RenderedFeed
 from brew.data.store import open_store
+from brew.errors import BrewError
 from brew.pretraining.arms import Arm
 from brew.pretraining.feeds import Feed
 from brew.sensors import PAPER_PATHS
@@ -32,6 +33,11 @@ def share_of(stage: Stage, chosen: Arm, feed: FeedSettings, seed: int, fabric: F
         return Batches(feed.source, path, _seen(chosen, feed), feed.splits, feed.batch, seed, *share)
     world = stage.settings.data.miniature
     assert world is not None  # it has a store
+    if world.year is not None or world.misaligned is not None:
+        raise BrewError(
+            "pretraining.feeds: scenes are to be rendered while training runs, but `data.miniature` has a year or "
+            "misaligned images; expected neither. Leave `rendered` out"
+        )
     device, rank, processes = share
     return RenderedFeed(
         feed.source, world.seed, feed.rendered, feed.batch, world.size, _seen(chosen, feed), device,

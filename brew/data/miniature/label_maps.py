@@ -19,7 +19,7 @@ from brew.data.miniature.scene_kinds import FOREST, SOLAR
 def label_scenes(
     products: Sequence[str], plan: Plan, ground: Ground, grid: Grid, covers: Sequence[LandCover]
 ) -> dict[str, Tensor]:
-    """The labels among `products`. covers: of each date; `change` needs both."""
+    """The labels among `products`. covers: of each date; `change` tells the first from the last."""
     first, looks, labels = covers[0], plan.looks[0], {}
     if {"materials", "scene_labels"} & set(products):
         labels["materials"], _ = _majority(first.look(looks["material"]), len(MATERIALS), grid)
@@ -27,10 +27,13 @@ def label_scenes(
     if "crops" in products:
         label, share = _majority(first.look(looks["crop"]).clamp_max(len(CROPS)), len(CROPS), grid)
         labels["crops"] = torch.where(share > 0.5, label, IGNORE)
+    if "crops_year" in products:
+        label, share = _majority(first.look(looks["crop"]).clamp_max(len(CROPS)), len(CROPS), grid)
+        labels["crops_year"] = torch.where(share > 0.5, label, IGNORE)
     if "roofs" in products:
         labels["roofs"] = first.roof.to(torch.uint8)
     if "change" in products:
-        label, share = _majority(_changes(ground, first, covers[1]) - 1, len(CHANGES) - 1, grid)
+        label, share = _majority(_changes(ground, first, covers[-1]) - 1, len(CHANGES) - 1, grid)
         labels["change"] = torch.where(share > 0.5, label + 1, 0)
     return {name: labels[name] for name in products if name in labels}
 
