@@ -144,6 +144,7 @@ class EvaluationSettings:
     Classification, which costs next to nothing, always has those of `SHARES`.
     samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
     where a sensor is not named. Scenes that are cut into tiles are never shortened.
+    not_scored: benchmarks that the scale's data offer and that it leaves out, since its arms learn from their labels.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
     numbers and count: one of its trainings costs more than all decoders.
     """
@@ -156,8 +157,11 @@ class EvaluationSettings:
     change: ChangeSettings
     siamese: ChangeSettings
     siamese_networks: int
+    not_scored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in self.not_scored:
+            benchmark(name)
         if self.decoders < 1:
             raise BrewError(f"decoders is {self.decoders}; expected at least 1 on each model's features")
 

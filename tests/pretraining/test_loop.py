@@ -19,10 +19,8 @@ class Interrupted(Exception):
 class DyingFeed:
     """The given feed, which raises after some batches, as a kill would."""
 
-    name = "scenes"
-
     def __init__(self, feed, batches):
-        self.feed, self.left = feed, batches
+        self.name, self.feed, self.left = feed.name, feed, batches
 
     def __len__(self):
         return len(self.feed)
@@ -39,13 +37,17 @@ def same_weights(one, other):
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_an_interrupted_run_resumes_to_the_same_bits(short_run, scenes, tmp_path):
-    whole = short_run("deo", steps=9)
+@pytest.mark.parametrize(
+    ("name", "steps", "killed"), [("deo", 9, 5), ("deo+time-spread", 4, 3), ("deo+labels-tenth", 4, 3)]
+)
+def test_an_interrupted_run_resumes_to_the_same_bits(name, steps, killed, short_run, scenes, places, tmp_path):
+    whole = short_run(name, steps=steps)
     unfinished = tmp_path / "killed.pt"
+    feed = DyingFeed(scenes if name == "deo" else places, killed)
     with pytest.raises(Interrupted):
-        short_run("deo", steps=9, feed=DyingFeed(scenes, 5), unfinished=unfinished, checkpoint_every_s=0.0)
-    assert checkpoint.load(unfinished)["step"] == 5
-    resumed = short_run("deo", steps=9, unfinished=unfinished)
+        short_run(name, steps=steps, feed=feed, unfinished=unfinished, checkpoint_every_s=0.0)
+    assert checkpoint.load(unfinished)["step"] == killed
+    resumed = short_run(name, steps=steps, unfinished=unfinished)
     assert same_weights(whole.student.state_dict(), resumed.student.state_dict())
     pd.testing.assert_frame_equal(whole.history, resumed.history)
 
