@@ -1,8 +1,8 @@
 """A place's dates read one by one by a frozen backbone, and pooled over time: mean, median, or a small attention layer.
 
-The attention has L-TAE's idea (Garnot & Landrieu 2020, arXiv 2007.00586): one learned query per head, keys from the
-features and the date, and groups of channels as values. torchgeo's layer of that name has other parts: full
-self-attention without its own queries, and a projection that hides which channels a date gives.
+The attention has L-TAE's idea (Garnot & Landrieu 2020, arXiv 2007.00586). Each head has one learned query, keys from
+features and date, and a group of channels as values. torchgeo's layer of that name is full self-attention without
+learned queries (record 0040).
 
     task = YearTask(reader, "sentinel2", labels, classes, split, over_time="mean", count=6)
     result = evaluate(freeze(backbone, task), task, SegmentationSettings(), seed=0)
@@ -63,8 +63,8 @@ def check_visible(clouds: Integer[np.ndarray, "sample date y x"]) -> None:
 class YearTask(SegmentationTask):
     """Segmentation of places that are seen on several dates. over_time: how their features are pooled.
 
-    count: dates of each place. `images` reads (sample, date, band, y, x). With "attention" the maps of all dates stay, as channels, and the decoder
-    begins with the pooling.
+    count: dates of each place. `images` reads (sample, date, band, y, x). With "attention" the maps of all dates stay,
+    as channels, and the decoder begins with the pooling.
     """
 
     over_time: OverTime = "mean"

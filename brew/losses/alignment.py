@@ -105,12 +105,12 @@ def _best_within(
 
 @torch.no_grad()
 def spread(targets: Float[Tensor, "row width"], reduce: Callable[[Tensor], Tensor] | None = None) -> Float[Tensor, ""]:
-    """How far a teacher's outputs lie apart: 1 less the squared length of their mean direction, in [0, 1].
+    """How far a teacher's outputs lie apart: 1 less the length of their mean direction, in [0, 1].
 
-    It is the scale of a cosine loss: what a student loses that gives the teacher's mean direction for everything
-    (the question of C-RADIO, asked of cosines). reduce: sums over processes.
+    It is the scale of a cosine loss: what the best constant answer loses (C-RADIO's question, asked of cosines).
+    reduce: sums over processes.
     """
     total = F.normalize(targets.float(), dim=-1).sum(0)
     summed = torch.cat([total, total.new_tensor([len(targets)])])
     summed = reduce(summed) if reduce else summed
-    return 1 - (summed[:-1] / summed[-1]).square().sum()
+    return 1 - torch.linalg.vector_norm(summed[:-1] / summed[-1])
