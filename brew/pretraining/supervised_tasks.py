@@ -20,6 +20,9 @@ UNLABELLED = 255
 class SupervisedTask:
     """A task with labels. source, variable: the store and its variable that hold them. classes: how many.
 
+    reveals: other variables of the source that say the same. A variable with a time dimension is read on the image's
+    own date; the miniature has materials of every date in a year alone.
+
     kind: "segmentation" labels places, "change" labels places by what happened between the first and the last date,
     "scene" labels images.
     """
@@ -29,6 +32,7 @@ class SupervisedTask:
     variable: str
     classes: int
     kind: Literal["segmentation", "change", "scene"]
+    reveals: tuple[str, ...] = ()
 
     @property
     def dense(self) -> bool:
@@ -38,7 +42,7 @@ class SupervisedTask:
 SUPERVISED_TASKS: dict[str, SupervisedTask] = {
     entry.name: entry
     for entry in (
-        SupervisedTask("materials", "miniature", "materials", 19, "segmentation"),
+        SupervisedTask("materials", "miniature", "materials_by_date", 19, "segmentation", ("materials",)),
         SupervisedTask("scenes", "miniature", "scene", 8, "scene"),
         SupervisedTask("changes", "miniature", "change", 5, "change"),
         SupervisedTask("aerial-scenes", "rsscn7", "scene", 7, "scene"),
@@ -57,7 +61,10 @@ def supervised_task(name: str) -> SupervisedTask:
 def scored_too(tasks: Iterable[str], scored: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """The tasks whose labels are also scored. scored: source and variable of the labels of each benchmark."""
     read = set(scored)
-    return tuple(name for name in tasks if (supervised_task(name).source, supervised_task(name).variable) in read)
+    found = {name: supervised_task(name) for name in tasks}
+    return tuple(
+        name for name, task in found.items() if {(task.source, told) for told in (task.variable, *task.reveals)} & read
+    )
 
 
 def check_classes(task: SupervisedTask, lowest: int, highest: int) -> None:

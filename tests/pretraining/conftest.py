@@ -42,10 +42,11 @@ class PlaceFeed(SceneFeed):
     """The same scenes on both dates, with their labels."""
 
     name = "miniature"
-    labels = ("materials", "scene", "change")
+    labels = ("materials_by_date", "scene", "change")
 
     def __init__(self, products: dict[str, torch.Tensor]):
         super().__init__(products)
+        products = {"materials_by_date": products.get("materials"), **products}
         self.products |= {key: products[key] for key in self.labels}
         self.later = {key: products[key][:, 1] for key in ("multispectral", "optical")}
 
@@ -56,7 +57,9 @@ class PlaceFeed(SceneFeed):
 
 @pytest.fixture(scope="session")
 def world() -> dict[str, torch.Tensor]:
-    return render(torch.arange(16), 5, products=("multispectral", "optical", "sar", *PlaceFeed.labels), size=32)
+    return render(
+        torch.arange(16), 5, products=("multispectral", "optical", "sar", "materials", "scene", "change"), size=32
+    )
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_labels_lie_where_the_view_lies(places):
     painted = type(places)({
         "multispectral": ramp[:, None, None].expand(16, 2, 10, 32, 32).to(torch.uint16),
         "optical": torch.zeros(16, 2, 3, 128, 128, dtype=torch.uint8), "sar": torch.zeros(16, 2, 2, 32, 32),
-        "materials": (ramp / 400 / 2).to(torch.uint8), "scene": torch.zeros(16).long(),
+        "materials_by_date": (ramp / 400 / 2).to(torch.uint8), "scene": torch.zeros(16).long(),
         "change": torch.zeros(16, 32, 32, dtype=torch.uint8),
     })  # fmt: skip
     arm = replace(ARMS["ms+labels"], supervision=(Supervision("multispectral", "materials"),))
@@ -75,6 +75,7 @@ def test_classes_are_those_of_the_labels_and_no_scored_task_is_taught():
     }  # fmt: skip
     assert {name: task.classes for name, task in SUPERVISED_TASKS.items()} == {n: len(v) for n, v in lengths.items()}
     assert scored_too(("materials", "scenes"), [("miniature", "scene"), ("rsscn7", "materials")]) == ("scenes",)
+    assert scored_too(("materials",), [("miniature", "materials")]) == ("materials",)
 
 
 def test_what_cannot_be_compared_or_labelled_is_refused(places, scenes):
@@ -89,7 +90,7 @@ def test_what_cannot_be_compared_or_labelled_is_refused(places, scenes):
         Arm("mine", "", (SelfDistillation("multispectral"),), time=times)
     with pytest.raises(BrewError, match=r"feed 'scenes' gives one date of each place, and arm 'ms.time' compares two"):
         step_of(ARMS["ms+time"], scenes)
-    with pytest.raises(BrewError, match="no feed gives 'materials' of 'miniature'"):
+    with pytest.raises(BrewError, match="no feed gives 'materials_by_date' of 'miniature'"):
         step_of(ARMS["ms+labels"], scenes)
     odd = type(places)({**places.products, **{
         name: torch.stack([places.products[name]] * 2, 1) for name in ("multispectral", "optical", "sar")

@@ -49,7 +49,7 @@ STEPS, STOP = 4, 2
 FEEDS = {
     "scenes": (("multispectral", "optical"), 8),
     "aerial": (("optical",), 4),
-    "miniature": (("multispectral", "optical", "materials", "scene"), 8),
+    "miniature": (("multispectral", "optical", "materials_by_date", "scene"), 8),
 }
 #: Name -> arm, feeds, covariance. Feeds of two sizes, one without a sensor; arms with an untrained stem.
 TRAINED: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -169,9 +169,10 @@ def torchrun(*arguments: str | Path) -> list[str]:
 
 def build_stores(folder: Path) -> None:
     world = render(torch.arange(16), 5, products=("multispectral", "optical", "materials", "scene"), size=32)
+    world["materials_by_date"] = world.pop("materials")
     dims = {
         "multispectral": ("time", "band", "y", "x"), "optical": ("time", "optical_band", "optical_y", "optical_x"),
-        "materials": ("y", "x"), "scene": (),
+        "materials_by_date": ("y", "x"), "scene": (),
     }  # fmt: skip
     for name, (variables, _) in FEEDS.items():
         dates = slice(0, 2 if name == "miniature" else 1)

@@ -24,6 +24,12 @@ def label_scenes(
     if {"materials", "scene_labels"} & set(products):
         labels["materials"], _ = _majority(first.look(looks["material"]), len(MATERIALS), grid)
         labels["scene_labels"] = _presence(labels["materials"])
+    if "materials_by_date" in products:
+        dated = [
+            _majority(cover.look(table["material"]), len(MATERIALS), grid)[0]
+            for cover, table in zip(covers, plan.looks, strict=True)
+        ]
+        labels["materials_by_date"] = torch.stack(dated, 1)
     if "crops" in products:
         label, share = _majority(first.look(looks["crop"]).clamp_max(len(CROPS)), len(CROPS), grid)
         labels["crops"] = torch.where(share > 0.5, label, IGNORE)

@@ -26,6 +26,7 @@ _DIMS = {name: dims for name, (_, dims) in IMAGES.items()} | {
     "change": ("sample", "y", "x"),
     "roofs": ("sample", "optical_y", "optical_x"),
     "crops_year": ("sample", "y", "x"),
+    "materials_by_date": ("sample", "time", "y", "x"),
     "clouds": ("sample", "time", "y", "x"),
     "scene": ("sample",),
     "scene_labels": ("sample", "label"),

@@ -16,7 +16,7 @@ from brew.data.miniature.draws import Draws
 from brew.errors import BrewError
 
 _OPTICAL = ("optical", "roofs")
-_ON_GRID = ("multispectral", "sar", "materials", "crops", "crops_year", "change", "clouds")
+_ON_GRID = ("multispectral", "sar", "materials", "crops", "crops_year", "materials_by_date", "change", "clouds")
 
 
 @dataclass(frozen=True)

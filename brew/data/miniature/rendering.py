@@ -45,7 +45,12 @@ PRODUCTS: tuple[str, ...] = (
     "multispectral", "optical", "sar", "materials", "roofs", "crops", "change", "scene", "scene_labels",
 )  # fmt: skip
 #: Products of a year. Its crops share one canopy, so one date's `crops` make no sense.
-YEAR_PRODUCTS: tuple[str, ...] = (*(name for name in PRODUCTS if name != "crops"), "crops_year", "clouds")
+YEAR_PRODUCTS: tuple[str, ...] = (
+    *(name for name in PRODUCTS if name != "crops"),
+    "crops_year",
+    "materials_by_date",
+    "clouds",
+)
 
 #: Optical pixels rendered together on a CPU: fixed, so that the batch changes no rounding; few, to stay in the cache.
 _BLOCK_PIXELS = 4 * 256**2
@@ -76,6 +81,7 @@ def render(
     roofs          (batch, size * ratio, size * ratio) uint8, `ROOFS` on the first date
     change         (batch, size, size) uint8, `CHANGES` from the first date to the last on over half of the pixel
     crops_year     (batch, size, size) uint8, of a year: `CROPS` that grow in it on over half of the pixel, else IGNORE
+    materials_by_date (batch, dates, size, size) uint8, of a year: `materials` on each date
     clouds         (batch, dates, size, size) uint8, of a year: `CLOUDS`
     scene          (batch,) int64, `SCENES`
     scene_labels   (batch, len(GROUPS)) uint8, 1 if a group of materials covers at least PRESENT on the first date

@@ -8,7 +8,7 @@ from brew.data.miniature.clouds import CLOUDS
 from brew.data.miniature.legends import CHANGES, CROPS, IGNORE
 from brew.data.miniature.legends import MATERIALS as LEGEND
 from brew.data.miniature.miniature_store import MiniatureSettings, Misalignment, YearSettings, build
-from brew.data.miniature.phenology import CROP_SEASONS, YEAR
+from brew.data.miniature.phenology import CANOPY, CROP_SEASONS, YEAR
 from brew.data.miniature.rendering import YEAR_PRODUCTS, render
 from brew.data.store import open_store
 from brew.errors import BrewError
@@ -20,7 +20,7 @@ SEED = 5
 
 @pytest.fixture(scope="module")
 def year() -> dict[str, torch.Tensor]:
-    products = ("multispectral", "crops_year", "materials", "clouds", "change")
+    products = ("multispectral", "crops_year", "materials", "materials_by_date", "clouds", "change")
     return render(torch.arange(48), SEED, products, size=32, optical_ratio=2, dates=YEAR, clouds=0.2)
 
 
@@ -65,6 +65,14 @@ def test_woods_lose_their_leaves_and_conifers_keep_them(year):
         return float(near[:, 3][wood].median() / near[:, 0][wood].median())
 
     assert summer_over_winter("broadleaf forest") > summer_over_winter("conifer forest") + 0.3
+
+
+def test_materials_follow_the_date(year):
+    dated, canopy = year["materials_by_date"], LEGEND.index(CANOPY)
+    assert torch.equal(dated[:, 0], year["materials"])
+    field = (year["crops_year"] == CROPS.index("maize")) & (year["change"] == 0)
+    assert (dated[:, YEAR.index(230)][field] == canopy).float().mean() > 0.8
+    assert (dated[:, YEAR.index(80)][field] == canopy).float().mean() < 0.2
 
 
 def test_clouds_are_bright_move_and_throw_shadows(year):
