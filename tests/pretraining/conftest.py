@@ -46,7 +46,6 @@ class PlaceFeed(SceneFeed):
 
     def __init__(self, products: dict[str, torch.Tensor]):
         super().__init__(products)
-        products = {"materials_by_date": products.get("materials"), **products}
         self.products |= {key: products[key] for key in self.labels}
         self.later = {key: products[key][:, 1] for key in ("multispectral", "optical")}
 
@@ -57,9 +56,9 @@ class PlaceFeed(SceneFeed):
 
 @pytest.fixture(scope="session")
 def world() -> dict[str, torch.Tensor]:
-    return render(
-        torch.arange(16), 5, products=("multispectral", "optical", "sar", "materials", "scene", "change"), size=32
-    )
+    products = ("multispectral", "optical", "sar", "materials", "scene", "change")
+    rendered = render(torch.arange(16), 5, products=products, size=32)
+    return rendered | {"materials_by_date": rendered["materials"]}
 
 
 @pytest.fixture(scope="session")
