@@ -55,9 +55,10 @@ class Sources:
                 )
 
     def offers(self, entry: Benchmark) -> bool:
-        """Whether the scale's data hold what the benchmark reads: of the miniature, radar on request alone."""
-        radar = entry.modality != "radar" or (self.miniature is not None and self.miniature.sar)
-        return entry.source in self.present() and radar
+        """Whether the scale's data hold what the benchmark reads: of the miniature, radar and a year on request."""
+        rendered = self.miniature.products if self.miniature is not None else ()
+        held = entry.source != "miniature" or {entry.images, entry.labels} <= set(rendered)
+        return entry.source in self.present() and held
 
     def present(self) -> dict[str, Any]:
         """The sources of the scale with their settings, by name."""
@@ -152,6 +153,7 @@ class EvaluationSettings:
     here, and states of the authors' code.
     samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
     where a sensor is not named. Scenes that are cut into tiles are never shortened.
+    not_scored: benchmarks that the scale's data offer and that it leaves out, since its arms learn from their labels.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
     numbers and count: one of its trainings costs more than all decoders.
     """
@@ -165,9 +167,12 @@ class EvaluationSettings:
     siamese: ChangeSettings
     siamese_networks: int
     protocols: tuple[str, ...] = (COMMON,)
+    not_scored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_protocols(self.protocols)
+        for name in self.not_scored:
+            benchmark(name)
         if self.decoders < 1:
             raise BrewError(f"decoders is {self.decoders}; expected at least 1 on each model's features")
 

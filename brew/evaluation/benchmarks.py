@@ -16,7 +16,12 @@ from brew.evaluation.protocols import Protocol
 Task = Literal["segmentation", "change", "classification"]
 #: What tells a benchmark's classes apart, so that one can see what each teacher brings.
 LivesOn = Literal[
-    "fine texture", "red edge and short-wave infrared", "short-wave infrared", "the whole spectrum", "backscatter"
+    "fine texture",
+    "red edge and short-wave infrared",
+    "short-wave infrared",
+    "the whole spectrum",
+    "backscatter",
+    "time",
 ]
 Modality = Literal["optical", "multispectral", "radar"]
 #: Fields that say something about a benchmark, or are for its tables alone; they decide no result of a computation.
@@ -34,6 +39,7 @@ class Benchmark:
     tiles: the samples are tiles of larger scenes, whose statistics standardise them and which are stitched again.
     left_out: test scenes without which scores are given once more.
     multilabel: labels are (sample, class) of 0 and 1.
+    over_time: how features of all dates are pooled (`brew.evaluation.over_time`); "" reads the first date alone.
     protocol: the authors', for the paper's thirteen. errata: known errors of the data set that its reader mends.
     summary: what it asks for, in one clause. lives_on: what tells its classes apart.
     """
@@ -54,10 +60,12 @@ class Benchmark:
     protocol: Protocol | None = None
     errata: str = ""
     lives_on: LivesOn = "the whole spectrum"
+    over_time: Literal["", "mean", "median", "attention"] = ""
 
     def decisive(self) -> dict[str, Any]:
         """The fields that decide a result: what a key of the result cache holds of a benchmark."""
-        return {name: value for name, value in asdict(self).items() if name not in _REMARKS}
+        named = {name: value for name, value in asdict(self).items() if name not in _REMARKS}
+        return named if self.over_time else {name: value for name, value in named.items() if name != "over_time"}
 
     @property
     def modality(self) -> Modality:
@@ -71,6 +79,9 @@ class Benchmark:
 
 
 _CHANGE = ("no change", "change")
+_POOLED: tuple[tuple[Literal["attention", "mean", "median"], str], ...] = (
+    ("attention", ""), ("mean", "-mean"), ("median", "-median"),
+)  # fmt: skip
 _INFRARED: LivesOn = "red edge and short-wave infrared"
 _BINARY, _CATEGORICAL = "one-hot-cross-entropy", "cross-entropy"
 #: PASTIS is fed in the order of its files, blue first.
@@ -117,6 +128,14 @@ BENCHMARKS: dict[str, Benchmark] = {
             "crops", "segmentation", "miniature", "multispectral", "crops", "sentinel2", CROPS, "iou_macro",
             "crops from ten bands: red edge and short-wave infrared", ignore=IGNORE,
             lives_on=_INFRARED,
+        ),
+        *(
+            Benchmark(
+                f"crops-year{suffix}", "segmentation", "miniature", "multispectral", "crops_year", "sentinel2", CROPS,
+                "iou_macro", f"crops that differ in their calendar alone, features of all dates pooled by {how}",
+                ignore=IGNORE, lives_on="time", over_time=how,
+            )
+            for how, suffix in _POOLED
         ),
         Benchmark(
             "materials-sar", "segmentation", "miniature", "sar", "materials", "sentinel1", MATERIALS, "iou_macro",

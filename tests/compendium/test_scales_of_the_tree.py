@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import combinations
 from math import dist
+from typing import get_args
 
 import pytest
 from matplotlib.colors import to_rgb
@@ -18,13 +19,16 @@ from brew.compendium.settings import load
 from brew.compendium.stages import Stage
 from brew.compendium.stages.arm_plan import plan
 from brew.compendium.stages.train_miniature_teacher import TeacherTraining
-from brew.compendium.stages.training_feeds import usable
+from brew.compendium.stages.training_feeds import check_labels, usable
 from brew.data.store import IMAGES
-from brew.evaluation.benchmarks import BENCHMARKS
+from brew.errors import BrewError
+from brew.evaluation.benchmarks import BENCHMARKS, Task
 from brew.evaluation.zoo import BACKBONES
 from brew.files import DATA, Layout
 from brew.models.teachers import TEACHERS
 from brew.models.trunks import TRUNKS
+from brew.pretraining.arms import arm
+from brew.pretraining.supervised_tasks import scored_too
 
 SCALES = scales.scales()
 #: Record 0027: what the study compares over seeds.
@@ -88,9 +92,20 @@ def test_a_scale_is_synthetic_whose_only_source_is_the_miniature(scale):
 def test_the_study_s_world_was_seen_by_nobody_before():
     with (DATA / "frozen-world.csv").open(newline="") as file:
         chosen_on = {int(row["world seed"]) for row in csv.DictReader(file)}
-    others = {scale: _world(scale) for scale in SCALES if scale not in ("study", "gpu")}
+    fresh = ("study", "gpu", "beyond", "misaligned")
+    others = {scale: _world(scale) for scale in SCALES if scale not in fresh}
     used = {*others.values(), *chosen_on, TeacherTraining().world_seed}
-    assert _world("study") not in used | {_world("gpu")} and _world("gpu") not in used
+    assert len({*map(_world, fresh)} - used) == len(fresh)
+
+
+def test_no_scale_scores_the_labels_that_its_arms_learn_from():
+    for scale in SCALES:
+        stage = Stage(load(scale), Layout(scale, explore=True))
+        scored = [(each.source, each.labels) for task in get_args(Task) for each in stage.benchmarks(task)]
+        taught = {entry.task for name in _arms(scale) for entry in plan(stage, name)[0].supervision}
+        assert not scored_too(taught, scored), scale
+    with pytest.raises(BrewError, match=r"'deo\+labels' learns from the labels scenes, which the scale scores"):
+        check_labels(Stage(load("tiny"), Layout("tiny", explore=True)), arm("deo+labels"))
 
 
 def test_the_study_repeats_its_core_five_times_and_explores_the_rest_once():

@@ -146,9 +146,17 @@ def samples(stage: Stage, entry: Benchmark) -> tuple[Sequence[int], int] | None:
     return [min(pair) for pair in zip(counts, most, strict=True)], side
 
 
+def _dates(settings: Settings, entry: Benchmark) -> int:
+    """Images of each sample that are read."""
+    world = settings.data.miniature
+    if entry.over_time and world is not None and world.year is not None:
+        return len(world.year.days)
+    return 2 if entry.task == "change" else 1
+
+
 def _cost(settings: Settings, entry: Benchmark, counts: Sequence[int], side: int, models: int, runs: int) -> int:
     """Features of every model, each taken to cost what the student's do; a decoder for every run of a dense task."""
-    trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, 2 if entry.task == "change" else 1
+    trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, _dates(settings, entry)
     train, rest = counts[0], sum(counts[1:])
     each = dates * operations.features(trunk, entry.sensor, side)
     if entry.task == "classification":

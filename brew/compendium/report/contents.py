@@ -54,6 +54,12 @@ CHAPTERS = (
         (("figures", "gains.png"), ("figures", "teachers.png")),
         ("ablation", "gains", "teachers"),
     ),
+    Chapter(
+        "Beyond the paper",
+        "Dates, labels and the teacher's strength: the questions of docs/study-beyond.md, answered by its rule.",
+        (),
+        ("beyond-answers",),
+    ),
     Chapter("Radar", "Beside chance and the untrained trunk, since no other backbone reads it.", (), ("radar",)),
     Chapter(
         "Few labels",

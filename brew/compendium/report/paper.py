@@ -12,7 +12,7 @@ from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Modality, Task
 
 TASKS: tuple[Task, ...] = ("segmentation", "change", "classification")
 #: Scales on the procedural Earth: nothing there can be held against a number from real images.
-SYNTHETIC = (MINIATURE, "tiny", "radar", "study", "gpu")
+SYNTHETIC = (MINIATURE, "tiny", "radar", "study", "gpu", "beyond", "misaligned")
 #: The one scale whose students are the paper's own, same architecture and same data; and the one of its ablation.
 PAPER, ABLATED = "paper", "ablation"
 

@@ -27,6 +27,7 @@ from brew.evaluation.authors import Applied
 from brew.evaluation.benchmark_metrics import metrics_of
 from brew.evaluation.benchmark_stores import OpenedBenchmark
 from brew.evaluation.change_detection import ChangeResult, ChangeSettings, ChangeTask, UncutChange
+from brew.evaluation.over_time import FirstAndLast
 from brew.evaluation.result_cache import CachedResult
 from brew.evaluation.scores import Score, readings_of, scene_scores, scores_of
 from brew.evaluation.splits import split_by_name
@@ -79,7 +80,8 @@ def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> Cha
     b, data = opened.benchmark, opened.dataset
     changed = (opened.labels > 0).astype(np.uint8)  # the miniature's labels name the kind of change
     if not b.tiles:
-        return ChangeTask.of_images(opened.images, b.sensor, changed, opened.split(most))
+        images = opened.images if opened.images.shape[1] == 2 else FirstAndLast(opened.images)
+        return ChangeTask.of_images(images, b.sensor, changed, opened.split(most))
     scenes = data["city"].values
     row, column, height, width = (data[name].values for name in ("row", "column", "height", "width"))
     return ChangeTask(

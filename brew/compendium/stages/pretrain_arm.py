@@ -28,7 +28,7 @@ from brew.compendium.scale_teachers import ready_teacher
 from brew.compendium.settings import Pretraining
 from brew.compendium.stages import Stage, begin, processes
 from brew.compendium.stages.arm_plan import plan
-from brew.compendium.stages.training_feeds import share_of, usable
+from brew.compendium.stages.training_feeds import check_labels, share_of, usable
 from brew.compendium.stages.unfinished import checkpoint_of_arm, snapshots
 from brew.errors import BrewError
 from brew.models.student import build_student, save_student
@@ -84,6 +84,7 @@ def train_share(
 ) -> Pretrained:  # fmt: skip
     """This process's share of the training. keep: leave the checkpoint of the last step."""
     o = numbers.optimisation
+    check_labels(stage, chosen)
     if fabric.device.type == "cuda":  # a frozen network's weights are kept as autocast would round them at every step
         for teacher in teachers.values():
             teacher.network.to(launching.PRECISIONS[numbers.precision])
