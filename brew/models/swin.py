@@ -18,7 +18,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew.models.features import Features
-from brew.models.stochastic_depth import drop_probabilities, residual
+from brew.models.stochastic_depth import Survivors, drop_probabilities, residual, survivors
+from brew.models.swin_branches import attention_branch, mlp_branch
+from brew.models.window_layout import shape_of_windows, window_layout
 
 _MASKED = -100.0  # torchvision's value for pairs of tokens from different regions of a shifted window
 
@@ -42,11 +44,9 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch y x width"]:
         batch, height, length, width = x.shape
-        h, w = min(height, self.window), min(length, self.window)  # the part of a window that is laid out
-        shifts = (self.shift if height > self.window else 0, self.shift if length > self.window else 0)
+        (h, w), (rows, columns), shifts = shape_of_windows(height, length, self.window, self.shift)
 
         qkv = _pad(self.qkv(x), self.qkv.bias, -height % h, -length % w)
-        rows, columns = qkv.shape[1] // h, qkv.shape[2] // w
         qkv = qkv.roll((-shifts[0], -shifts[1]), (1, 2)) if any(shifts) else qkv
         qkv = qkv.view(batch, rows, h, columns, w, 3, self.heads, -1).permute(5, 0, 1, 3, 6, 2, 4, 7)
         q, k, v = qkv.reshape(3, batch * rows * columns, self.heads, h * w, -1)
@@ -54,7 +54,8 @@ class WindowAttention(nn.Module):
             padding = self.qkv.bias.to(q.dtype).view(3, self.heads, 1, -1)
             k, v = (torch.cat([each, padding[i].expand(len(each), -1, -1, -1)], 2) for i, each in ((1, k), (2, v)))
 
-        bias = self._bias(h, w, rows, columns, shifts).to(q.dtype)
+        bias, mask = self.bias(height, length)
+        bias = (bias if mask is None else bias + mask[:, None]).to(q.dtype)
         # Windows of an image differ in their bias only when shifted; then they stand beside the heads.
         q, k, v = (each.reshape(-1, len(bias) * self.heads, *each.shape[2:]) for each in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.flatten(0, 1)[None])
@@ -64,22 +65,35 @@ class WindowAttention(nn.Module):
         x = x.roll(shifts, (1, 2)) if any(shifts) else x
         return self.proj(x[:, :height, :length].contiguous())  # else the bias is added in a pass of its own
 
-    def _bias(
-        self, h: int, w: int, rows: int, columns: int, shifts: tuple[int, int]
-    ) -> Float[Tensor, "windows heads query key"]:
-        """What is added to the attention's logits. windows: 1 if all are alike. Padding left out is the last key."""
+    def branch(
+        self, x: Float[Tensor, "batch y x width"], norm: nn.LayerNorm, survivors: Survivors
+    ) -> Float[Tensor, "batch y x width"]:
+        """x + scale * forward(norm(x)) for the survivors, on the CPU."""
+        layout = window_layout(x.shape[1], x.shape[2], self.window, self.shift, self.heads)
+        bias, mask = self.bias(x.shape[1], x.shape[2])
+        return attention_branch(x, norm, self.qkv, self.proj, bias, mask, layout, survivors)
+
+    def bias(
+        self, height: int, length: int
+    ) -> tuple[Float[Tensor, "windows heads query key"], Float[Tensor, "every_window query key"] | None]:
+        """What is added to the attention's logits on a map of height x length tokens.
+
+        windows: 1 if all are alike. Padding left out is the last key. The second part is constant: what sets regions
+        of shifted windows apart, unless the first holds that already.
+        """
         window = self.window
+        (h, w), (rows, columns), shifts = shape_of_windows(height, length, window, self.shift)
         table = self.relative_position_bias_table
         index = relative_positions(window, table.device).unflatten(0, (window, window))[:h, :w].flatten(0, 1)
         bias = table.t()[:, index][None]
-        if any(shifts):
-            apart = regions_apart(rows, columns, window, shifts, bias.device)
-            bias = bias + apart.unflatten(1, (window, window))[:, :h, :w].flatten(1, 2)[:, None] * _MASKED
+        mask = _mask(rows, columns, window, shifts, table.device, table.dtype) if any(shifts) else None
         if min(h, w) == window:
-            return bias
+            return bias, mask
+        if mask is not None:
+            bias = bias + mask.unflatten(1, (window, window))[:, :h, :w].flatten(1, 2)[:, None]
         bias = bias.unflatten(3, (window, window))
         left_out = torch.cat([bias[..., h:, :].flatten(3), bias[..., :h, w:].flatten(3)], 3)
-        return torch.cat([bias[..., :h, :w].flatten(3), left_out.logsumexp(3, keepdim=True)], 3)
+        return torch.cat([bias[..., :h, :w].flatten(3), left_out.logsumexp(3, keepdim=True)], 3), None
 
 
 def _pad(
@@ -123,6 +137,14 @@ def regions_apart(
     return (number[:, :, None] != number[:, None, :]).float()
 
 
+@functools.lru_cache(maxsize=32)
+@torch.inference_mode(False)
+def _mask(
+    rows: int, columns: int, window: int, shifts: tuple[int, int], device: torch.device, dtype: torch.dtype
+) -> Float[Tensor, "windows query key"]:
+    return regions_apart(rows, columns, window, shifts, device).to(dtype) * _MASKED
+
+
 class Block(nn.Module):
     """Attention and MLP, each on a residual branch that stochastic depth may drop for a sample."""
 
@@ -141,6 +163,9 @@ class Block(nn.Module):
         fixed_count: bool = False,
     ) -> Float[Tensor, "batch y x width"]:
         first, second = (None, None) if drop is None else drop.unbind(1)
+        if x.device.type == "cpu":
+            x = self.attn.branch(x, self.norm1, survivors(first, self.drop_probability, fixed_count))
+            return mlp_branch(x, self.norm2, self.mlp, survivors(second, self.drop_probability, fixed_count))
         x = residual(x, lambda kept: self.attn(self.norm1(kept)), first, self.drop_probability, fixed_count)
         return residual(x, lambda kept: self.mlp(self.norm2(kept)), second, self.drop_probability, fixed_count)
 
