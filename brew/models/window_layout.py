@@ -66,20 +66,20 @@ class WindowLayout:
         v: Float[Tensor, "group key d"],
         images: int,
         dtype: torch.dtype,
-    ) -> Float[Tensor, "token three_widths"]:
-        """Gradients of `split`'s argument from those of its results. The padding's gradients are summed."""
+    ) -> tuple[Float[Tensor, " three_widths"] | None, Float[Tensor, "token three_widths"]]:
+        """Gradients of `split`'s argument from those of its results: of the padding if there is any, and of tokens."""
         parts = [self.tokens_of(q, images, dtype)]
         for each in (k, v):
             back = self.from_keys[: images * self.tokens * self.heads]
             parts.append(each.flatten(0, 1).index_select(0, back).view(images * self.tokens, -1).to(dtype))
         joined = torch.cat(parts, 1)
         if not self.first:
-            return joined
-        of_padding = [torch.zeros_like(joined[:1, : parts[0].shape[1]])]
+            return None, joined
+        of_padding = [q.new_zeros(parts[0].shape[1])]  # its queries are cut off, so nothing reaches them
         for each in (k, v):
             grouped = each.view(images, -1, self.heads, self.keys, each.shape[-1]).transpose(2, 3).flatten(1, 2)
-            of_padding.append(grouped.index_select(1, self.padding).sum((0, 1)).view(1, -1).to(dtype))
-        return torch.cat([torch.cat(of_padding, 1), joined])
+            of_padding.append(grouped.index_select(1, self.padding).sum((0, 1)).flatten())
+        return torch.cat(of_padding).to(dtype), joined
 
     def tokens_of(
         self, windows: Float[Tensor, "group query d"], images: int, dtype: torch.dtype
