@@ -5,11 +5,12 @@ float32. A 16-bit product is a float32 sum of rounded factors. So there the fact
 and the result is rounded.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 _ASK = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}
 
@@ -24,6 +25,26 @@ def asked_for(x: Tensor) -> torch.dtype:
     """The type of a linear layer's output on `x`: autocast's if it is on."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) and x.dtype != torch.float64 else x.dtype
+
+
+def lacks_units(x: Tensor) -> bool:
+    """Whether autocast asks for products of a type that the processor of `x` has no units for."""
+    kind = x.device.type
+    return kind == "cpu" and torch.is_autocast_enabled(kind) and not has_units(torch.get_autocast_dtype(kind))
+
+
+def asked_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Autocast as it is, or off if the processor of `x` has no units for it."""
+    return torch.autocast(x.device.type, enabled=False) if lacks_units(x) else nullcontext()
+
+
+def applied(layer: nn.Module, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*other"]:
+    """layer(x), for a layer of products, with a result of the type that autocast asks for."""
+    if not lacks_units(x):
+        return layer(x)
+    dtype = asked_for(x)
+    with asked_precision(x):
+        return layer(x.to(torch.promote_types(x.dtype, torch.float32))).to(dtype)
 
 
 def product(

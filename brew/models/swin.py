@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew.models.features import Features
+from brew.models.products import applied
 from brew.models.stochastic_depth import drop_probabilities, residual, survivors
 from brew.models.swin_branches import Windows, attention_branch, mlp_branch
 from brew.models.window_layout import shape_of_windows, window_layout
@@ -198,7 +199,7 @@ class Merging(nn.Module):
     ) -> list[Float[Tensor, "_batch _half_y _half_x double"]]:
         """Of maps of several sizes, whose tokens pass the linear map together."""
         quarters = [self._quarters(x) for x in maps]
-        y = self.reduction(self.norm(torch.cat([each.flatten(0, 2) for each in quarters])))
+        y = applied(self.reduction, self.norm(torch.cat([each.flatten(0, 2) for each in quarters])))
         parts = y.split([each.shape[:3].numel() for each in quarters])
         return [part.view(*each.shape[:3], -1) for part, each in zip(parts, quarters, strict=True)]
 

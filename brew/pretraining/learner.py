@@ -95,6 +95,8 @@ class SelfProjector(nn.Module):
 
 def through_trunk(trunk: nn.Module, tokens: Sequence[Tensor], drops: Sequence[Tensor] | None) -> list[Features]:
     """The trunk's features of each token map; maps of one size share a pass, and all sizes a Swin's."""
+    if not tokens:
+        return []
     sizes = dict.fromkeys(tuple(each.shape[1:]) for each in tokens)
     groups = [[i for i, each in enumerate(tokens) if tuple(each.shape[1:]) == size] for size in sizes]
     maps = [torch.cat([tokens[i] for i in members]) for members in groups]
