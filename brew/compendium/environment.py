@@ -4,9 +4,11 @@ Left as they are: where things lie (HOME, BREW_DATA, TORCH_HOME, TMPDIR, caches)
 (CUDA_VISIBLE_DEVICES, LD_PRELOAD), and whether bytecode is written.
 """
 
+import json
 import os
 import sys
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from brew.files import ROOT
@@ -54,6 +56,9 @@ KEPT = (
     "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF",
 )  # fmt: skip
 
+#: What Jupyter and IPython read once a kernel starts.
+_OF_JUPYTER = ("JPY_", "JUPYTER_", "IPYTHON")
+
 
 def pinned(account: Mapping[str, str], portable: bool = False) -> dict[str, str]:
     """The variables of a stage's processes, from those of the account. portable: with those of `PORTABLE`.
@@ -85,6 +90,25 @@ def pinned(account: Mapping[str, str], portable: bool = False) -> dict[str, str]
         }
         | (PORTABLE if portable else {})
     )
+
+
+def notebook(account: Mapping[str, str], portable: bool) -> dict[str, str]:
+    """The variables of a notebook's kernel: pinned, with pictures in the page, and the `brew` of this tree."""
+    return pinned(account, portable) | {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+def settings(variables: Mapping[str, str]) -> str:
+    """A digest of the variables that decide results and are read while libraries are imported."""
+    fixed = pinned({}, portable=True)
+    decisive = {
+        name: value
+        for name, value in variables.items()
+        if (name in fixed or name.startswith(FORGOTTEN)) and not name.startswith(_OF_JUPYTER)
+    }
+    return sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def pipeline(account: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,23 @@ def run(fabric: Fabric, share: Callable[[Fabric], None]) -> None:
         return share(fabric)
     kept_by_torchrun = os.environ.pop(_AGENT_STORE, None)
     try:
-        fabric.launch(share)
+        fabric.launch(partial(begin_share, share))
     except ProcessRaisedException as error:  # of a forked process, whose error comes as the text of its traceback
         raise BrewError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
     finally:
         if kept_by_torchrun is not None:
             os.environ[_AGENT_STORE] = kept_by_torchrun
+
+
+def begin_share(share: Callable[[Any], None], fabric: Any) -> None:
+    """Do the share after torch's pool of threads was made anew, in the one thread that a fork begins with.
+
+    torch 2.15 leaves its pool behind at a fork and replaces it at first use. If two threads are first at once, as
+    readers of batches are, one finds none ("Invalid thread pool!"): in one of thirty forks whose four threads begin
+    together.
+    """
+    torch.set_num_threads(torch.get_num_threads())
+    share(fabric)
 
 
 def launched() -> tuple[int, int]:

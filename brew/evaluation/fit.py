@@ -147,7 +147,7 @@ def fit(
     loss_of = pixel_loss(settings.loss)
     weights = class_weights(settings.class_weights, labels, classes, ignore).to(device)
     network = network.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(_parameters(network, settings), weight_decay=settings.weight_decay)
+    optimiser = torch.optim.AdamW(_parameters(network, settings), weight_decay=settings.weight_decay, fused=True)
     steps = max(1, len(labels) // settings.batch)
     total = settings.epochs * passes * steps
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / total)))

@@ -7,7 +7,6 @@ import pytest
 
 from brew.compendium import repro
 from brew.errors import BrewError
-from brew.files import ROOT
 
 
 @pytest.mark.parametrize(
@@ -47,21 +46,3 @@ def test_empty_runs_go_and_kept_ones_stay(tmp_path: Path) -> None:
     repro.remove_empty_runs(tmp_path)
     assert list((tmp_path / "ab").iterdir()) == [tmp_path / "ab" / "abd"]
     repro.remove_empty_runs(tmp_path / "absent")
-
-
-def test_a_lock_that_is_cut_short_is_restored(tmp_path: Path) -> None:
-    lock, kept = tmp_path / "dvc.lock", tmp_path / "tmp" / "tiny.lock"
-    repro.keep_or_restore(lock, kept)
-    assert not kept.exists()
-    whole = (ROOT / "scales" / "tiny" / "dvc.lock").read_text()
-    lock.write_text(whole)
-    repro.keep_or_restore(lock, kept)
-    assert kept.read_text() == whole
-    for end in ("nfiles:", "- path:", "    md5"):
-        lock.write_text(whole[: whole.index(end, len(whole) // 2) + len(end)])
-        repro.keep_or_restore(lock, kept)
-        assert lock.read_text() == whole
-    kept.unlink()
-    lock.write_text(whole[: whole.index("nfiles:") + len("nfiles:")])
-    with pytest.raises(BrewError, match=r"dvc.lock is cut short; .* Run `git checkout"):
-        repro.keep_or_restore(lock, kept)

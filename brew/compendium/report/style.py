@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
@@ -77,7 +78,11 @@ def colour(backbone: str) -> str:
 
 
 def use_theme() -> None:
-    """The house's look, for the running process."""
+    """The house's look, for the running process.
+
+    pandas asks when it is imported whether it shows tables on a page or in a terminal; here they are for a page.
+    """
+    pd.options.display.max_columns = 20
     sns.set_theme(context="notebook", style="ticks", palette="colorblind")
     mpl.rcParams.update({
         "figure.dpi": 110, "savefig.dpi": 130, "savefig.bbox": "tight", "font.size": 10, "axes.titlesize": 10,
