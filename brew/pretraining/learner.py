@@ -18,6 +18,7 @@ from brew.models.features import Features
 from brew.models.heads import Head, PixelHead
 from brew.models.student import Student
 from brew.models.supervised_heads import DenseHead, SceneHead
+from brew.models.swin import Swin
 from brew.models.teachers import OpticalTeacher
 from brew.pretraining.arms import Arm
 from brew.pretraining.supervised_tasks import SupervisedTask, supervised_task
@@ -119,15 +120,21 @@ class SelfProjector(nn.Module):
 
 
 def through_trunk(trunk: nn.Module, tokens: Sequence[Tensor], drops: Sequence[Tensor] | None) -> list[Features]:
-    """The trunk's features of each token map; maps of one size share a pass."""
-    features: list[Features | None] = [None] * len(tokens)
-    for size in dict.fromkeys(tuple(each.shape[1:]) for each in tokens):
-        members = [i for i, each in enumerate(tokens) if tuple(each.shape[1:]) == size]
-        drop = torch.cat([drops[i] for i in members]) if drops is not None else None
-        together: Features = trunk(torch.cat([tokens[i] for i in members]), drop)
-        for i, part in zip(members, together.split([len(tokens[i]) for i in members]), strict=True):
-            features[i] = part
-    return [each for each in features if each is not None]
+    """The trunk's features of each token map; maps of one size share a pass, and all sizes a Swin's."""
+    if not tokens:
+        return []
+    sizes = dict.fromkeys(tuple(each.shape[1:]) for each in tokens)
+    groups = [[i for i, each in enumerate(tokens) if tuple(each.shape[1:]) == size] for size in sizes]
+    maps = [torch.cat([tokens[i] for i in members]) for members in groups]
+    drop = None if drops is None else [torch.cat([drops[i] for i in members]) for members in groups]
+    if isinstance(trunk, Swin):
+        together = trunk.together(maps, drop)
+    else:
+        together = [trunk(each, None if drop is None else drop[i]) for i, each in enumerate(maps)]
+    features: dict[int, Features] = {}
+    for members, group in zip(groups, together, strict=True):
+        features |= zip(members, group.split([len(tokens[i]) for i in members]), strict=True)
+    return [features[i] for i in range(len(tokens))]
 
 
 def whole_looks(batch: ViewBatch, views: Sequence[View], paths: Sequence[str], dated: Sequence[str]) -> list[Look]:
@@ -162,6 +169,11 @@ def _head_of(task: SupervisedTask, student: Student) -> nn.Module:
     if task.dense:
         return DenseHead(student.channels, task.classes)
     return SceneHead(student.width, task.classes)
+
+
+def _each_map(head: Head, maps: Sequence[Tensor]) -> list[Tensor]:
+    """Unit vectors of every patch of maps of one size, which pass the head together."""
+    return list(head.patches(torch.cat(list(maps))).split([len(each) for each in maps]))
 
 
 class Projections(NamedTuple):
@@ -231,7 +243,7 @@ class Learner(nn.Module):
                 classes[entry.teacher] = heads["class"](_pooled(features))
             on_globals = [each for each, view in zip(features, batch.views, strict=True) if view.is_global]
             patches[entry.teacher] = {
-                token: [cast(Head, heads[token]).patches(getattr(each, token)) for each in on_globals]
+                token: _each_map(cast(Head, heads[token]), [getattr(each, token) for each in on_globals])
                 for token in ("late", "middle")
                 if token in heads
             }
