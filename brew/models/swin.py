@@ -19,7 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew.models.features import Features
-from brew.models.products import applied
+from brew.models.matrix_products import applied
 from brew.models.stochastic_depth import drop_probabilities, residual, survivors
 from brew.models.swin_branches import Windows, attention_branch, mlp_branch
 from brew.models.window_layout import shape_of_windows, window_layout
