@@ -39,7 +39,7 @@ def reached(monkeypatch) -> list[tuple[set[str], set[str]]]:
 
 @pytest.mark.parametrize("name", ARMS)
 def test_every_arm_trains_and_its_loss_falls(name, short_run, reached):
-    run = short_run(name, steps=10 if name in BEYOND else 16)
+    run = short_run(name, steps=10 if name in BEYOND else 24)
     loss, part = run.history["loss"], max(2, len(run.history) // 4)
     assert loss.tail(part).mean() < loss.head(part).mean()
     entry = ARMS[name].with_teacher("miniature")

@@ -151,7 +151,8 @@ class _Server:
         if text is None:  # the client has gone, or is a fork
             client.close()
             return None
-        self._import()
+        if self.libraries:
+            self._import()
         return self._fork(client, json.loads(text), files)
 
     def _import(self) -> None:
