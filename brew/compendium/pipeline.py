@@ -151,8 +151,11 @@ STAGES = (
     ),
     StageEntry(
         "site", command="report", module="brew.compendium.stages.publish_report", parameters=("arms",),
-        files=("reports/{scale}/stages", "reports/{scale}/pages", "brew/compendium/report/site.html.j2"),
-        published=("{page}", "reports/{scale}/scores", "reports/{scale}/tables", "reports/{scale}/figures"),
+        files=("reports/{scale}/stages", "reports/{scale}/notebooks", "reports/{scale}/pages", "CITATION.cff",
+               *(f"brew/compendium/report/site/{name}" for name in ("templates", "site.css", "site.js"))),
+        published=tuple(f"reports/{{scale}}/{name}" for name in (
+            "index.html", "chapters", "benchmarks", "scores", "tables", "figures",
+        )),
     ),
 )  # fmt: skip
 
@@ -252,5 +255,4 @@ def _executed(entry: StageEntry, scale: str) -> str:
 
 
 def _filled(paths: Iterable[str], scale: str) -> Iterable[str]:
-    page = "reports/index.html" if scale == MINIATURE else f"reports/{scale}/index.html"
-    return (path.format(scale=scale, page=page) for path in paths)
+    return (path.format(scale=scale) for path in paths)

@@ -1,0 +1,49 @@
+"""The paper's first figure: the mean optical against the mean multispectral score of every backbone."""
+
+import altair as alt
+import pandas as pd
+
+from brew.compendium.report.charts.house import CaptionedChart, colours, hiding, named
+
+
+def plane_chart(means: pd.DataFrame, parameters: pd.DataFrame) -> CaptionedChart | None:
+    """A point per backbone with both means; None without any.
+
+    means: of `tidy_tables.means`. parameters: backbone, and how many its network has.
+    """
+    sides = {
+        group: part.set_index("backbone")[["value", "low", "high"]].add_prefix(f"{group} ")
+        for group, part in means.groupby("group")
+    }
+    if len(sides) < 2:
+        return None
+    joined = sides["optical"].join(sides["multispectral"], how="inner").reset_index()
+    table = named(joined.merge(parameters, on="backbone"))
+    if table.empty:
+        return None
+    table["million parameters"] = (table["parameters"] / 1e6).round(2)
+    backbones = list(table["backbone"])
+    x, y = "optical value", "multispectral value"
+    base = alt.Chart(table).encode(color=colours(backbones))
+    across = alt.X(f"{x}:Q", title="mean optical score (%)", scale=alt.Scale(zero=False))
+    up = alt.Y(f"{y}:Q", title="mean multispectral score (%)", scale=alt.Scale(zero=False))
+    layers = (
+        base.mark_rule(opacity=0.5).encode(x="optical low:Q", x2="optical high:Q", y=up),
+        base.mark_rule(opacity=0.5).encode(x=across, y="multispectral low:Q", y2="multispectral high:Q"),
+        base.mark_circle(opacity=1, stroke="white").encode(
+            x=across, y=up, size=alt.Size("million parameters:Q", legend=None, scale=alt.Scale(range=[60, 400])),
+            tooltip=["name", x, y, "million parameters"],
+        ),
+        base.mark_text(align="left", dx=9, dy=-7, fontSize=10).encode(x=across, y=up, text="name:N"),
+    )  # fmt: skip
+    chart = alt.layer(*layers).properties(width=620, height=400)
+    caption = (
+        "The figure shows the mean primary score of every backbone on optical benchmarks against that on multispectral "
+        "ones. Crosses are 95 % intervals over test samples. The area of a mark grows with the number of parameters."
+    )
+    best = {side: table.loc[table[f"{side} value"].idxmax()] for side in ("optical", "multispectral")}
+    finding = (
+        f"{best['optical']['name']} has the best optical mean ({best['optical'][x]:.1f} %), "
+        f"{best['multispectral']['name']} the best multispectral one ({best['multispectral'][y]:.1f} %)."
+    )
+    return CaptionedChart("optical-and-multispectral", hiding(chart, "backbone"), caption, finding)
