@@ -21,7 +21,7 @@ TREES = st.dictionaries(st.sampled_from("abcd"), TREE, max_size=4)
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text(
-        "scale: {name: miniature, report: reports/index.html}\n"
+        "scale: {name: miniature}\n"
         "pretraining: {epochs: 2, rate: 5e-4}\n"
         "arms: [deo, ms-only]\n"
         "changes: {deo: {rate: 1e-4}, ms-only: {}}\n"
@@ -188,4 +188,4 @@ def test_parameters_that_were_never_generated_say_how(tree: Path) -> None:
 
 def test_the_default_scale_is_its_own_source() -> None:
     root = scales.parameters(scales.MINIATURE)["scale"]
-    assert root == {"name": "miniature", "report": "reports/index.html"}
+    assert root == {"name": "miniature"}

@@ -94,7 +94,7 @@ AGGREGATIONS: Mapping[str, Callable[[Sequence[ModelReplicates]], ModelReplicates
     "mean of scores": lambda each: {name: -values for name, values in average(each).items()},
     "median of ranks": lambda each: _over_ranks(each, lambda stacked: np.median(stacked, axis=0)),
     "worst rank": lambda each: _over_ranks(each, lambda stacked: stacked.max(axis=0)),
-    "benchmarks led": lambda each: _over_ranks(each, lambda stacked: -(stacked == 1).sum(axis=0)),
+    "benchmarks led": lambda each: _over_ranks(each, lambda stacked: -(stacked == 1).sum(axis=0).astype(float)),
 }
 
 

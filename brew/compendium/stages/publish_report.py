@@ -36,7 +36,7 @@ from brew.compendium.report.site.ledger_page import ledger_table
 from brew.compendium.report.site.lineage_graph import graph, stage_nodes
 from brew.compendium.report.site.number_cards import cards
 from brew.compendium.report.site.page_shell import Place, write_page
-from brew.compendium.report.site.scale_findings import TIDY, Findings, read_findings
+from brew.compendium.report.site.scale_findings import TIDY, Findings, read_tables, shown_cells
 from brew.compendium.report.site.settings_words import settings_of
 from brew.compendium.report.site.shared_assets import write_assets
 from brew.compendium.report.site.table_markup import plain_table, score_table
@@ -86,11 +86,15 @@ class Report:
     def places(self) -> list[Place]:
         """Every page of the scale, in the order of the contents."""
         chapters = [
-            Place(chapter.title, chapter_address(chapter.title), [(each.id, each.title) for each in part])
-            for chapter in self.shown for part in [self.exhibits[chapter.title]]
+            Place(chapter.title, chapter_address(chapter.title), [
+                (each.id, f"{each.title}: {each.spoken}") for each in self.exhibits[chapter.title]
+            ])
+            for chapter in self.shown
         ]  # fmt: skip
-        benchmarks = [Place(f"Benchmark {name}", f"{at.BENCHMARKS}/{name}.html") for name in self.findings.benchmarks]
-        more = [Place("Compare two", _COMPARE, [("ranks", "Ranks")])] if not self.findings.pairs.empty else []
+        benchmarks = [
+            Place(f"Benchmark {name}", f"{at.BENCHMARKS}/{name}.html") for name in self.findings.tables.benchmarks
+        ]
+        more = [Place("Compare two", _COMPARE, [("ranks", "Ranks")])] if not self.findings.tables.pairs.empty else []
         first = Place("First screen", "index.html", _ON_FIRST)
         return [first, *chapters, *more, *benchmarks, Place("Lineage", _LINEAGE)]
 
@@ -122,7 +126,7 @@ def build(scale: str) -> Path:
         chart.write(report.layout.site / at.FIGURES)
     for chapter in report.shown:
         _write_chapter(report, chapter)
-    for name in report.findings.benchmarks:
+    for name in report.findings.tables.benchmarks:
         _write_benchmark(report, name)
     if content := comparison(report.findings):
         report.write(_COMPARE, "compare", charts=True, sorted=True, **content)
@@ -138,7 +142,8 @@ def gather(scale: str) -> Report:
     layout, settings = Layout(scale), load(scale)
     _empty(layout.site)
     _copy(layout)
-    findings = read_findings(scale, layout.read("tables"), layout.site / "notebooks", scales.parameters(scale))
+    cells = shown_cells(layout.site / "notebooks")
+    findings = Findings(scale, read_tables(layout.site), cells, scales.parameters(scale))
     histories = {
         run: pd.read_csv(file)
         for run in settings.arms
@@ -177,8 +182,8 @@ def _table(path: Path, findings: Findings) -> Exhibit:
     if name.startswith("ledger"):
         html = ledger_table(pd.read_csv(path, dtype=str, keep_default_na=False), name)
     elif name in _TASKS:
-        chosen = [each for each in findings.benchmarks if BENCHMARKS[each].task == name]
-        html = score_table(findings.results, chosen, _ROOT)
+        chosen = [each for each in findings.tables.benchmarks if BENCHMARKS[each].task == name]
+        html = score_table(findings.tables.results, chosen, _ROOT)
     elif name == "low-data":
         html = _few_labels(findings)
     else:
@@ -189,7 +194,7 @@ def _table(path: Path, findings: Findings) -> Exhibit:
 
 
 def _few_labels(findings: Findings) -> str:
-    results = findings.results
+    results = findings.tables.results
     shares = sorted({share for share in results["label fraction"] if share < 1}, reverse=True)
     return "\n".join(
         f"<h3>From {100 * share:g} % of the labels</h3>{score_table(results, chosen, _ROOT, share)}"
@@ -203,7 +208,7 @@ def _write_chapter(report: Report, chapter: Chapter) -> None:
     report.write(
         chapter_address(chapter.title), "chapter", text=chapter.text, exhibits=exhibits, sorted=True,
         charts=any(each.chart for each in exhibits), choice=bool(chapter.charts) and chapter.charts != ("training",),
-        arms=report.findings.backbones, benchmarks=report.findings.benchmarks,
+        arms=report.findings.tables.backbones, benchmarks=report.findings.tables.benchmarks,
     )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ from brew.files import write_bytes
 
 #: Parameters of a chart that a page sets: identifiers that are not drawn.
 HIDDEN = {"backbone": "hidden_arms", "benchmark": "hidden_benchmarks"}
+#: What a picture says of every mark; `CaptionedChart.finding` says it once.
+_SPOKEN = re.compile(r' (?:aria-label|aria-roledescription|aria-hidden|role)="[^"]*"')
 _FONT = "system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 _GREY = "#6b7280"
 _CONFIG: dict[str, Any] = {
@@ -50,7 +52,7 @@ class CaptionedChart:
 
     def svg(self) -> str:
         """The same chart as a picture, without any script."""
-        return _numbered(vl_convert.vegalite_to_svg(self.specification()))
+        return _numbered(_SPOKEN.sub("", vl_convert.vegalite_to_svg(self.specification())))
 
     def write(self, folder: Path) -> None:
         """Write the picture, and beside it the specification."""

@@ -15,11 +15,13 @@ def label_chart(results: pd.DataFrame, left_out: list[str]) -> CaptionedChart | 
         return None
     table = named(table.assign(share=100 * table["label fraction"]))
     backbones = list(table["backbone"].unique())
-    scale = alt.Scale(type="log")
+    scale = alt.Scale(type="log", nice=False)
     shares = sorted(table["share"].unique())
     axis = alt.Axis(values=shares, title="training labels (%)", format="~g")
+    legend = alt.Legend(symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1)
     base = alt.Chart(table).encode(
-        x=alt.X("share:Q", scale=scale, axis=axis), color=colours(backbones, alt.Legend(symbolType="stroke"))
+        x=alt.X("share:Q", scale=scale, axis=axis),
+        color=colours(backbones, legend),
     )
     layers = (
         base.mark_area(opacity=0.08).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q"),

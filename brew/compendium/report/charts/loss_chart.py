@@ -23,7 +23,7 @@ def loss_chart(histories: Mapping[str, pd.DataFrame]) -> CaptionedChart | None:
     chart = alt.Chart(table).mark_line(strokeWidth=1.2).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickCount=4)),
         y=alt.Y("value:Q", title="similarity", scale=alt.Scale(zero=False)),
-        color=colours(backbones, alt.Legend(symbolType="stroke")), detail="run:N",
+        color=colours(backbones, alt.Legend(symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1)), detail="run:N",
         tooltip=["name", "run", "step", "value"],
     ).properties(width=175, height=125).facet(
         facet=alt.Facet("similarity:N", sort=order, title=None),

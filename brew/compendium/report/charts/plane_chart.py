@@ -1,9 +1,25 @@
 """The paper's first figure: the mean optical against the mean multispectral score of every backbone."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from brew.compendium.report.charts.house import CaptionedChart, colours, hiding, named
+
+#: Shares of both axes within which a second name would lie over the first.
+_NAME = (0.28, 0.045)
+
+
+def _apart(points: Float[np.ndarray, "point 2"]) -> list[bool]:
+    """Which points have room for a name: those whose name lies over none of an earlier point."""
+    span = np.ptp(points, axis=0)
+    scaled = (points - points.min(axis=0)) / np.where(span > 0, span, 1)
+    kept: list[int] = []
+    for place, point in enumerate(scaled):
+        if not any((np.abs(point - scaled[other]) < _NAME).all() for other in kept):
+            kept.append(place)
+    return [place in kept for place in range(len(points))]
 
 
 def plane_chart(means: pd.DataFrame, parameters: pd.DataFrame) -> CaptionedChart | None:
@@ -22,6 +38,7 @@ def plane_chart(means: pd.DataFrame, parameters: pd.DataFrame) -> CaptionedChart
     if table.empty:
         return None
     table["million parameters"] = (table["parameters"] / 1e6).round(2)
+    table["apart"] = _apart(table[["optical value", "multispectral value"]].to_numpy())
     backbones = list(table["backbone"])
     x, y = "optical value", "multispectral value"
     base = alt.Chart(table).encode(color=colours(backbones))
@@ -34,12 +51,14 @@ def plane_chart(means: pd.DataFrame, parameters: pd.DataFrame) -> CaptionedChart
             x=across, y=up, size=alt.Size("million parameters:Q", legend=None, scale=alt.Scale(range=[60, 400])),
             tooltip=["name", x, y, "million parameters"],
         ),
-        base.mark_text(align="left", dx=9, dy=-7, fontSize=10).encode(x=across, y=up, text="name:N"),
+        base.transform_filter("datum.apart").mark_text(align="left", dx=9, dy=-7, fontSize=10)
+        .encode(x=across, y=up, text="name:N"),
     )  # fmt: skip
     chart = alt.layer(*layers).properties(width=620, height=400)
     caption = (
         "The figure shows the mean primary score of every backbone on optical benchmarks against that on multispectral "
-        "ones. Crosses are 95 % intervals over test samples. The area of a mark grows with the number of parameters."
+        "ones. Crosses are 95 % intervals over test samples. The area of a mark grows with the number of parameters. A "
+        "mark that stands close to a named one is named if it is pointed at."
     )
     best = {side: table.loc[table[f"{side} value"].idxmax()] for side in ("optical", "multispectral")}
     finding = (

@@ -20,7 +20,7 @@ _COLUMNS = ["on", "label fraction", "arm", "less", "value", "low", "high", "low 
 
 def comparison(findings: Findings) -> dict[str, Any] | None:
     """What the template `compare` names; None if no two backbones were scored on one benchmark."""
-    pairs = findings.pairs
+    pairs = findings.tables.pairs
     if pairs.empty:
         return None
     arms = in_order(set(pairs["arm"]))
@@ -31,7 +31,7 @@ def comparison(findings: Findings) -> dict[str, Any] | None:
         "arms": arms, "labels": {name: label(name) for name in arms}, "first": first, "second": second,
         "shares": sorted(set(pairs["label fraction"]), reverse=True), "rows": rows,
         "finding": f"{label(first)} less {label(second)}: {plural(len(rows), 'comparison')}.",
-        "orders": plain_table(order_table(findings.orders), "places"), "data": _data(findings, arms),
+        "orders": plain_table(order_table(findings.tables.orders), "places"), "data": _data(findings, arms),
     }  # fmt: skip
 
 
@@ -58,9 +58,9 @@ def order_table(orders: pd.DataFrame) -> pd.DataFrame:
 def _data(findings: Findings, arms: list[str]) -> str:
     """Every pair in one direction, and every run, as JSON that may stand in a page."""
     places = {name: place for place, name in enumerate(arms)}
-    pairs = findings.pairs[_COLUMNS]
+    pairs = findings.tables.pairs[_COLUMNS]
     once = pairs[pairs["arm"].map(places) < pairs["less"].map(places)].drop_duplicates(_COLUMNS[:4])
-    runs = findings.runs.groupby(["benchmark", "label fraction", "backbone", "seed"], sort=False)["value"].mean()
+    runs = findings.tables.runs.groupby(["benchmark", "label fraction", "backbone", "seed"], sort=False)["value"].mean()
     content = {
         "columns": _COLUMNS, "pairs": [[_plain(value) for value in row] for row in once.itertuples(index=False)],
         "runs": [[*key, round(value, 3)] for key, value in runs.items()],

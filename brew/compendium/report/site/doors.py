@@ -18,7 +18,7 @@ _REFERENCE = "ms-only"
 
 def doors(findings: Findings, table: str) -> Door:
     """Of the cells of a table, by its name."""
-    scored = {(row.benchmark, row.backbone) for row in findings.results.itertuples() if row[3] == 1}
+    scored = {(row.benchmark, row.backbone) for row in findings.tables.results.itertuples() if row[3] == 1}
 
     def door(row: Mapping[str, str], column: str) -> str:
         backbone = identifier(str(row.get("arm", row.get("backbone", ""))))

@@ -31,9 +31,9 @@ def charts(
 def _made(
     findings: Findings, histories: Mapping[str, pd.DataFrame], parameters: pd.DataFrame, left_out: Sequence[str]
 ) -> Iterator[CaptionedChart | None]:
-    results, pairs = findings.results, findings.pairs
-    yield score_chart(results, findings.runs)
-    yield plane_chart(findings.means, parameters)
+    results, pairs = findings.tables.results, findings.tables.pairs
+    yield score_chart(results, findings.tables.runs)
+    yield plane_chart(findings.tables.means, parameters)
     for reference in references_run(pairs):
         for share in sorted(set(pairs["label fraction"]), reverse=True):
             yield gain_chart(pairs, reference, share)

@@ -28,6 +28,11 @@ class Exhibit:
         return f"{self.kind}-{slug(self.name)}"
 
     @property
+    def spoken(self) -> str:
+        """Its name as contents list it."""
+        return self.name.replace("-", " ")
+
+    @property
     def title(self) -> str:
         return f"{self.kind.capitalize()} {self.number}"
 

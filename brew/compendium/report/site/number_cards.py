@@ -39,9 +39,13 @@ class Card:
 
 def cards(findings: Findings, benchmark: str, commit: str, shown_at: Callable[[float], str]) -> list[Card]:
     """Every score of a benchmark. shown_at: share of the labels -> page of its cell, from the root of the scale."""
-    rows = findings.results[findings.results["benchmark"] == benchmark].to_dict("records")
-    runs = dict(list(findings.runs[findings.runs["benchmark"] == benchmark].groupby(["backbone", "label fraction"])))
-    return [_card(findings, row, runs[row["backbone"], row["label fraction"]], commit, shown_at) for row in rows]
+    tables = findings.tables
+    results, runs = (table[table["benchmark"] == benchmark] for table in (tables.results, tables.runs))
+    of_score = dict(list(runs.groupby(["backbone", "label fraction"])))
+    return [
+        _card(findings, row, of_score[row["backbone"], row["label fraction"]], commit, shown_at)
+        for row in results.to_dict("records")
+    ]
 
 
 def _card(

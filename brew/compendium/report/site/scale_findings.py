@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from brew.compendium.report.charts.gain_chart import directed
+from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
 
 #: The tidy tables that stage `tables` leaves, by the names of their files.
@@ -16,22 +17,18 @@ TIDY = ("results", "pairs", "means", "orders")
 
 
 @dataclass(frozen=True)
-class Findings:
+class ScaleTables:
     """The tidy tables of a scale.
 
-    results, pairs, means, orders: of `tidy_tables`; pairs in both directions. runs: a row per run of a primary score,
-    in percent. scores: every row with what it was made from. cells: (notebook, what it shows) -> its cell.
-    parameters: all parameters of the scale.
+    results, pairs, means, orders: of `tidy_tables`; pairs in both directions. scores: every row with what it was made
+    from.
     """
 
-    scale: str
     results: pd.DataFrame
     pairs: pd.DataFrame
     means: pd.DataFrame
     orders: pd.DataFrame
     scores: pd.DataFrame
-    cells: Mapping[tuple[str, str], str]
-    parameters: Mapping[str, Any]
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -50,14 +47,34 @@ class Findings:
     def backbones(self) -> list[str]:
         return list(dict.fromkeys(self.results["backbone"]))
 
+    def between(self, arm: str, less: str, label_fraction: float = 1.0) -> pd.DataFrame:
+        """`arm` less `less`, a row per benchmark and group that both were scored on."""
+        pairs = self.pairs
+        chosen = (pairs["arm"] == arm) & (pairs["less"] == less) & (pairs["label fraction"] == label_fraction)
+        return pairs[chosen].reset_index(drop=True)
 
-def read_findings(scale: str, tables: Path, notebooks: Path, parameters: Mapping[str, Any]) -> Findings:
-    """tables: the folder of stage `tables`. notebooks: of the executed notebooks."""
-    tidy = {name: pd.read_csv(tables / "tidy" / f"{name}.csv") for name in TIDY}
-    tidy["pairs"] = directed(tidy["pairs"])
-    return Findings(
-        scale, **tidy, scores=pd.read_csv(tables / "scores.csv"), cells=shown_cells(notebooks), parameters=parameters
-    )
+
+@dataclass(frozen=True)
+class Findings:
+    """What the pages of a scale are made from.
+
+    cells: (notebook, what it shows) -> its cell. parameters: all parameters of the scale.
+    """
+
+    scale: str
+    tables: ScaleTables
+    cells: Mapping[tuple[str, str], str]
+    parameters: Mapping[str, Any]
+
+
+def read_tables(site: Path) -> ScaleTables:
+    """The tables of a scale's folder of reports; BrewError if it has no tidy ones."""
+    files = {name: site / "tables" / f"{name}.csv" for name in TIDY} | {"scores": site / "scores" / "scores.csv"}
+    for file in files.values():
+        if not file.exists():
+            raise BrewError(f"{file} does not exist; expected a tidy table of the report there. Run `make repro` first")
+    found = {name: pd.read_csv(file) for name, file in files.items()}
+    return ScaleTables(**{**found, "pairs": directed(found["pairs"])})
 
 
 def shown_cells(notebooks: Path) -> dict[tuple[str, str], str]:

@@ -23,12 +23,13 @@ def write_assets(reports: Path) -> None:
     folder = reports / FOLDER
     for name in _OWN:
         write_bytes(folder / name, Path(__file__).with_name(name).read_bytes())
-    for name, text in _libraries().items():
+    for name, text in libraries().items():
         write_bytes(folder / name, text.encode())
 
 
 @cache
-def _libraries() -> dict[str, str]:
+def libraries() -> dict[str, str]:
+    """Name of a file -> its text; the bundle of charts takes seconds to make."""
     import vl_convert
 
     tables = files("itables") / "html"

@@ -146,7 +146,7 @@
       }
       const sure = rows.filter((row) => (row.seeds > 1 ? row["low over seeds"] * row["high over seeds"] > 0 : false));
       one("#finding").textContent = rows.length
-        ? `${name[arm]} less ${name[less]}: ${rows.length} comparisons, of which ${sure.length} leave out 0 over seeds${sure.length ? ` (${sure.map((row) => `${row.on} ${signed(row.value)}`).join(", ")})` : ""}.`
+        ? `${name[arm]} less ${name[less]}: ${rows.length} comparisons; over seeds 0 is left out by ${sure.length || "none"}${sure.length ? ` (${sure.map((row) => `${row.on} ${signed(row.value)}`).join(", ")})` : ""}.`
         : `${name[arm]} and ${name[less]} share no seed on any benchmark from these labels.`;
       history.replaceState(null, "", `#${arm}--${less}--${share}`);
       const spec = structuredClone(data.chart);
