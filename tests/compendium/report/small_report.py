@@ -92,6 +92,8 @@ def _leave_notebooks(layout: Layout) -> None:
         ("segmentation", "evaluate_segmentation.evaluate(stage)", "scores"),
         ("classification", "evaluate_classification.evaluate(stage)", "scores"),
         ("tables", "write_tables.gains(stage, here)", "gains.csv: The table shows gains."),
+        ("features", "show(stage)", "Figure"),
+        ("optical-teacher", "show(stage)", "Figure"),
     ):
         output = v4.new_output("execute_result", {"text/plain": shown}, execution_count=1)
         cell = v4.new_code_cell(source, id=f"{name}-1", outputs=[output])

@@ -1,5 +1,8 @@
 """What every arm gains over a reference, on optical and on multispectral benchmarks, each doubt by itself."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -55,7 +58,7 @@ def _finding(table: pd.DataFrame, reference: str) -> str:
     return f"{row_of['name'].iloc[0]} gains {listed(parts)} over {label(reference)}, from {seeds}."
 
 
-def _ends(row: dict[str, float]) -> tuple[float, float]:
+def _ends(row: Mapping[Any, Any]) -> tuple[float, float]:
     """Over seeds if there are several, else over test samples."""
     kind = " over seeds" if row["seeds"] > 1 else ""
     return row[f"low{kind}"], row[f"high{kind}"]

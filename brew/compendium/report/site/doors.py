@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from brew.compendium.report.site.addresses import CHAPTERS, number_address
 from brew.compendium.report.site.scale_findings import Findings
@@ -20,7 +21,7 @@ def doors(findings: Findings, table: str) -> Door:
     """Of the cells of a table, by its name."""
     scored = {(row.benchmark, row.backbone) for row in findings.tables.results.itertuples() if row[3] == 1}
 
-    def door(row: Mapping[str, str], column: str) -> str:
+    def door(row: Mapping[Any, Any], column: str) -> str:
         backbone = identifier(str(row.get("arm", row.get("backbone", ""))))
         found = _SCORES.match(column)
         if found and (found[1], backbone) in scored:
@@ -40,5 +41,5 @@ def comparison_address(arm: str, less: str, label_fraction: float) -> str:
     return f"{_COMPARE}#{arm}--{less}--{label_fraction:g}"
 
 
-def _share(row: Mapping[str, str]) -> float:
+def _share(row: Mapping[Any, Any]) -> float:
     return float(row["label fraction"].split()[0]) / 100 if "label fraction" in row else 1.0

@@ -27,10 +27,10 @@ def name_of(backbone: str) -> str:
 
 
 #: A row of a table and the name of a column -> where the cell leads, from the scale's root; empty if nowhere.
-Door = Callable[[Mapping[str, str], str], str]
+Door = Callable[[Mapping[Any, Any], str], str]
 
 
-def no_door(row: Mapping[str, str], column: str) -> str:
+def no_door(row: Mapping[Any, Any], column: str) -> str:
     return ""
 
 
