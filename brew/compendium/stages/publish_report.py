@@ -19,6 +19,7 @@ from brew.compendium import scales
 from brew.compendium.notebooks.kept_pictures import keep_picture
 from brew.compendium.pipeline import pipeline_file
 from brew.compendium.report.charts.house import CaptionedChart
+from brew.compendium.report.charts.loss_chart import training_curves
 from brew.compendium.report.contents import CHAPTERS, LEADS, Chapter
 from brew.compendium.report.crowding import left_to_tables
 from brew.compendium.report.ledger import headline
@@ -149,8 +150,10 @@ def gather(scale: str) -> Report:
         for run in settings.arms
         if (file := layout.read(f"pretrain/{run}") / "history.csv").exists()
     }
+    curves = training_curves(histories)
+    curves.to_csv(layout.site / at.TABLES / "training.csv", index=False)
     sizes = pd.read_csv(layout.read("similarity") / "parameters.csv")
-    drawn = charts(findings, histories, sizes, left_to_tables(settings))
+    drawn = charts(findings, curves, sizes, left_to_tables(settings))
     exhibits = numbered({chapter.title: _exhibits(chapter, layout, findings, drawn) for chapter in CHAPTERS})
     return Report(layout, settings, findings, drawn, exhibits, commit())
 
@@ -174,7 +177,7 @@ def _exhibits(
 
 
 def _drawn_from(chart: str) -> str:
-    return "scores" if chart == "training" else DRAWN_FROM.get(chart, "pairs")
+    return DRAWN_FROM.get(chart, "pairs")
 
 
 def _table(path: Path, findings: Findings) -> Exhibit:

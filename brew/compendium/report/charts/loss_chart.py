@@ -6,44 +6,59 @@ import altair as alt
 import pandas as pd
 
 from brew.compendium.report.charts.house import CaptionedChart, colours, hiding, named
+from brew.compendium.report.formatting import plural
 from brew.compendium.scales import arm_and_seed
 
 #: Points of a line.
-_POINTS = 60
+_POINTS = 40
+_KEY = ["backbone", "similarity", "step"]
 
 
-def loss_chart(histories: Mapping[str, pd.DataFrame]) -> CaptionedChart | None:
-    """A panel per similarity. histories: by run ("deo", "deo-seed1"), a row per step; None without any."""
-    rows = [row for run, frame in histories.items() for row in _lines(run, frame)]
-    if not rows:
+def training_curves(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """A row per arm, similarity and some of the steps: the mean over seeds, the least and the largest of them.
+
+    histories: by run ("deo", "deo-seed1"), a row per step; a column with a slash in its name is a similarity.
+    """
+    parts = [
+        frame[["step"]].assign(backbone=arm_and_seed(run)[0], similarity=column, value=_smooth(frame[column])).iloc[
+            :: max(1, len(frame) // _POINTS)
+        ]
+        for run, frame in histories.items() for column in frame.columns if "/" in column
+    ]  # fmt: skip
+    if not parts:
+        return pd.DataFrame(columns=[*_KEY, "value", "low", "high", "seeds"])
+    grouped = pd.concat(parts, ignore_index=True).groupby(_KEY, sort=False)["value"]
+    return grouped.agg(value="mean", low="min", high="max", seeds="size").round(4).reset_index()
+
+
+def _smooth(column: pd.Series) -> pd.Series:
+    return column.rolling(max(1, len(column) // 50), min_periods=1).mean()
+
+
+def loss_chart(curves: pd.DataFrame) -> CaptionedChart | None:
+    """A panel per similarity; None if nothing was trained. curves: of `training_curves`."""
+    if curves.empty:
         return None
-    table = named(pd.DataFrame(rows))
-    backbones = list(table["backbone"].unique())
-    order = [str(name) for name in dict.fromkeys(row["similarity"] for row in rows)]
-    chart = alt.Chart(table).mark_line(strokeWidth=1.2).encode(
-        x=alt.X("step:Q", title="step", axis=alt.Axis(tickCount=4)),
-        y=alt.Y("value:Q", title="similarity", scale=alt.Scale(zero=False)),
-        color=colours(backbones, alt.Legend(symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1)), detail="run:N",
-        tooltip=["name", "run", "step", "value"],
-    ).properties(width=175, height=125).facet(
-        facet=alt.Facet("similarity:N", sort=order, title=None),
-        columns=4,
+    table = named(curves)
+    shown, legend = colours(list(table["backbone"].unique())), alt.Legend(symbolType="stroke", symbolStrokeWidth=3)
+    base = alt.Chart(table).encode(x=alt.X("step:Q", title="step", axis=alt.Axis(tickCount=4)))
+    layers = (
+        base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q", color=shown),
+        base.mark_line(strokeWidth=1.4).encode(
+            y=alt.Y("value:Q", title="similarity"), tooltip=["name", "step", "value", "low", "high", "seeds"],
+            color=colours(list(table["backbone"].unique()), legend),
+        ),
+    )  # fmt: skip
+    chart = alt.layer(*layers).properties(width=175, height=125).facet(
+        facet=alt.Facet("similarity:N", sort=list(curves["similarity"].unique()), title=None), columns=4
     ).resolve_scale(y="independent")  # fmt: skip
     caption = (
         "The figure shows every similarity that an arm maximises in pretraining, by name, smoothed over 2 % of the "
-        "steps. Lines of one colour are the seeds of one arm."
+        "steps. Lines are means over seeds, and bands hold all of them."
     )
-    finding = f"{table['similarity'].nunique()} similarities of {len(histories)} runs are drawn over their steps."
+    last = curves[curves["step"] == curves["step"].max()]
+    finding = (
+        f"{plural(curves['similarity'].nunique(), 'panel')}; at the last step the largest value is "
+        f"{last['value'].max():.2f}, of {last.loc[last['value'].idxmax(), 'similarity']}."
+    )
     return CaptionedChart("training", hiding(chart, "backbone"), caption, finding)
-
-
-def _lines(run: str, frame: pd.DataFrame) -> list[dict[str, object]]:
-    arm, window = arm_and_seed(run)[0], max(1, len(frame) // 50)
-    kept = frame.index[:: max(1, len(frame) // _POINTS)]
-    return [
-        {"backbone": arm, "run": run, "similarity": column, "step": int(frame.loc[at, "step"]),
-         "value": round(float(smooth[at]), 4)}
-        for column in frame.columns if "/" in column
-        for smooth in [frame[column].rolling(window, min_periods=1).mean()]
-        for at in kept
-    ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Every chart of a scale, from its tidy tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -14,22 +14,27 @@ from brew.compendium.report.charts.teacher_chart import teacher_chart
 from brew.compendium.report.site.scale_findings import Findings
 
 #: Chart -> the tidy table that it is drawn from.
-DRAWN_FROM = {"scores": "results", "optical-and-multispectral": "means", "few-labels": "results"}
+DRAWN_FROM = {
+    "scores": "results",
+    "optical-and-multispectral": "means",
+    "few-labels": "results",
+    "training": "training",
+}
 
 
 def charts(
-    findings: Findings, histories: Mapping[str, pd.DataFrame], parameters: pd.DataFrame, left_out: Sequence[str]
+    findings: Findings, curves: pd.DataFrame, parameters: pd.DataFrame, left_out: Sequence[str]
 ) -> dict[str, CaptionedChart]:
     """By name, of those that the scale has.
 
-    histories: of pretraining, by run. parameters: of every backbone. left_out: arms that crowded charts leave out.
+    curves: of `training_curves`. parameters: of every backbone. left_out: arms that crowded charts leave out.
     """
-    made = _made(findings, histories, parameters, left_out)
+    made = _made(findings, curves, parameters, left_out)
     return {chart.name: chart for chart in made if chart is not None}
 
 
 def _made(
-    findings: Findings, histories: Mapping[str, pd.DataFrame], parameters: pd.DataFrame, left_out: Sequence[str]
+    findings: Findings, curves: pd.DataFrame, parameters: pd.DataFrame, left_out: Sequence[str]
 ) -> Iterator[CaptionedChart | None]:
     results, pairs = findings.tables.results, findings.tables.pairs
     yield score_chart(results, findings.tables.runs)
@@ -39,4 +44,4 @@ def _made(
             yield gain_chart(pairs, reference, share)
     yield teacher_chart(pairs)
     yield label_chart(results, list(left_out))
-    yield loss_chart({run: frame for run, frame in histories.items() if run.split("-seed")[0] not in left_out})
+    yield loss_chart(curves[~curves["backbone"].isin(left_out)])

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-_KINDS = ("outs", "metrics")
+_KINDS, _SITE = ("outs", "metrics"), "site"
 #: Width of a stage's box, distance of columns and of rows, and margin, in units of the picture.
 BOX, _ACROSS, _DOWN, _MARGIN = 130, 168, 44, 8
 
@@ -25,22 +25,48 @@ class StageNode:
 
 
 def stage_nodes(pipeline: Path) -> list[StageNode]:
-    """The stages of a dvc.yaml, with the hashes of the lock beside it, as far as they have run."""
+    """The stages of a dvc.yaml, with the hashes of the lock beside it.
+
+    Hashes are given of what comes before the site alone: the lock may hold those of an earlier run of the others.
+    """
     reader = YAML(typ="safe", pure=True)
     stages = reader.load(pipeline.read_text(encoding="utf-8"))["stages"]
     lock = pipeline.with_name("dvc.lock")
     locked = reader.load(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.exists() else {}
     made = {_path(out): name for name, stage in stages.items() for kind in _KINDS for out in stage.get(kind, ())}
     after = {name: _makers(stage, made, name) for name, stage in stages.items()}
+    settled = ancestors(after)[_SITE]
     return [
         StageNode(
-            name, stage["cmd"].removeprefix("exec "), after[name], [each for each in stages if name in after[each]],
+            name,
+            stage["cmd"].removeprefix("exec "),
+            after[name],
+            [each for each in stages if name in after[each]],
             [key for file in stage.get("params", ()) for keys in file.values() for key in keys],
-            [(dep["path"], dep.get("md5", "")) for key, run in locked.items() if key.split("@")[0] == name
-             for dep in run.get("deps", ())],
+            _hashed(name, locked) if name in settled else [(path, "") for path in stage["deps"]],
         )
         for name, stage in stages.items()
-    ]  # fmt: skip
+    ]
+
+
+def _hashed(name: str, locked: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the runs of a stage read, once each."""
+    runs = (run for key, run in locked.items() if key.split("@")[0] == name)
+    return list(dict.fromkeys((dep["path"], dep.get("md5", "")) for run in runs for dep in run.get("deps", ())))
+
+
+def ancestors(after: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    """Everything that comes before each stage, however far. after: what each stage reads."""
+    found: dict[str, set[str]] = {}
+
+    def before(name: str) -> set[str]:
+        if name not in found:
+            found[name] = set(after[name]).union(*map(before, after[name]))
+        return found[name]
+
+    for name in after:
+        before(name)
+    return found
 
 
 def _path(out: Any) -> str:
@@ -61,7 +87,7 @@ def _makers(stage: Mapping[str, Any], made: Mapping[str, str], own: str) -> list
 
 
 def graph(nodes: Sequence[StageNode]) -> dict[str, Any]:
-    """Places of boxes and paths of lines, as the template `lineage` draws them."""
+    """Places of boxes and paths of lines, as `lineage.html.j2` draws them; a line that others imply is left out."""
     columns: dict[str, int] = {}
     for node in _ordered(nodes):
         columns[node.name] = max((columns[name] + 1 for name in node.after if name in columns), default=0)
@@ -70,16 +96,24 @@ def graph(nodes: Sequence[StageNode]) -> dict[str, Any]:
     for name, column in columns.items():
         places[name] = (_MARGIN + column * _ACROSS, _MARGIN + rows.get(column, 0) * _DOWN)
         rows[column] = rows.get(column, 0) + 1
+    earlier = ancestors({node.name: node.after for node in nodes})
     lines = [
-        f"M{places[name][0] + BOX} {places[name][1] + 15}C{places[name][0] + BOX + 20} {places[name][1] + 15} "
-        f"{places[node.name][0] - 20} {places[node.name][1] + 15} {places[node.name][0]} {places[node.name][1] + 15}"
-        for node in nodes for name in node.after
-    ]  # fmt: skip
+        _line(places[name], places[node.name])
+        for node in nodes
+        for name in node.after
+        if not any(name in earlier[other] for other in node.after)
+    ]
     return {
         "box": BOX, "width": 2 * _MARGIN + max(x for x, _ in places.values()) + BOX,
         "height": 2 * _MARGIN + max(y for _, y in places.values()) + 30,
         "nodes": [{"name": name, "x": x, "y": y} for name, (x, y) in places.items()], "edges": lines,
     }  # fmt: skip
+
+
+def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
+    """A path from the right of one box to the left of another."""
+    (x, y), (to_x, to_y) = (start[0] + BOX, start[1] + 15), (end[0], end[1] + 15)
+    return f"M{x} {y}C{x + 20} {y} {to_x - 20} {to_y} {to_x} {to_y}"
 
 
 def _ordered(nodes: Sequence[StageNode]) -> list[StageNode]:
