@@ -79,6 +79,15 @@
     }
     table.closest(".table").before(form);
   };
+  const grids = [];
+  const unfilter = () => {
+    const target = decodeURIComponent(location.hash.slice(1));
+    if (!target || document.getElementById(target)) return;
+    all(".filters select").forEach((select) => { select.value = ""; });
+    grids.forEach((grid) => grid.search("").columns().search("").draw());
+    document.getElementById(target)?.scrollIntoView();
+  };
+  window.addEventListener("hashchange", unfilter); // the row that an address names may be filtered out
   if (window.brewTables && !framed) {
     for (const table of all("table.sorted")) {
       const long = table.tBodies[0].rows.length > 12;
@@ -86,6 +95,7 @@
         paging: false, info: long, order: [], autoWidth: false,
         layout: { topStart: long ? "info" : null, topEnd: long ? "search" : null, bottomStart: null, bottomEnd: null },
       });
+      grids.push(grid);
       filtered(table, grid);
     }
   }

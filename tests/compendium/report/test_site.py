@@ -147,6 +147,12 @@ def test_a_module_becomes_a_plain_script_or_says_why_not() -> None:
         plain_script("export{a as b};export{c as d}", "t")
 
 
+def test_the_assets_in_git_are_those_of_the_package() -> None:
+    for name in ("site.css", "site.js"):
+        kept, own = ROOT / "reports" / "assets" / name, Path(shared_assets.__file__).with_name(name)
+        assert kept.read_bytes() == own.read_bytes(), "run `python -m brew report SCALE`"
+
+
 #: What a dichromat sees of linear RGB (Machado, Oliveira and Fernandes 2009, severity 1).
 BLINDNESS = {
     "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],

@@ -108,7 +108,8 @@ def score_table(
             _score(found.get((name, backbone)), name, backbone, root, label_fraction, marked) for name in names
         )
         rows.append(f'<tr data-backbone="{escaped(backbone)}"><th scope="row">{name_of(backbone)}</th>{cells}</tr>')
-    return _table("scores", heads, rows)
+    share = "" if label_fraction == 1 else f", from {100 * label_fraction:g} % of the labels"
+    return _table(f"scores on {', '.join(names)}{share}", heads, rows)
 
 
 def _metric(name: str) -> str:
