@@ -72,7 +72,6 @@ class Report:
     findings: Findings
     drawn: Mapping[str, CaptionedChart]
     exhibits: Mapping[str, Sequence[Exhibit]]
-    commit: str
 
     @property
     def scale(self) -> str:
@@ -105,7 +104,7 @@ class Report:
         others = [(name, f"../{name}/index.html") for name in _elsewhere(self.scale)]
         return write_page(
             self.layout.site, address, template, place=place, places=self.places, scale=self.scale, elsewhere=others,
-            commit=self.commit, **content,
+            **content,
         )  # fmt: skip
 
 
@@ -155,7 +154,7 @@ def gather(scale: str) -> Report:
     sizes = pd.read_csv(layout.read("similarity") / "parameters.csv")
     drawn = charts(findings, curves, sizes, left_to_tables(settings))
     exhibits = numbered({chapter.title: _exhibits(chapter, layout, findings, drawn) for chapter in CHAPTERS})
-    return Report(layout, settings, findings, drawn, exhibits, commit())
+    return Report(layout, settings, findings, drawn, exhibits)
 
 
 def _exhibits(
@@ -221,7 +220,7 @@ def _write_benchmark(report: Report, name: str) -> None:
         return chapter_address(title)
 
     entry = BENCHMARKS[name]
-    found = cards(report.findings, name, report.commit, shown_at)
+    found = cards(report.findings, name, shown_at)
     settings = settings_of(report.findings.parameters, entry.task)
     report.write(f"{at.BENCHMARKS}/{name}.html", "benchmark", benchmark=entry, cards=found, settings=settings)
 

@@ -37,20 +37,18 @@ class Card:
     back: str
 
 
-def cards(findings: Findings, benchmark: str, commit: str, shown_at: Callable[[float], str]) -> list[Card]:
+def cards(findings: Findings, benchmark: str, shown_at: Callable[[float], str]) -> list[Card]:
     """Every score of a benchmark. shown_at: share of the labels -> page of its cell, from the root of the scale."""
     tables = findings.tables
     results, runs = (table[table["benchmark"] == benchmark] for table in (tables.results, tables.runs))
     of_score = dict(list(runs.groupby(["backbone", "label fraction"])))
     return [
-        _card(findings, row, of_score[row["backbone"], row["label fraction"]], commit, shown_at)
+        _card(findings, row, of_score[row["backbone"], row["label fraction"]], shown_at)
         for row in results.to_dict("records")
     ]
 
 
-def _card(
-    findings: Findings, row: dict[Any, Any], runs: pd.DataFrame, commit: str, shown_at: Callable[[float], str]
-) -> Card:
+def _card(findings: Findings, row: dict[Any, Any], runs: pd.DataFrame, shown_at: Callable[[float], str]) -> Card:
     benchmark, backbone, share = row["benchmark"], row["backbone"], row["label fraction"]
     task = BENCHMARKS[benchmark].task
     cell = findings.cells.get((task, "scores"), "")
@@ -61,7 +59,7 @@ def _card(
         f"{row['value']:.2f}", row["metric"].replace("_", " "), doubts(row),
         runs[shown].to_dict("records"),
         {
-            "command": command, "commit": commit, "settings": _digests(runs, "settings"),
+            "command": command, "settings": _digests(runs, "settings"),
             "data": _digests(runs, "data"), "environment": _digests(runs, "environment"),
         },
         notebook_cell(task, cell) if cell else f"pages/{task}.html",
