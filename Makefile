@@ -4,8 +4,9 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 # Threads that wait asleep: tests and stages then share a machine's cores instead of stopping each other.
 export OMP_WAIT_POLICY = PASSIVE
-# What an account may say to every Python and every figure is not meant for this one.
-unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS MPLBACKEND
+# What an account may say to every Python, test and figure is not meant for these, nor a hook's own repository.
+KEPT = PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONFAULTHANDLER PYTHONUNBUFFERED
+unexport $(filter-out $(KEPT), $(filter PYTHON% PYTEST_% MPL%, $(.VARIABLES))) GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 
 # Whether somebody named a scale: `make verify BITS=portable` has another default.
 SCALE_GIVEN := $(SCALE)
@@ -85,13 +86,12 @@ lint: $(READY)  ## style, types and the direction of imports; prints the layers,
 	@awk '/^id = "rooms"/ {on = 1} on && /^]/ {exit} on && /^    "/ {gsub(/[",]/, ""); print "layer:" $$0}' pyproject.toml
 	@sed -n '/KEPT$$/p' $(VENV)/lint-imports.log
 
+# JupyterLab refuses to run as root, as containers do: make lab OPTIONS="--allow-root --ip 0.0.0.0"
 lab: $(READY)  ## JupyterLab; saving a notebook scrubs its outputs
-	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks
+	@PYTHONPATH="$$PWD" JUPYTER_CONFIG_PATH="$$PWD/.jupyter" MATPLOTLIBRC="$$PWD/matplotlibrc" $(PYTHON) -m jupyterlab notebooks $(OPTIONS)
 
-# A registry without advisories skips packages, which --strict makes an error: silence would read as safety.
 audit: $(READY)  ## look for known advisories on the lock's packages, if the network has them
-	@$(VENV)/bin/uv tool run --quiet pip-audit --requirement requirements.lock --disable-pip --strict --progress-spinner off \
-	  || { echo "audit: an advisory stands above, or this network's registry has none to compare with" >&2; exit 1; }
+	@$(BREW) audit
 
 lock: $(READY)  ## resolve requirements.in into requirements.lock; what is pinned stays where it can
 	@$(VENV)/bin/uv pip compile requirements.in --quiet --universal --generate-hashes --no-header --no-annotate \

@@ -69,8 +69,8 @@ def _rendering(scale: str, clone: Path) -> float:
     """Seconds of the stages `pages` and `site`, run once more without DVC."""
     reports = f"reports/{scale}"
     commands = (
-        [sys.executable, "-m", "brew.compendium.notebooks", "render", f"{reports}/notebooks", f"{reports}/pages"],
-        [sys.executable, "-m", "brew.compendium.stages.publish_report", scale],
+        [sys.executable, "-m", "brew", "notebook", "render", f"{reports}/notebooks", f"{reports}/pages"],
+        [sys.executable, "-m", "brew", "report", scale],
     )
     start = time.perf_counter()
     for command in commands:

@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": Command("regenerate a scale and judge it in four tiers", "brew.compendium.verification:main"),
     "noise": Command("measure how far rounding carries every score", "brew.compendium.noise:main"),
     "lock": Command("run a scale in a clone and keep its lock", "brew.compendium.regeneration:main"),
+    "audit": Command("look for known advisories on the lock's packages", "brew.compendium.audit:main"),
     "data": Command("fetch and describe a benchmark's files", "brew.compendium.fetching:main"),
     "manifest": Command("describe the files of real sources anew", "brew.data.sources.describe:main"),
     "build-store": Command("build a store from many GeoTIFFs", "brew.data.sources.building:main"),

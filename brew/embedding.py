@@ -9,7 +9,9 @@ Left out: reprojection, several dates (`brew.maps` compares two), pooled vectors
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from brew.feature_files import (
     write_geotiff,
 )
 from brew.feature_rows import FeatureRows, Scene
+from brew.files import locked, writing
 from brew.models.student import Student
 
 #: Seconds before a progress bar shows.
@@ -64,13 +67,14 @@ def embed(
     tile: rows of pixels that are worked on together, a multiple of 32. Memory grows with it; features do not depend on
         it. overlap: pixels that a ViT's windows share (None: a quarter of a window); a Swin computes no pixel twice.
     out: a folder ending in .zarr or a file ending in .tif, written as rows are done. The same call goes on with what an
-        interrupted one left, to the same bits, and the result is opened lazily. None keeps all of it in memory.
+        interrupted one left, to the same bits, and the result is opened lazily. None keeps all of it in memory. One
+        process at a time writes it.
     invalid: features are NaN if more than this share of a cell's pixels has no value. ``valid`` is the share that has.
     dtype: "float32"; "float16"; or "int8", whose variables ``scale`` and ``offset`` lead back (`brew.maps.decoded`).
         Attributes state the measured cosine distance to float32, mean and largest.
     Coordinates are the cells' centres; attributes say what was assumed of the image, and of which student this is.
     Raises BrewError for an image that cannot be read without a guess, a stride that the student does not have, values
-    in another unit, and an `out` that holds something else.
+    in another unit, an `out` that holds something else, and one that another process writes.
     """
     if not 0 <= invalid < 1:
         raise BrewError(f"invalid={invalid}; expected a share of a cell's pixels from 0 to below 1, such as 0.5")
@@ -91,11 +95,12 @@ def embed(
     }  # fmt: skip
     geotiff = path.suffix == ".tif"
     place = path.with_name(f"{path.name}.partial.zarr") if geotiff else path
-    store = _grown(GrowingStore(place, frame, stored, rows.channels, settings), rows, invalid)
-    if not geotiff:
-        return store.open()
-    write_geotiff(path, store)
-    store.remove()
+    with _alone(path):
+        store = _grown(GrowingStore(place, frame, stored, rows.channels, settings), rows, invalid)
+        if not geotiff:
+            return store.open()
+        write_geotiff(free_name(path), store)
+        store.remove()
     return open_geotiff(path)
 
 
@@ -124,6 +129,19 @@ def free_name(path: Path) -> Path:
     if path.suffix == ".tif" and path.exists():
         raise BrewError(f"{path} is there; expected a free name. Remove the file, or name another `out`")
     return path
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep a second call that writes the same result out. A whole result may be opened in a folder of others."""
+    if path.exists() and not os.access(path.parent, os.W_OK):
+        yield
+        return
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    refusal = "is being written by another process; expected one. Wait for it: the same call then opens the result"
+    with locked(path.with_name(f".lock-{path.name}"), f"{path} {refusal}"):
+        yield
 
 
 def _grown(store: GrowingStore, rows: FeatureRows, invalid: float | int) -> GrowingStore:

@@ -7,13 +7,14 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from brew.errors import BrewError
 
@@ -106,7 +107,35 @@ def _lock(file: int) -> bool:
     return True
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
+@contextmanager
+def locked(file: Path, refusal: str) -> Iterator[None]:
+    """Keep others out by a lock file, which the system frees however this process ends; BrewError(refusal) if held.
+
+    The lock file is removed afterwards. On file systems without locks nobody is kept out.
+    """
+    with file.open("w") as lock:
+        held = _held_by_another(lock.fileno())
+        # Whoever held the file before may have removed it meanwhile.
+        gone = not file.exists() or file.stat().st_ino != os.fstat(lock.fileno()).st_ino
+        if held or gone:
+            raise BrewError(refusal)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def _held_by_another(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks there
+        return False
+    return False
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step (`replacing`)."""
     with replacing(path, len(content)) as partial:
         partial.write_bytes(content)
@@ -115,16 +144,36 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 def sha256(path: Path) -> str:
     """SHA-256 of a file, as `sha256sum` prints it; of a folder, that of its files' names and hashes.
 
-    What Python writes beside its sources does not count. Raises BrewError where there is nothing.
+    What programs leave there does not count (`is_content`). Raises BrewError where there is nothing.
     """
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if not path.is_dir():
         raise BrewError(f"{path} does not exist; expected a file or folder to hash")
-    inner = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-    lines = [f"{sha256(inner[name])}  {name}\n" for name in sorted(inner) if "__pycache__" not in name.split("/")]
+    inner = {file.relative_to(path).as_posix(): file for file in search(path, "**/*") if file.is_file()}
+    lines = [f"{sha256(inner[name])}  {name}\n" for name in sorted(inner)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+#: What Python, editors and file managers leave in folders that they import, show or index.
+_LEFT_THERE = re.compile(
+    r"__pycache__|\.ipynb_checkpoints|__MACOSX|\._.*|\.DS_Store|Thumbs\.db|desktop\.ini|\.directory|\.nfs[0-9a-f]+",
+    re.IGNORECASE,
+)
+
+
+def is_content(below: str | PurePath) -> bool:
+    """Whether a file is somebody's content, by its path below the folder that is searched.
+
+    Files that programs leave there are none, such as `.DS_Store`, `._scene.tif` or all in `.ipynb_checkpoints`.
+    """
+    return not any(_LEFT_THERE.fullmatch(part) for part in PurePath(below).parts)
+
+
+def search(folder: Path, pattern: str) -> list[Path]:
+    """What a folder holds that matches the glob `pattern` and is content, sorted."""
+    return sorted(path for path in folder.glob(pattern) if is_content(path.relative_to(folder)))
 
 
 #: What to do about an error of the system while something is written; anything else is looked up by its number.

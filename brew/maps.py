@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Bool, Float, Integer, Shaped
+from rasterio.crs import CRS
 
 from brew.embedding import opened_image
 from brew.errors import BrewError, nearest
@@ -35,6 +36,8 @@ _SHADES = (2, 98)
 _WINDOW, _WINDOWS = 512, 3
 #: Frequencies that count for a shift: deviation of their weight, in cycles per pixel.
 _FREQUENCY = 0.15
+#: Pixels of two dates lie on each other if they are apart by no more than this share of a pixel.
+_OFF_GRID = 0.01
 #: Deviations above the median from which a distance counts as change, if no ground is known to be stable.
 _DEVIATIONS = 3
 #: Turns a median absolute deviation into a standard deviation.
@@ -142,17 +145,17 @@ def change(
 ) -> xr.Dataset:
     """What changed between two dates: ``distance`` (y, x), the features' cosine distance, and ``changed`` (y, x).
 
-    before, after: two images on one grid, as `brew.embed` takes them; both become digital numbers without an offset.
-        reading: options of both. If they differ, open each by `brew.data.images.open_image`.
+    before, after: two images as `brew.embed` takes them; both become digital numbers without an offset. Extents may
+        differ: what both show is compared, if pixels lie on each other. reading: options of both. If they differ, open
+        each by `brew.data.images.open_image`.
     stable: cells that are known not to have changed. The threshold is then what a share `alarms` of them exceeds.
         None: the median of all cells plus three deviations (of their median absolute deviation); most of the scene has
         to be stable then.
     largest_shift: in pixels; a larger one between the images, by phase correlation, is a BrewError.
     Attributes: threshold and where it is from, the shift, and what was assumed of each image. Raises BrewError for
-    images on different grids.
+    images without common ground, and for pixels that do not lie on each other.
     """
-    scenes = [opened_image(image, "sentinel2", reading) for image in (before, after)]
-    _check_grids(*scenes)
+    scenes = _on_shared_ground(*(opened_image(image, "sentinel2", reading) for image in (before, after)))
     shift = registration(*scenes)
     if max(map(abs, shift)) > largest_shift:
         raise BrewError(
@@ -223,15 +226,84 @@ def _interpolated(values: Float[np.ndarray, " place"], peak: int) -> float:
     return float((peak + count // 2) % count - count // 2 + part)
 
 
-def _check_grids(before: Scene, after: Scene) -> None:
-    alike = before.shape == after.shape and str(before.crs) == str(after.crs)
-    pixel = min((abs(float(axis[1] - axis[0])) for axis in (before.y, before.x) if len(axis) > 1), default=1.0)
-    if not alike or max(np.abs(before.y - after.y).max(), np.abs(before.x - after.x).max()) > 0.01 * pixel:
+class _Part:
+    """A window of an image, as an image."""
+
+    def __init__(self, image: Scene, rows: slice, columns: slice):
+        self._image, self._corner = image, (rows.start, columns.start)
+        self.shape = (rows.stop - rows.start, columns.stop - columns.start)
+        self.y, self.x, self.crs = image.y[rows], image.x[columns], image.crs
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return self._image.record
+
+    def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        down, across = self._corner
+        return self._image.read(
+            slice(rows.start + down, rows.stop + down), slice(columns.start + across, columns.stop + across)
+        )
+
+
+def _on_shared_ground(before: Scene, after: Scene) -> tuple[Scene, Scene]:
+    """What both images show, on one grid; BrewError if pixels do not lie on each other or nothing is shared."""
+    if not _same_system(before.crs, after.crs):
+        raise BrewError(
+            f"the images lie in different coordinate systems ({_name(before.crs)}, {_name(after.crs)}); expected one. "
+            f"Bring the later to the earlier's grid: {_warp(before)}"
+        )
+    down, across = _shared(before.y, after.y), _shared(before.x, after.x)
+    if down is None or across is None:
         raise BrewError(
             f"the images lie on different grids: {before.shape} px from {before.x[0]:.10g}, {before.y[0]:.10g} and "
-            f"{after.shape} px from {after.x[0]:.10g}, {after.y[0]:.10g}; expected one grid. Cut both to the same "
-            "place, or bring one to the other's grid (gdalwarp -te, -tr)"
+            f"{after.shape} px from {after.x[0]:.10g}, {after.y[0]:.10g}; expected pixels that lie on each other. "
+            f"Bring the later to the earlier's grid: {_warp(before)}"
         )
+    if any(side.stop <= side.start for side in (down[0], across[0])):
+        raise BrewError("the images show no common ground; expected two dates of one place. Give such images")
+    return _cut(before, down[0], across[0]), _cut(after, down[1], across[1])
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> tuple[slice, slice] | None:
+    """The places of both axes that they share; None if steps differ or places lie between each other."""
+    steps = [float(axis[-1] - axis[0]) / (len(axis) - 1) for axis in (one, other) if len(axis) > 1] or [1.0]
+    apart = float(other[0] - one[0]) / steps[0]
+    drift = abs(steps[-1] / steps[0] - 1) * max(len(one), len(other))
+    first = round(apart)
+    if max(abs(apart - first), drift) > _OFF_GRID:
+        return None
+    start, stop = max(0, first), min(len(one), first + len(other))
+    return slice(start, stop), slice(start - first, stop - first)
+
+
+def _cut(image: Scene, rows: slice, columns: slice) -> Scene:
+    whole = (rows.stop - rows.start, columns.stop - columns.start) == tuple(image.shape)
+    return image if whole else _Part(image, rows, columns)
+
+
+def _same_system(one: Any, other: Any) -> bool:
+    if not one or not other:
+        return not one and not other
+    return bool(CRS.from_user_input(one) == CRS.from_user_input(other))
+
+
+def _name(system: Any) -> str:
+    if not system:
+        return "none"
+    found = CRS.from_user_input(system)
+    return f"EPSG:{code}" if (code := found.to_epsg()) else found.to_string()
+
+
+def _warp(image: Scene) -> str:
+    """The command that brings another image to the grid of this one."""
+    across, down = (abs(float(axis[1] - axis[0])) if len(axis) > 1 else 10.0 for axis in (image.x, image.y))
+    left, right = float(image.x.min()) - across / 2, float(image.x.max()) + across / 2
+    bottom, top = float(image.y.min()) - down / 2, float(image.y.max()) + down / 2
+    system = f"-t_srs {_name(image.crs)} " if image.crs else ""
+    return (
+        f"gdalwarp {system}-te {left:.10g} {bottom:.10g} {right:.10g} {top:.10g} -tr {across:.10g} {down:.10g} "
+        "-r bilinear later.tif moved.tif"
+    )
 
 
 def _distances(before: FeatureRows, after: FeatureRows) -> Float[np.ndarray, "y x"]:

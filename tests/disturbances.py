@@ -25,8 +25,8 @@ _PR_CAPBSET_DROP = 24
 #: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: with them root writes into read-only folders.
 _OVERRIDES = (1, 2)
 
-#: Words of the command lines of the four processes of a run, each the parent of the next.
-BREW, DVC, STAGE, KERNEL = " -m brew repro ", " -m dvc ", " -m brew notebook ", "ipykernel_launcher"
+#: Words of the four processes of a run, each the parent of the next: of command lines, or the name of a fork.
+BREW, DVC, STAGE, KERNEL = " -m brew repro ", " -m dvc ", " -m brew notebook ", "ipykernel_launc"
 
 FULL_DISK = "full disk"
 
@@ -60,7 +60,7 @@ def _marked(process: psutil.Process, mark: str) -> bool:
 
 def _command(process: psutil.Process) -> str:
     try:
-        return " ".join(process.cmdline())
+        return f"{' '.join(process.cmdline())} {process.name()}"
     except psutil.NoSuchProcess:
         return ""
 

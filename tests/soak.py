@@ -1,9 +1,9 @@
 """Soak test: the pipeline of scale `tiny` is disturbed at random moments, and run again: `make soak MOMENTS=50`.
 
-Before each moment DVC forgets one stage of a complete tree. The pipeline then runs that stage and is disturbed on its
-way. A second, undisturbed run must reach the lock and the bytes of the first run, repeat no other stage, and leave
-nothing behind. Moments are keyed by their number, and each is a row of `scratch/soak/<commit>/moments.csv`: a soak that
-was stopped goes on there.
+Before each moment DVC forgets one stage of a complete tree. DVC then runs that stage and is disturbed on its way. An
+undisturbed run of the whole pipeline must reach the lock and the bytes of the first run, repeat no other stage, and
+leave nothing behind. Moments are keyed by their number, and each is a row of `scratch/soak/<commit>/moments.csv`: a
+soak that was stopped goes on there.
 """
 
 import argparse
@@ -80,10 +80,10 @@ class Tree:
         self.files = self._found()
 
     def disturb(self, moment: Moment) -> tuple[int, int]:
-        """Run the moment's stage and disturb the run: its exit status, and how many processes outlived it."""
+        """Run the moment's stage alone and disturb the run: its exit status, and how many processes outlived it."""
         self._forget(moment.stage)
         run = disturbances.Run(self.place, SCALE, f"{os.getpid()}-{moment.number}")
-        with self._repro(run.mark) as (running, log):
+        with self._repro(run.mark, moment.stage, "--single-item") as (running, log):
             while running.poll() is None and moment.stage not in _RAN.findall(log.read_text()):
                 time.sleep(0.05)
             time.sleep(moment.share * self.seconds[moment.stage])
@@ -121,10 +121,10 @@ class Tree:
                 kept.unlink()
 
     @contextmanager
-    def _repro(self, mark: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    def _repro(self, mark: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
         """The pipeline running in a group of its own, and the file of what it prints."""
         log = self.place.parent / f"{mark}.log"
-        with log.open("wb") as out, _started(self.place, mark, out) as running:
+        with log.open("wb") as out, _started(self.place, mark, out, *arguments) as running:
             yield running, log
         log.unlink()
 
@@ -148,10 +148,10 @@ class Tree:
         ]
 
 
-def _started(place: Path, mark: str, out: Any) -> subprocess.Popen[bytes]:
+def _started(place: Path, mark: str, out: Any, *arguments: str) -> subprocess.Popen[bytes]:
     variables = environment.pipeline(os.environ) | {disturbances.MARK: mark, "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "brew", "repro", SCALE], cwd=place, env=variables, stdout=out, stderr=out,
+        [sys.executable, "-m", "brew", "repro", SCALE, *arguments], cwd=place, env=variables, stdout=out, stderr=out,
         start_new_session=True, preexec_fn=_prepare,
     )  # fmt: skip
 

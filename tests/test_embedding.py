@@ -206,6 +206,32 @@ def test_an_interrupted_file_goes_on_to_the_same_bits(
         assert 10**9 - once.left < 7
 
 
+class Disturbed(Opened):
+    """An image whose ninth window is read while a second call writes the same result."""
+
+    def __init__(self, again: Any):
+        super().__init__(320, 64)
+        self.again, self.said, self.count = again, "", 0
+
+    def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        self.count += 1
+        if self.count == 9:
+            with pytest.raises(BrewError) as refused:
+                self.again()
+            self.said = str(refused.value)
+        return super().read(rows, columns)
+
+
+@pytest.mark.parametrize("ending", ["zarr", "tif"])
+def test_a_second_call_that_writes_the_same_result_is_refused(student: Student, tmp_path: Path, ending: str) -> None:
+    out, options = tmp_path / "new" / f"features.{ending}", {"stride": 8, "tile": 32}
+    image = Disturbed(lambda: brew.embed(Opened(320, 64), student, out=out, **options))
+    found = brew.embed(image, student, out=out, **options)
+    assert "is being written by another process; expected one. Wait for it" in image.said and "\n" not in image.said
+    np.testing.assert_array_equal(found["features"], brew.embed(Opened(320, 64), student, **options)["features"])
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
 def test_what_is_there_and_was_made_otherwise_is_left_alone(student: Student, tmp_path: Path) -> None:
     out = tmp_path / "features.zarr"
     with pytest.raises(KeyboardInterrupt):

@@ -20,8 +20,17 @@ from brew.compendium.verification import results
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.files import ROOT
 from brew.pretraining import checkpoint
+from tests import soak
 
 _PIPELINE = "scales/tiny/dvc.yaml"
+#: Stage, kind and form of five moments. The stages are the cheapest; `make soak` tries all of them.
+_MOMENTS = (
+    ("metrics", "SIGINT", "terminal"),
+    ("parameters", "SIGTERM", "stage"),
+    ("metrics", "read-only folders", "all"),
+    ("arms", "cut chunk", "largest"),
+    ("arms", "SIGKILL", "dvc"),
+)
 
 
 def call(clone: Path, module: str, *arguments: str) -> str:
@@ -133,6 +142,16 @@ def test_a_changed_arm_runs_alone(clone: Path, first: str) -> None:
         parameters.write_text(before)
     assert "pretrain@deo" in changed
     assert not {"data", "optical-teacher", "pretrain@ms-only"} & set(changed)
+
+
+def test_a_disturbed_pipeline_recovers(clone: Path, first: str) -> None:
+    """Five moments in a row, and one run after all of them."""
+    stages = sorted({stage for stage, _, _ in _MOMENTS})
+    tree = soak.Tree(clone, dict.fromkeys(stages, 2.0))
+    for number, (stage, kind, form) in enumerate(_MOMENTS):
+        _, orphans = tree.disturb(soak.Moment(number, kind, form, stage, share=1.0))
+        assert not orphans, f"{kind}, {form} leaves {orphans} processes"
+    assert tree.recover(stages) == soak.Left(True, 0, 0, 0, "")
 
 
 def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> None:

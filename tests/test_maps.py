@@ -169,10 +169,34 @@ def test_a_planted_change_is_found_beside_stable_ground(student: Student) -> Non
     assert known.attrs["before"] == "{'source': 'date 1'}"
 
 
+class Window(Date):
+    """The later date, of which the first rows and the last columns are missing."""
+
+    def __init__(self, rows: int, columns: int):
+        super().__init__(changed=True, noise_seed=2)
+        self.values = self.values[:, rows:, : 128 - columns]
+        self.shape, self.y, self.x = self.values.shape[1:], self.y[rows:], self.x[: 128 - columns]
+
+
+def test_dates_of_other_extents_are_compared_where_both_show_ground(student: Student) -> None:
+    found = maps.change(Date(), Window(32, 16), student)
+    assert found.sizes == {"y": 24, "x": 28} and found["y"].values[0] == 5_000_000 - 320 - 15
+    assert found["changed"].values[2:8, 18:26].all() and abs(found.attrs["shift_rows"]) < 0.1
+    turned = maps.change(Window(32, 16), Date(), student)
+    np.testing.assert_allclose(turned["distance"], found["distance"], atol=1e-5)
+
+
 def test_dates_that_do_not_fit_are_refused(student: Student) -> None:
     with pytest.raises(BrewError, match=r"lies \+3\.\d+ rows and -5\.\d+|lies \+2\.9\d rows and -4\.9\d"):
         maps.change(Date(), Date((3, -5), noise_seed=2), student)
-    with pytest.raises(BrewError, match=r"different grids: .*gdalwarp"):
+    command = r"gdalwarp -t_srs EPSG:32632 -te -5 4998725 1275 5000005 -tr 10 10 -r bilinear"
+    with pytest.raises(BrewError, match=rf"different grids: .*{command}"):
         maps.change(Date(), Date(left=5), student)
+    with pytest.raises(BrewError, match="no common ground"):
+        maps.change(Date(), Date(left=10_000), student)
+    other = Date()
+    other.crs = "EPSG:32633"
+    with pytest.raises(BrewError, match=r"different coordinate systems \(EPSG:32632, EPSG:32633\).*gdalwarp"):
+        maps.change(Date(), other, student)
     with pytest.raises(BrewError, match=r"stable ground of \(2, 2\) cells; expected \(32, 32\)"):
         maps.change(Date(), Date(), student, stable=np.ones((2, 2), bool))

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,16 @@ from brew.models.student import Student, build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
 from brew.sensors import PAPER_PATHS, PATHS, SENSORS
 
+#: Between the seeds of a model's decoders: more than a scale repeats an arm.
+_DECODERS_APART = 1000
+
 
 @dataclass(frozen=True)
 class ComparedModel:
     """A backbone that is compared.
 
     identity: the hash of what its features depend on.
-    repetition: the seed of its arm's pretraining, if the scale repeats the arm. Decoders on its features take the same
-    seed, so that seeds are as independent as they can be.
+    repetition: the seed of its arm's pretraining, if the scale repeats the arm.
     """
 
     name: str
@@ -33,9 +35,18 @@ class ComparedModel:
     load: Callable[[], Backbone]
     repetition: int | None = None
 
-    def seeds(self, decoders: Sequence[int]) -> Sequence[int]:
-        """The seeds of what is trained on its features: its own, else the scale's."""
-        return decoders if self.repetition is None else (self.repetition,)
+    @property
+    def seed(self) -> int:
+        """Of its pretraining; 0 if the scale does not repeat it."""
+        return self.repetition or 0
+
+    def decoder_seed(self, decoder: int) -> int:
+        """The seed of a decoder on its features, which keys initial weights, order and any draw of labels.
+
+        No two students of an arm share one, so that seeds of pretraining are as independent as they can be. Models of
+        equal seeds of pretraining share those of their decoders.
+        """
+        return self.seed + _DECODERS_APART * decoder
 
 
 def compared_models(stage: Stage, sensor: str | None = None) -> list[ComparedModel]:

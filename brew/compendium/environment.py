@@ -4,9 +4,11 @@ Left as they are: where things lie (HOME, BREW_DATA, TORCH_HOME, TMPDIR, caches)
 (CUDA_VISIBLE_DEVICES, LD_PRELOAD), and whether bytecode is written.
 """
 
+import json
 import os
 import sys
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from brew.files import ROOT
@@ -14,17 +16,21 @@ from brew.files import ROOT
 #: Settings of an account that change what is computed, drawn or imported, or that stop a stage: a name, or its start.
 FORGOTTEN = (
     # another Python's packages, a start-up script, warnings as errors, assertions left out
-    "PYTHON", "IPYTHON", "VIRTUAL_ENV",
+    "PYTHON", "IPYTHON", "VIRTUAL_ENV", "TRAITLETS_", "JAXTYPING_",
     # a back end without pictures, styles, the user's kernels and configuration
-    "MPL", "MATPLOTLIBRC", "JUPYTER_", "PAPERMILL_", "TQDM_",
+    "MPL", "MATPLOTLIBRC", "JUPYTER_", "JPY_", "PAPERMILL_", "TQDM_",
+    # settings of libraries: the level of compression, the format of stores, how loaders read, other arithmetic
+    "BLOSC_", "ZARR_", "DASK_", "PANDAS_", "NUMPY_", "NPY_", "NUMBA_", "SCIPY_", "SKLEARN_", "JOBLIB_", "LOKY_",
+    "TIMM_", "KORNIA_", "TORCH_", "TORCHDYNAMO_", "TORCHINDUCTOR_", "PYTORCH_", "XLA_", "CUBLAS_",
     # how many threads compute and on which instructions: the last bits of every weight
     "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_NUM_THREADS", "BLIS_", "VECLIB_", "NUMEXPR_", "DNNL_",
-    "ONEDNN_", "ATEN_CPU_CAPABILITY", "NPY_", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "ONEDNN_", "ATEN_CPU_CAPABILITY", "NVIDIA_TF32_OVERRIDE", "GLIBC_TUNABLES",
     # another installation's tables of coordinate systems and drivers
     "PROJ_", "GDAL_",
     # a launcher of several processes around the stage: stages say themselves over how many they go
     "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_", "MASTER_ADDR", "MASTER_PORT",
-    "TORCHELASTIC_", "SLURM_", "PMI_", "PMIX_", "OMPI_",
+    "NODE_RANK", "TORCHELASTIC_", "LT_", "PL_", "SLURM_", "PMI_", "PMIX_", "OMPI_", "MPI_", "MV2_", "HYDRA_", "LSB_",
+    "JSM_", "PBS_", "KUBERNETES_",
     # language, widths and colours of what is printed
     "LANG", "LC_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR",
 )  # fmt: skip
@@ -45,7 +51,13 @@ PORTABLE = {
     "CUDA_VISIBLE_DEVICES": "",
 }
 #: Of what is forgotten, what changes no result.
-KEPT = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONFAULTHANDLER")
+KEPT = (
+    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONFAULTHANDLER", "TORCH_HOME", "TORCH_HUB",
+    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF",
+)  # fmt: skip
+
+#: What Jupyter and IPython read once a kernel starts.
+_OF_JUPYTER = ("JPY_", "JUPYTER_", "IPYTHON")
 
 
 def pinned(account: Mapping[str, str], portable: bool = False) -> dict[str, str]:
@@ -78,6 +90,25 @@ def pinned(account: Mapping[str, str], portable: bool = False) -> dict[str, str]
         }
         | (PORTABLE if portable else {})
     )
+
+
+def notebook(account: Mapping[str, str], portable: bool) -> dict[str, str]:
+    """The variables of a notebook's kernel: pinned, with pictures in the page, and the `brew` of this tree."""
+    return pinned(account, portable) | {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+def settings(variables: Mapping[str, str]) -> str:
+    """A digest of the variables that decide results and are read while libraries are imported."""
+    fixed = pinned({}, portable=True)
+    decisive = {
+        name: value
+        for name, value in variables.items()
+        if (name in fixed or name.startswith(FORGOTTEN)) and not name.startswith(_OF_JUPYTER)
+    }
+    return sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def pipeline(account: Mapping[str, str]) -> dict[str, str]:

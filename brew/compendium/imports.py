@@ -6,6 +6,7 @@ Nothing is executed, so a stage's code is known without the seconds that its imp
 
 import ast
 import json
+import sys
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +54,12 @@ class Package:
             waiting |= self.imported_by(module) - found - past
         return frozenset(found)
 
+    def libraries(self) -> tuple[str, ...]:
+        """The modules of others that brew's modules import as soon as they are imported, in alphabetical order."""
+        sources = ((self.root / file).read_text(encoding="utf-8") for file in self.modules.values())
+        named = {name for source in sources for name in _imported_at_once(ast.parse(source))}
+        return tuple(sorted(name for name in named if name.partition(".")[0] not in {"brew", *sys.stdlib_module_names}))
+
     def _named(self, source: str) -> Iterable[str]:
         for node in _statements(ast.parse(source)):
             if isinstance(node, ast.Import):
@@ -60,6 +67,14 @@ class Package:
             elif isinstance(node, ast.ImportFrom) and node.module in self.modules:
                 inner = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
                 yield from (name if name in self.modules else node.module for name in inner.values())
+
+
+def _imported_at_once(tree: ast.Module) -> Iterable[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
 
 
 def _statements(tree: ast.Module) -> Iterable[ast.AST]:

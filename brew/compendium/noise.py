@@ -25,10 +25,10 @@ from brew.files import REPORTS, ROOT, SCRATCH, Layout, write_bytes
 
 #: Fewer say next to nothing of a deviation.
 LEAST = 5
-KEYS = ("benchmark", "task", "arm", "seed", "label_fraction", "metric", "subset")
+KEYS = ("benchmark", "task", "arm", "seed", "decoder", "label_fraction", "metric", "subset")
 DEVIATION = "numerical_deviation"
 #: A score's columns in the table; its reruns follow, a column each.
-Identity = tuple[str, str, str, int, float, str, str]
+Identity = tuple[str, str, str, int, int, float, str, str]
 Reruns = Mapping[Identity, Sequence[float]]
 
 
@@ -77,8 +77,8 @@ def read(path: Path) -> dict[Identity, tuple[float, ...]]:
     if columns[: len(KEYS) + 1] != (*KEYS, DEVIATION) or len(reruns) < LEAST:
         raise BrewError(f"{path} has the columns {list(columns)}; expected those of `brew noise`: measure it again")
     return {
-        (row["benchmark"], row["task"], row["arm"], int(row["seed"]), float(row["label_fraction"]), row["metric"],
-         row["subset"]): tuple(float(row[name]) for name in reruns)
+        (row["benchmark"], row["task"], row["arm"], int(row["seed"]), int(row["decoder"]), float(row["label_fraction"]),
+         row["metric"], row["subset"]): tuple(float(row[name]) for name in reruns)
         for row in rows
     }  # fmt: skip
 

@@ -33,6 +33,8 @@ SAY_NOTHING = frozenset({
 #: In a command or path, the arm of a stage that runs once per arm; DVC fills it in.
 ARM = "${item.arm}"
 _LOCK = "requirements.lock"
+#: What `brew noise` leaves.
+_NOISE = "reports/{scale}/noise.csv"
 #: What opening a scale runs beside the settings, and so every notebook: how products are summed, and noise.
 _BITS = frozenset({"brew.compendium.portable_kernels", "brew.compendium.nudging"})
 
@@ -46,6 +48,7 @@ class StageEntry:
     reads: what earlier stages left, below reports/<scale>/stages. stores: whether it reads the scale's stores.
     files: further dependencies in the tree. parameters: sections of the scale's parameter file.
     stated: modules that it depends on through what an earlier stage writes of them, not through their files.
+    once_measured: further ones, which it depends on from the day on which they exist.
     outs: paths that DVC keeps in its cache, beside the stage's own folder and its executed notebook.
     published: paths that git keeps. metrics: those of them whose numbers `dvc metrics` shows. trains: whether weights
     are trained there, which rounding noise may start from (`brew noise`).
@@ -59,6 +62,7 @@ class StageEntry:
     reads: tuple[str, ...] = ()
     stores: bool = False
     files: tuple[str, ...] = ()
+    once_measured: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     stated: frozenset[str] = frozenset()
     outs: tuple[str, ...] = ()
@@ -74,7 +78,9 @@ class StageEntry:
 
 #: What every stage that computes features reads.
 _FEATURES = partial(StageEntry, stores=True, reads=("data", "optical-teacher", "pretrain"))
-_EVALUATION = tuple(f"evaluation.{name}" for name in ("seeds", "orientations", "samples", "label_fractions"))
+_EVALUATION = tuple(
+    f"evaluation.{name}" for name in ("decoders", "orientations", "samples", "label_fractions", "protocols")
+)
 
 #: The stages that measure something, each with a file of metrics.
 _MEASURING = (
@@ -118,19 +124,20 @@ STAGES = (
     _FEATURES(
         "change", notebook="change", trains=True,
         parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.change", "evaluation.siamese",
-                    "evaluation.siamese_seeds"),
+                    "evaluation.siamese_networks"),
     ),
     _FEATURES(
         "classification", notebook="classification",
         reads=("data", "optical-teacher", "pretrain", "features"),
-        parameters=("arms", "teacher", "backbones", "evaluation.seeds"),
+        parameters=("arms", "teacher", "backbones", "evaluation.decoders", "evaluation.label_fractions",
+                    "evaluation.protocols"),
     ),
     StageEntry(
         "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),
-        reads=("similarity", "progress", "segmentation", "change", "classification"),
+        reads=("similarity", "progress", "segmentation", "change", "classification"), once_measured=(_NOISE,),
     ),
     StageEntry(
-        "figures", notebook="figures", parameters=("arms",),
+        "figures", notebook="figures", parameters=("arms",), once_measured=(_NOISE,),
         reads=("pretrain", "similarity", "segmentation", "change", "classification"),
     ),
     StageEntry(
@@ -222,6 +229,7 @@ def dependencies(entry: StageEntry, scale: str, package: Package) -> Iterable[st
     read = [name for name in entry.reads if scale != MINIATURE or name != "parameters"]
     yield from (f"reports/{scale}/stages/{name}" for name in read)
     yield from _filled(entry.files, scale)
+    yield from (path for path in _filled(entry.once_measured, scale) if (package.root / path).is_file())
     if entry.notebook:
         yield _LOCK
     yield from sorted(package.modules[module] for module in package.closure(start, SAY_NOTHING) - entry.stated)

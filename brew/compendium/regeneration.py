@@ -20,11 +20,18 @@ _NUDGE = "nudge: 0\n"
 
 
 def clone(folder: Path, root: Path = ROOT) -> None:
-    """The committed tree of `root` in `folder`, in place of what lay there, with this environment."""
+    """The committed tree of `root` in `folder`, in place of what lay there; BrewError if it cannot be cloned.
+
+    The clone needs no environment of its own: `run` starts this Python there.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
-    if (root / ".venv").exists():
-        (folder / ".venv").symlink_to((root / ".venv").resolve(), target_is_directory=True)
+    try:
+        subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BrewError(
+            f"{root} cannot be cloned to {folder} ({error}); expected the program git, a checkout of git and room "
+            "for a copy. Clone the repository, and run there"
+        ) from error
 
 
 def check_committed(root: Path = ROOT) -> None:

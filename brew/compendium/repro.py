@@ -5,14 +5,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from brew.compendium import environment
+from brew.compendium.imports import Package
+from brew.compendium.lock_copy import keep_or_restore
+from brew.compendium.notebooks import fork_server
 from brew.compendium.notebooks.kernel import DVC_PROCESS, die_with_parent
 from brew.compendium.pipeline import pipeline_file
-from brew.compendium.scales import MINIATURE, parameter_file
+from brew.compendium.scales import MINIATURE, is_portable, parameter_file
 from brew.compendium.sync import sync
 from brew.errors import BrewError
 from brew.files import ROOT
@@ -29,7 +34,30 @@ def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), r
     if not (root / ".git").exists():
         _dvc(root, "config", "--quiet", "--local", "core.no_scm", "true")
     remove_empty_runs(root / ".dvc" / "cache" / "runs")
-    return _dvc(root, "repro", *options, *targets)
+    keep_or_restore((root / file).with_suffix(".lock"), root)
+    if "--dry" in options:
+        return _dvc(root, "repro", *options, *targets)
+    with _fork_server(root, is_portable(scale, root)) as told:
+        return _dvc(root, "repro", *options, *targets, **told)
+
+
+@contextmanager
+def _fork_server(root: Path, portable: bool) -> Iterator[Mapping[str, str]]:
+    """A server that forks the run's notebooks, and the variables by which they find it; none but on Linux."""
+    if sys.platform != "linux":
+        yield {}
+        return
+    variables = environment.notebook(environment.pipeline(os.environ), portable)
+    with tempfile.TemporaryDirectory(prefix="brew-") as folder:
+        address = str(Path(folder, "server"))
+        libraries = ("papermill", *Package(root).libraries())  # a runner's, and those of notebooks
+        bound = partial(die_with_parent, signal.SIGTERM)
+        command = [sys.executable, fork_server.__file__, address, *libraries]
+        with subprocess.Popen(command, cwd=root, env=variables, stdin=subprocess.DEVNULL, preexec_fn=bound) as server:
+            try:
+                yield {fork_server.SERVER: address, fork_server.SETTINGS: environment.settings(variables)}
+            finally:
+                server.terminate()
 
 
 def remove_empty_runs(kept: Path) -> None:
@@ -52,12 +80,12 @@ def check_writable(root: Path = ROOT) -> None:
             )
 
 
-def _dvc(root: Path, *arguments: str) -> int:
+def _dvc(root: Path, *arguments: str, **told: str) -> int:
     # The shell becomes DVC, and so knows its process.
-    told = f'export {DVC_PROCESS}=$$; exec "$0" "$@"'
-    command = ["/bin/sh", "-c", told, sys.executable, "-m", "dvc", *arguments]
+    becomes = f'export {DVC_PROCESS}=$$; exec "$0" "$@"'
+    command = ["/bin/sh", "-c", becomes, sys.executable, "-m", "dvc", *arguments]
     bound = partial(die_with_parent, signal.SIGTERM)
-    with subprocess.Popen(command, cwd=root, env=environment.pipeline(os.environ), preexec_fn=bound) as running:
+    with subprocess.Popen(command, cwd=root, env=environment.pipeline(os.environ) | told, preexec_fn=bound) as running:
         try:
             return running.wait()
         except KeyboardInterrupt:  # DVC was interrupted too, and ends in its own way

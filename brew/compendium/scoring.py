@@ -1,7 +1,7 @@
 """Runs of an evaluation: planned first, then computed, each kept by the hash of all that it depends on.
 
-A run is one model on one benchmark with one seed and one fraction of the training labels. Only a failed or changed run
-is computed again.
+A run is one model on one benchmark with one decoder and one fraction of the training labels. Only a failed or changed
+run is computed again.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -15,12 +15,16 @@ from brew.compendium.stage import Stage
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.cache_keys import digest, sources_digest
+from brew.evaluation.protocols import COMMON, PROTOCOLS
 from brew.evaluation.result_cache import CachedResult, Computation, cached_results
 from brew.evaluation.scores import Run
 from brew.files import ROOT, sha256
 
 #: Whatever the runs of one model share.
 T = TypeVar("T")
+#: Modules that decide results beside a task's own: of every run, and of those by a protocol of the authors.
+_SHARED = ("brew.models.student", "brew.models.teachers")
+_BY_AUTHORS = ("brew.evaluation.authors", "brew.evaluation.trained_probe")
 #: Characters of a hash in a score's row.
 _SHORT = 12
 
@@ -29,8 +33,10 @@ _SHORT = 12
 class PlannedRun:
     """A run before it is computed.
 
-    model: the compared model's or the reference's name. identity: the hash of what it is. settings: all numbers that
+    model: the compared model's or the reference's name. identity: the hash of what it is. seed: of its pretraining.
+    decoder: which of the decoders, or draws of labels, on this model. settings: all numbers that
     the result depends on. training_samples: how many labelled samples it may learn from, if it learns from a fraction.
+    protocol: of PROTOCOLS, by which the benchmark is read too.
     """
 
     benchmark: Benchmark
@@ -41,6 +47,8 @@ class PlannedRun:
     compute: Callable[[], CachedResult]
     label_fraction: float = 1.0
     training_samples: int | None = None
+    decoder: int = 0
+    protocol: str = COMMON
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,10 @@ class Latest:
 
 def finish(stage: Stage, module: str, planned: Iterable[PlannedRun]) -> list[FinishedRun]:
     """Compute the runs with `module` of brew, or read them back; in their order."""
-    code = sources_digest(module, "brew.models.student", "brew.models.teachers")
+    runs_by = {
+        protocol: sources_digest(module, *_SHARED, *([] if protocol == COMMON else _BY_AUTHORS))
+        for protocol in PROTOCOLS
+    }
     environment = sha256(ROOT / "requirements.lock")
     computations, plans = [], {}
     for each in planned:
@@ -80,16 +91,18 @@ def finish(stage: Stage, module: str, planned: Iterable[PlannedRun]) -> list[Fin
         store = _store_hash(stage, each.benchmark)
         run = Run(
             each.benchmark.name, each.benchmark.task, each.model, each.seed, digest(settings)[:_SHORT],
-            each.label_fraction, each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT],
+            each.label_fraction, each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT], each.decoder,
+            each.protocol,
         )  # fmt: skip
         key = {
             "benchmark": _plain(each.benchmark.decisive()), "model": each.identity, "store": store, "seed": each.seed,
-            "label_fraction": each.label_fraction, "settings": settings, "code": code, "environment": environment,
-            "rounding": list(stage.rounding),
+            "decoder": each.decoder, "label_fraction": each.label_fraction, "settings": settings,
+            "code": runs_by[each.protocol],
+            "environment": environment, "rounding": list(stage.rounding),
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{run.name}"
         # Runs of one model on one benchmark share its features.
-        computations.append(Computation(name, key, each.compute, (each.benchmark.name, each.identity)))
+        computations.append(Computation(name, key, each.compute, (each.benchmark.name, each.identity, each.protocol)))
         plans[name] = (each, run)
     results = cached_results(computations, processes=processes())
     return [

@@ -201,7 +201,7 @@ def chance(reruns: Reruns, units: Mapping[Identity, int], count: int) -> int:
 
 
 def _kind(name: Identity) -> tuple[Any, ...]:
-    benchmark, task, _, _, label_fraction, metric, subset = name
+    benchmark, task, _, _, _, label_fraction, metric, subset = name
     return benchmark, task, label_fraction, metric, subset
 
 

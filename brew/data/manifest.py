@@ -13,7 +13,7 @@ import yaml
 
 from brew.data.plain import read_yaml
 from brew.errors import BrewError
-from brew.files import sha256
+from brew.files import is_content, sha256
 
 
 def write_manifest(path: Path, root: Path, patterns: Sequence[str], licence: str, obtain: str) -> None:
@@ -81,4 +81,4 @@ def check_manifest(path: Path, root: Path) -> str:
 def listing(root: Path, patterns: Sequence[str]) -> dict[str, Path]:
     """Files below `root` by name, in the order of names, also in linked folders, which `Path.glob` leaves out."""
     names = {name for each in patterns for name in glob(each, root_dir=root, recursive=True, include_hidden=True)}
-    return {name: root / name for name in sorted(names) if (root / name).is_file()}
+    return {name: root / name for name in sorted(names) if is_content(name) and (root / name).is_file()}

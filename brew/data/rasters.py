@@ -134,7 +134,9 @@ def _refuse_holes(path: Path, valid: np.ndarray, nodata: Sequence[float | None],
 def check_upright(file: rasterio.DatasetReader, name: str) -> None:
     """BrewError if the file says where it lies by anything but a coordinate system and a grid without rotation."""
     transform = file.transform
+    size = ""
     if transform.b or transform.d:
+        size = f"-tr {np.hypot(transform.a, transform.d):.6g} {np.hypot(transform.b, transform.e):.6g} "
         found = f"a grid turned against its coordinate system (transform {tuple(transform)[:6]})"
     elif file.crs is None and file.gcps[0]:
         found = f"placed by {len(file.gcps[0])} ground control points"
@@ -144,7 +146,7 @@ def check_upright(file: rasterio.DatasetReader, name: str) -> None:
         return
     raise BrewError(
         f"{name}: {found}; expected a coordinate system and a grid without rotation. Bring it to one first: "
-        f"gdalwarp {name.rsplit('/', 1)[-1]} upright.tif"
+        f"gdalwarp {size}-r bilinear {name.rsplit('/', 1)[-1]} upright.tif"
     )
 
 

@@ -26,7 +26,7 @@ import xarray as xr
 import zarr
 
 from brew.errors import BrewError, unknown
-from brew.files import check_room, writing
+from brew.files import check_room, search, writing
 from brew.sensors import SENSORS
 
 FORMAT = "brew-store/1"
@@ -290,7 +290,7 @@ def _described(path: Path) -> Iterator[None]:
 
 def _check_files(path: Path) -> None:
     """Every chunk is there in its full length: an uncompressed chunk that is shorter was cut off."""
-    for folder in sorted(each for each in path.iterdir() if each.is_dir()):
+    for folder in [each for each in search(path, "*") if each.is_dir()]:
         if not (folder / "zarr.json").is_file():
             raise BrewError(f"{folder / 'zarr.json'} does not exist; expected an array's. Build the store again")
     for name, array in zarr.open_group(path, mode="r").arrays():

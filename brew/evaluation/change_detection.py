@@ -1,7 +1,8 @@
 """Binary change between two dates, on a frozen trunk and by three references, under one protocol.
 
 Features of the two dates are subtracted, and the absolute differences go through the decoder of the segmentation tasks.
-Learning rate, epoch and threshold are chosen on the validation scenes alone (F1 of counts pooled over them). Whole test
+Training has a fixed length. The threshold, and the learning rate of several, are chosen on the validation scenes alone
+(F1 of counts pooled over them). Whole test
 scenes are predicted from overlapping tiles that fade into each other. Counts are kept per scene: pooled scores, each
 scene's, their mean, and any subset (OSCD's saclay_w shares an edge with the training scene saclay_e) come from them.
 
@@ -39,7 +40,7 @@ from brew.evaluation.dense_harness import (
 from brew.evaluation.fcsiam import FCSiamDiff
 from brew.evaluation.fit import FitSettings, Inputs, predict
 from brew.evaluation.frozen_features import Reader, read_images
-from brew.evaluation.metrics import check_labels, confusion
+from brew.evaluation.metrics import check_labels, confusion, f1_binary
 from brew.evaluation.splits import NAMES, Split
 from brew.evaluation.thresholds import Threshold, best_threshold, otsu
 from brew.sensors import sensor
@@ -166,21 +167,33 @@ class ChangeSettings:
         if not self.learning_rates:
             raise BrewError("no learning rate is given; expected at least one in learning_rates")
 
+    def threshold(self, probabilities: Float[np.ndarray, " pixel"], labels: Integer[np.ndarray, " pixel"]) -> Threshold:
+        """Where validation cuts."""
+        return best_threshold(probabilities, labels)
+
+
+@dataclass(frozen=True)
+class UncutChange(ChangeSettings):
+    """The same, with the likelier class of every pixel instead of a threshold that validation chooses."""
+
+    def threshold(self, probabilities: Float[np.ndarray, " pixel"], labels: Integer[np.ndarray, " pixel"]) -> Threshold:
+        counts = confusion(labels[None], probabilities[None] >= 0.5, 2)
+        return Threshold(0.5, float(f1_binary(counts.sum(0))))
+
 
 @dataclass(frozen=True)
 class ChangeResult:
     """counts: confusion of each test scene, in the order of `scenes`. probabilities: each scene's, for figures.
 
-    What validation chose: learning_rate (0 if nothing is trained), epoch, threshold, and its F1 there.
-    undecided: of "learning rate", "epoch" and "threshold", those that validation could not choose. They are then the
-    first, the last and one half.
+    What validation chose: learning_rate (0 if nothing is trained), threshold, and its F1 there.
+    undecided: of "learning rate" and "threshold", those that validation could not choose. They are then the first and
+    one half.
     """
 
     scenes: tuple[str, ...]
     counts: Integer[np.ndarray, "scene 2 2"]
     probabilities: dict[str, np.ndarray]
     learning_rate: float = 0.0
-    epoch: int = 0
     threshold: float = 0.0
     validation_f1: float = 0.0
     undecided: tuple[str, ...] = ()
@@ -223,15 +236,15 @@ def evaluate_siamese(
 def _trained_and_tested(
     training: Training, task: ChangeTask, settings: ChangeSettings, seed: int, device: str
 ) -> ChangeResult:
-    """Fit a network at each rate, choose rate, epoch and threshold on validation, test those."""
+    """Fit a network at each rate, choose rate and threshold on validation, test those."""
 
     def best(network: nn.Module, inputs: Inputs) -> Threshold:
-        return best_threshold(*_validated(network, inputs, task, device))
+        return settings.threshold(*_validated(network, inputs, task, device))
 
     candidates = [replace(settings.fit, learning_rate=rate) for rate in settings.learning_rates]
     choice = choose(training, task, candidates, seed, lambda network, inputs: best(network, inputs).f1, device)
-    chosen = best(choice.fit.network, training.inputs.validation)
-    probabilities = predict_scenes(choice.fit.network, training.inputs.test, task, device)
+    chosen = best(choice.network, training.inputs.validation)
+    probabilities = predict_scenes(choice.network, training.inputs.test, task, device)
     scenes = task.scenes(task.split.test)
     counts = [
         confusion(_target(task, scene)[None], probabilities[scene.name][None] >= chosen.threshold, 2)
@@ -239,7 +252,7 @@ def _trained_and_tested(
     ]
     return ChangeResult(
         tuple(scene.name for scene in scenes), np.concatenate(counts), probabilities, choice.settings.learning_rate,
-        choice.fit.epoch, chosen.threshold, chosen.f1, (*choice.undecided, *["threshold"] * chosen.undecided),
+        chosen.threshold, chosen.f1, (*choice.undecided, *["threshold"] * chosen.undecided),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The harness of the dense tasks: freeze a backbone, fit a network, choose its best validation epoch.
+"""The harness of the dense tasks: freeze a backbone, fit a network, choose among settings by validation.
 
 A task says how its samples are read and what is decoded of them (`DenseTask`). Three kinds of network are trained: a
 decoder on frozen maps, a student together with its decoder, and a network of its own kind from scratch.
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone
 from brew.evaluation.fine_tuning import finetuned
-from brew.evaluation.fit import Fit, FitSettings, Inputs, build_decoder, fit, passes_over, seeded
+from brew.evaluation.fit import FitSettings, Inputs, build_decoder, fit, passes_over, seeded
 from brew.evaluation.frozen_features import FrozenMaps, Images, extract_maps
 from brew.evaluation.metrics import all_alike
 from brew.evaluation.splits import Split
@@ -81,16 +81,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Choice:
-    """What validation chose. undecided: of "learning rate" and "epoch", those that it scored all alike."""
+    """The network of the chosen settings, and its validation score.
 
-    fit: Fit
+    undecided: "learning rate" if there are several settings and validation scored all alike.
+    """
+
+    network: nn.Module
     settings: FitSettings
+    score: float
     undecided: tuple[str, ...]
-
-    @property
-    def score(self) -> float:
-        """The validation score of the chosen epoch."""
-        return self.fit.validation[self.fit.epoch]
 
 
 def freeze(
@@ -168,23 +167,21 @@ def choose(
     score: Callable[[nn.Module, Inputs], float],
     device: str = "cpu",
 ) -> Choice:
-    """Fit a fresh network with each of the settings, and keep the epoch of highest validation score.
+    """Fit a fresh network with each of the settings, and keep the one of highest validation score.
 
-    score: a network and the validation inputs -> what is maximised. Of settings that score the same, the first is kept;
-    `fit` says which of such epochs.
+    score: a network and the validation inputs -> what is maximised. Of settings that score the same, the first is kept.
+    A single candidate is no choice: validation then decides nothing.
     """
     inputs, labels = training.inputs, torch.from_numpy(task.labels[task.split.train].astype(np.int64))
-    best: tuple[Fit, FitSettings] | None = None
-    scores = []
-    for settings in candidates:
-        tried = fit(
-            training.build(), inputs.train, labels, len(task.classes), task.ignore, settings, seed,
-            lambda network: score(network, inputs.validation), device, training.passes,
-        )  # fmt: skip
-        scores.append(tried.validation[tried.epoch])
-        if best is None or scores[-1] > best[0].validation[best[0].epoch]:
-            best = tried, settings
-    if best is None:
+    if not candidates:
         raise BrewError("no settings of a fit are given; expected at least one")
-    told = {"learning rate": scores, "epoch": best[0].validation}
-    return Choice(*best, tuple(name for name, each in told.items() if all_alike(each)))
+    tried: list[Choice] = []
+    for settings in candidates:
+        network = fit(
+            training.build(), inputs.train, labels, len(task.classes), task.ignore, settings, seed, device,
+            training.passes, lambda network: score(network, inputs.validation),
+        )  # fmt: skip
+        tried.append(Choice(network, settings, score(network, inputs.validation), ()))
+    best = max(tried, key=lambda each: each.score)
+    alike = len(tried) > 1 and all_alike([each.score for each in tried])
+    return replace(best, undecided=("learning rate",) * alike)

@@ -1,4 +1,4 @@
-"""Segmentation: train on one part, test the best validation epoch once, keep counts per test sample.
+"""Segmentation: train on one part for a fixed length, test once, keep counts per test sample.
 
     task = SegmentationTask(AtTime(ArrayReader(store, "multispectral")), "sentinel2", labels, classes, split)
     maps = freeze(backbone, task, orientations=4)
@@ -87,15 +87,15 @@ class SegmentationSettings:
 class SegmentationResult:
     """counts: confusion of each test sample, in the order of `samples`. predictions: of the first of them.
 
-    undecided: "epoch" if validation scored all epochs alike; the last one was then kept.
+    validation: the score on the validation samples, by which nothing is chosen. linear: a linear probe's confusion, if
+    the task has one.
     """
 
     samples: Int64[np.ndarray, " test"]
     counts: Integer[np.ndarray, "test classes classes"]
     predictions: UInt8[np.ndarray, "kept y x"]
-    epoch: int
-    validation: tuple[float, ...]
-    undecided: tuple[str, ...] = ()
+    validation: float
+    linear: Integer[np.ndarray, "test classes classes"] | None = None
 
 
 def evaluate(
@@ -126,15 +126,14 @@ def finetune(
 def trained_and_tested(
     training: Training, task: SegmentationTask, settings: SegmentationSettings, seed: int, device: str = "cpu"
 ) -> SegmentationResult:
-    """Fit a network, choose its epoch on validation, test that one."""
+    """Fit a network, and test it."""
 
     def score(network: nn.Module, inputs: Inputs) -> float:
         return task.score(_test(network, inputs, task, 0, device)[0])
 
     choice = choose(training, task, [settings.fit], seed, score, device)
-    best = choice.fit
-    counts, predictions = _test(best.network, training.inputs.test, task, settings.keep, device)
-    return SegmentationResult(task.split.test, counts, predictions, best.epoch, best.validation, choice.undecided)
+    counts, predictions = _test(choice.network, training.inputs.test, task, settings.keep, device)
+    return SegmentationResult(task.split.test, counts, predictions, choice.score)
 
 
 def _test(

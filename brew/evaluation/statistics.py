@@ -6,7 +6,7 @@ drawn* is answered by training again: `seed_spread`. An interval of a score that
 samples and averages the seeds' values within each replicate: it says nothing about other seeds.
 
 If few independent units exist (ten test cities) `exact_swap_test` enumerates all 2**n ways of exchanging two arms.
-Left out: corrections for many comparisons, which belong to whoever chooses the comparisons.
+`holm` corrects the p values of many comparisons. Left out: which comparisons belong together.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer, Real
 from scipy.optimize import brentq
-from scipy.stats import nct, t
+from scipy.stats import nct, t, ttest_1samp
 
 from brew import randomness as keyed
 from brew.errors import BrewError
@@ -24,6 +24,8 @@ from brew.errors import BrewError
 MetricFunction = Callable[[np.ndarray], np.ndarray]
 #: 2**20 arrangements are enumerated at most.
 _MOST_UNITS = 20
+#: Differences below are rounding.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,25 @@ def detectable_difference(differences: Float[np.ndarray, " seed"], power: float 
 
     shift = brentq(lambda shift: float(nct.sf(limit, freedom, shift)) - power, 0.0, 4.0 * limit + 4.0)
     return shift * spread.std / spread.n**0.5
+
+
+def paired_t_p(differences: Float[np.ndarray, " seed"]) -> float:
+    """Two-sided p of the t test that paired differences have mean 0; of equal ones it is 0, or 1 if they are 0."""
+    if np.ptp(differences) <= _ROUNDING * max(1.0, float(np.abs(differences).max())):
+        return float(abs(differences[0]) < _ROUNDING)
+    return float(ttest_1samp(differences, 0.0).pvalue)
+
+
+def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
+    """Holm's corrected p values of a family of tests: below .05 for any true hypothesis at most one time in twenty.
+
+    NaN is no test: it stays and does not count. Source: Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
+    """
+    corrected = np.full(len(p), np.nan)
+    order = np.argsort(np.where(np.isnan(p), np.inf, p), kind="stable")[: int((~np.isnan(p)).sum())]
+    steps = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(steps * p[order]))
+    return corrected
 
 
 def resample(units: int, replicates: int, seed: int) -> Integer[np.ndarray, "replicate unit"]:

@@ -1,7 +1,7 @@
 """The supervised reference of segmentation: a U-Net with a ResNet-50 encoder, trained whole from scratch.
 
 segmentation-models-pytorch's U-Net (Ronneberger et al. 2015, arXiv 1505.04597), in the harness of the decoders: same
-loss, schedule, orientations and choice of the epoch. It costs a training of 32.5 million parameters per seed, so a
+loss, schedule, averaged weights and orientations. It costs a training of 32.5 million parameters per seed, so a
 scale asks for it by name.
 """
 
@@ -54,7 +54,7 @@ def standardised(
 def evaluate_unet(
     task: SegmentationTask, settings: SegmentationSettings, seed: int, orientations: int = 4, device: str = "cpu"
 ) -> SegmentationResult:
-    """Train on the training images, choose the epoch on validation, test that one."""
+    """Train on the training images, and test."""
     build, read = partial(UNet, len(sensor(task.sensor)), len(task.classes)), partial(standardised, task, device=device)
     training = from_scratch(build, read, task.split, seed, orientations, device)
     whole = replace(settings, fit=replace(settings.fit, finetune=0.0))  # no trunk of its own: it learns at one rate

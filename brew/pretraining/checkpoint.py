@@ -25,7 +25,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    write_bytes(path, buffer.getbuffer())
+    write_bytes(path, buffer.getvalue())  # without a copy; views of a buffer outlive errors, which CPython bears badly
 
 
 def load(path: Path) -> dict[str, Any] | None:

@@ -162,6 +162,14 @@ def test_a_stage_depends_on_all_that_its_notebook_imports_past_what_says_nothing
     assert list(dependencies(through_another, MINIATURE, Package(tree))) == [*read, "brew/used.py"]
 
 
+def test_a_stage_depends_on_what_was_measured_once_it_was(tree: Path) -> None:
+    entry, noise = StageEntry("one", once_measured=("reports/{scale}/noise.csv",)), tree / "reports/tiny/noise.csv"
+    assert not list(dependencies(entry, "tiny", Package(tree)))
+    noise.parent.mkdir(parents=True)
+    noise.touch()
+    assert list(dependencies(entry, "tiny", Package(tree))) == ["reports/tiny/noise.csv"]
+
+
 @EACH_NOTEBOOK
 def test_a_notebook_declares_the_parameters_that_its_stage_passes(entry: StageEntry) -> None:
     from brew.compendium.notebooks.execution import check_parameters, read

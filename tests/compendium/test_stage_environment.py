@@ -17,11 +17,17 @@ ACCOUNT = {
     "PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1", "MKL_NUM_THREADS": "64", "OPENBLAS_NUM_THREADS": "64",
     "KMP_AFFINITY": "compact", "JUPYTER_CONFIG_DIR": "/x", "IPYTHONDIR": "/x", "PROJ_LIB": "/x", "SLURM_NTASKS": "4",
     "WORLD_SIZE": "8", "LC_ALL": "tr_TR.ISO-8859-9", "TZ": "Asia/Kolkata", "NVIDIA_TF32_OVERRIDE": "1",
+    "BLOSC_CLEVEL": "1", "ZARR_DEFAULT_ZARR_FORMAT": "2", "NPY_DISABLE_CPU_FEATURES": "AVX2", "LT_DEVICES": "4",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2", "LSB_JOBID": "1", "KUBERNETES_PORT": "1", "SCIPY_ARRAY_API": "1",
+    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "PYTHONINSPECT": "1", "PYTHONDEVMODE": "1", "OMPI_COMM_WORLD_RANK": "1",
+    "TORCH_HOME": "/home/anybody/torch",
 }  # fmt: skip
 
 
 def test_two_accounts_give_the_same_variables_but_for_places_and_devices() -> None:
-    other = {name: ACCOUNT[name] for name in ("HOME", "PATH", "BREW_DATA", "CUDA_VISIBLE_DEVICES", "SHELL")}
+    other = {
+        name: ACCOUNT[name] for name in ("HOME", "PATH", "BREW_DATA", "CUDA_VISIBLE_DEVICES", "SHELL", "TORCH_HOME")
+    }
     assert pinned(ACCOUNT) == pinned(other) | {"PYTHONDONTWRITEBYTECODE": "1"}
     assert {name: pinned(ACCOUNT)[name] for name in other} == other
 

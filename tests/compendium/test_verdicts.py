@@ -19,7 +19,7 @@ from brew.errors import BrewError
 
 ARMS, BENCHMARKS = ("random", "ms-only", "deo", "cva"), ("crops", "roofs", "scenes")
 IDENTITIES = [
-    (benchmark, "classification" if benchmark == "scenes" else "segmentation", arm, seed, share, "iou_macro", "all")
+    (benchmark, "classification" if benchmark == "scenes" else "segmentation", arm, seed, 0, share, "iou_macro", "all")
     for benchmark, arm, seed, share in product(BENCHMARKS, ARMS, (0, 1, 2), (1.0, 0.1))
 ]
 _VIEWS = load("tiny").pretraining.views
@@ -72,11 +72,11 @@ def test_a_swapped_band_fails_at_the_first_steps():
 
 
 def test_a_wrong_label_fails_at_the_scores_alone_and_is_named():
-    wrong = ("roofs", "segmentation", "deo", 1, 1.0, "iou_macro", "all")
+    wrong = ("roofs", "segmentation", "deo", 1, 0, 1.0, "iou_macro", "all")
     changed = run(1, scores=HONEST.scores | {wrong: HONEST.scores[wrong] - 0.2})
     assert failing(changed) == ["scores"]
     (verdict,) = [each for each in judge(COMMITTED, changed, RERUNS) if not each.holds]
-    assert "roofs segmentation deo 1 1.0 iou_macro all" in [finding.name for finding in verdict.findings]
+    assert "roofs segmentation deo 1 0 1.0 iou_macro all" in [finding.name for finding in verdict.findings]
 
 
 def test_a_shortened_training_fails_at_the_scores_by_their_number():
@@ -89,12 +89,12 @@ def test_a_shortened_training_fails_at_the_scores_by_their_number():
 
 
 def test_a_score_without_training_may_not_move():
-    untrained = ("crops", "segmentation", "cva", 0, 1.0, "iou_macro", "all")
+    untrained = ("crops", "segmentation", "cva", 0, 0, 1.0, "iou_macro", "all")
     assert failing(run(1, scores=HONEST.scores | {untrained: HONEST.scores[untrained] + 0.04})) == ["scores"]
 
 
 def test_a_score_of_one_side_or_without_noise_fails():
-    extra = ("crops", "segmentation", "new", 0, 1.0, "iou_macro", "all")
+    extra = ("crops", "segmentation", "new", 0, 0, 1.0, "iou_macro", "all")
     assert failing(run(1, scores={name: HONEST.scores[name] for name in IDENTITIES[1:]})) == ["scores"]
     assert failing(run(1, scores=HONEST.scores | {extra: 0.5})) == ["scores"]
 
@@ -128,7 +128,7 @@ def test_the_noise_table_is_read_as_written_with_keys_and_deviation_first(tmp_pa
     assert noise.read(file).keys() == RERUNS.keys()
     with file.open(newline="") as stream:
         first = next(csv.DictReader(stream))
-    assert list(first)[:8] == [*noise.KEYS, "numerical_deviation"] and list(first)[-1] == "rerun_5"
+    assert list(first)[:9] == [*noise.KEYS, "numerical_deviation"] and list(first)[-1] == "rerun_5"
     values = next(iter(RERUNS.values()))
     assert float(first["numerical_deviation"]) == pytest.approx(np.std(values, ddof=1), rel=1e-6)
 
@@ -150,7 +150,7 @@ def test_the_head_of_a_page_is_read_as_sentences():
 
 
 def test_the_certificate_says_what_differed_on_which_machine_and_no_name_of_it(tmp_path: Path):
-    wrong = ("roofs", "segmentation", "deo", 1, 1.0, "iou_macro", "all")
+    wrong = ("roofs", "segmentation", "deo", 1, 0, 1.0, "iou_macro", "all")
     verdicts = judge(COMMITTED, run(1, scores=HONEST.scores | {wrong: 0.1}), RERUNS)
     content = certificate.certificate("tiny", "native", verdicts)
     page = certificate.write(tmp_path, content).read_text()

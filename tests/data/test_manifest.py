@@ -26,6 +26,7 @@ def test_a_manifest_is_stable_and_leaves_other_files_alone(folder):
     assert (folder / "m.yaml").read_bytes() == first
     assert b"notes.md" not in first and first.index(b"a/1.tif") < first.index(b"b/2.tif")
     (folder / "data" / "notes.md").write_text("changed")
+    (folder / "data" / "a" / "._1.tif").write_text("left by a file manager")
     assert check_manifest(folder / "m.yaml", folder / "data") == check_manifest(folder / "m.yaml", folder / "data")
 
 

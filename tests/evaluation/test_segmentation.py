@@ -36,7 +36,7 @@ def test_a_task_that_the_bands_solve_is_solved_and_repeats(backbone: AveragedBan
     assert result.counts.shape == (8, 2, 2)
     assert (result.counts.sum((1, 2)) == 64 * 64).all()
     assert (result.counts == again.counts).all()
-    assert result.validation == again.validation and result.undecided == ()
+    assert result.validation == again.validation > 0.7
     assert result.samples.tolist() == list(range(16, 24))
     assert result.predictions.shape == (3, 64, 64)
     first = np.array([[(task.labels[16] == t) & (result.predictions[0] == p) for p in (0, 1)] for t in (0, 1)])
@@ -88,13 +88,3 @@ def test_images_whose_sides_are_no_multiples_are_cropped_and_scored(of):
     settings = replace(SETTINGS, fit=replace(SETTINGS.fit, epochs=1, batch=2, crop=0.5))
     result = evaluate(freeze(backbone, task, orientations=1), task, settings, seed=0)
     assert (result.counts.sum((1, 2)) == 90 * 90).all()
-
-
-def test_validation_that_holds_nothing_to_choose_by_keeps_the_last_epoch_and_says_so(backbone: AveragedBands):
-    task = _task(12, metric="iou", split=Split(np.arange(4), np.arange(4, 8), np.arange(8, 12)))
-    labels = task.labels.copy()
-    labels[task.split.validation] = 0
-    settings = replace(SETTINGS, fit=replace(SETTINGS.fit, epochs=3))
-    blank = replace(task, labels=labels)
-    result = evaluate(freeze(backbone, task, orientations=1), blank, settings, seed=0)
-    assert (result.epoch, result.validation, result.undecided) == (2, (0.0, 0.0, 0.0), ("epoch",))

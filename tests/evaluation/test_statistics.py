@@ -15,9 +15,11 @@ from brew.evaluation.statistics import (
     bootstrap,
     detectable_difference,
     exact_swap_test,
+    holm,
     joint_replicates,
     mean_of_units,
     paired_difference,
+    paired_t_p,
     resample,
     seed_spread,
     unit_values,
@@ -206,3 +208,23 @@ def test_one_unit_is_enough_and_none_is_refused():
     assert score == 0.5
     with pytest.raises(BrewError, match="not empty"):
         joint_replicates({"arm": np.ones((0, 2, 2), dtype=int)}, accuracy, False)
+
+
+def test_holm_corrects_step_by_step_and_leaves_out_what_was_not_tested():
+    p = np.array([0.01, np.nan, 0.04, 0.03, 0.005])
+    expected = [0.03, np.nan, 0.06, 0.06, 0.02]  # 4 x .005, 3 x .01, 2 x .03, and 1 x .04 raised to the one before
+    np.testing.assert_allclose(holm(p), expected)
+    assert holm(np.array([])).shape == (0,) and holm(np.array([0.9, 0.8])).tolist() == [1, 1]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_lies_between_the_raw_p_and_bonferroni_s_in_the_same_order(values):
+    p = np.array(values)
+    found = holm(p)
+    assert ((found >= p).all() and (found <= np.minimum(1, len(p) * p) + 1e-12).all()) or len(set(values)) < len(values)
+    assert (np.diff(found[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+def test_the_p_of_paired_differences_is_the_t_test_s():
+    assert paired_t_p(np.array([1.0, 2.0, 4.0])) == pytest.approx(ttest_1samp([1.0, 2.0, 4.0], 0).pvalue)
+    assert (paired_t_p(np.array([2.0, 2.0])), paired_t_p(np.array([0.0, 0.0]))) == (0, 1)

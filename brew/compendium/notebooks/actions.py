@@ -4,13 +4,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from brew.compendium.notebooks.fork_server import fork
 from brew.compendium.scales import is_portable, parameter_file, parse_yaml, read_yaml
 from brew.errors import BrewError, nearest
 from brew.files import ROOT
 
 
 def main(arguments: list[str]) -> int:
-    """`brew notebook run|render|scrub ...`."""
+    """`brew notebook run|render|scrub ...`, in a fork of the run's server if there is one."""
+    if forked := fork("brew", ["notebook", *arguments]):
+        return forked.follow()
     parser = argparse.ArgumentParser(prog="brew notebook", description="Run, render or scrub notebooks.")
     actions = parser.add_subparsers(dest="action", required=True)
 

@@ -141,9 +141,7 @@ def _inside(root: Path, portable: bool) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="brew-notebook-") as private:
         os.environ.clear()
         os.environ.update(
-            environment.pinned(before, portable),
-            MPLBACKEND="module://matplotlib_inline.backend_inline",
-            PYTHONPATH=str(ROOT),
+            environment.notebook(before, portable),
             **{
                 name: private
                 for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")

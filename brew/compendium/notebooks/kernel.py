@@ -13,6 +13,9 @@ import signal
 import subprocess
 import sys
 
+from brew.compendium.environment import settings
+from brew.compendium.notebooks.fork_server import fork
+
 _PR_SET_PDEATHSIG = 1
 #: The process of the DVC that `brew repro` started.
 DVC_PROCESS = "BREW_DVC"
@@ -59,7 +62,11 @@ def supervise(connection_file: str, *extra_arguments: str) -> int:
     die_with_parent(signal.SIGTERM)
     if os.getppid() != parent:  # it ended before the system was told
         end_group()
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", connection_file, *extra_arguments]
+    arguments = ["-f", connection_file, *extra_arguments]
+    if forked := fork("ipykernel_launcher", arguments, settings(os.environ)):
+        signal.signal(signal.SIGINT, lambda *_: forked.tell(signal.SIGINT, group=True))
+        return forked.wait()
+    command = [sys.executable, "-m", "ipykernel_launcher", *arguments]
     ended = subprocess.run(command, env={**os.environ, "JPY_PARENT_PID": str(os.getpid())}, check=False).returncode
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.killpg(os.getpgrp(), signal.SIGTERM)  # a kernel that was killed leaves its workers waiting

@@ -4,7 +4,7 @@ Files are compared by name and size: reading them all belongs to the data stage,
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -127,8 +127,3 @@ def _teacher(entry: TeacherEntry) -> Holding:
 def _weights(name: str, licence: str, needed: str) -> Holding:
     state: State = "absent" if needed else "present"
     return Holding("weights", name, state, "not on this machine" if needed else "found", licence, needed)
-
-
-def missing(found: Sequence[Holding]) -> list[Holding]:
-    """What has to be obtained first."""
-    return [each for each in found if not each.usable]

@@ -6,7 +6,6 @@ has none, so its cost is not counted.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from brew.compendium.stages.arm_plan import plan as arm_plan
 from brew.compendium.stages.training_feeds import stems_of, usable
 from brew.data.store import open_store
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
+from brew.evaluation.protocols import COMMON, STATES, Protocol, State
 from brew.evaluation.splits import LABEL_FRACTIONS, NAMES
 from brew.evaluation.zoo import backbone
 
@@ -45,7 +45,7 @@ def trainings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Training]:
         )
         wanted = [*(feed.source for feed in feeds), *chosen.teachers]
         absent = [name for name in wanted if not held[name].usable]
-        done = (Path(stage.layout.site) / "stages" / "pretrain" / run / "student.pt").is_file()
+        done = (stage.layout.site / "stages" / "pretrain" / run / "student.pt").is_file()
         state = "impossible" if absent else "done" if done else "to run"
         reason = f"{', '.join(absent)} absent" if absent else ""
         steps, images = numbers.optimisation.steps, sum(feed.batch for feed in feeds)
@@ -54,7 +54,7 @@ def trainings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Training]:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a benchmark asks for. runs: models by seeds by fractions of labels. impossible: those of absent models.
+    """What a benchmark asks for. runs: of every model, `runs_of_model`. impossible: those of absent models.
 
     flops: None if the numbers of samples are not known. reason: why nothing can be scored, "" if it can.
     """
@@ -69,27 +69,66 @@ class Scoring:
 
 def scorings(stage: Stage, held: Mapping[str, Holding]) -> Iterator[Scoring]:
     """Every benchmark of the scale, in the order of BENCHMARKS."""
+    absent_arms = sum(each.state == "impossible" for each in trainings(stage, held))
     for entry in BENCHMARKS.values():
         if stage.settings.data.offers(entry):
-            yield _scoring(stage, entry, held)
+            yield _scoring(stage, entry, held, absent_arms)
 
 
-def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding]) -> Scoring:
+def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding], absent_arms: int) -> Scoring:
     settings, source = stage.settings, held[entry.source]
     fractions = LABEL_FRACTIONS if entry.task == "classification" else settings.evaluation.label_fractions
-    of_arms = len(settings.arms)  # a repeated arm brings its own seed
-    absent_arms = sum(each.state == "impossible" for each in trainings(stage, held))
     others = [name for name in settings.backbones if name != settings.teacher]
     readable = [name for name in others if not backbone(name).lacking(entry.sensor) and not backbone(name).supervised]
     absent_others = sum(name in held and not held[name].usable for name in readable)
-    seeds = len(settings.evaluation.seeds)
-    runs = (of_arms + seeds * (2 + len(readable))) * len(fractions)  # two: a random trunk and the teacher
+    each = runs_of_model(entry.task, settings.evaluation.decoders, fractions)
+    models = len(settings.arms) + 2 + len(readable)  # a repeated arm is one more; two: a random trunk and the teacher
+    own = COMMON in settings.evaluation.protocols
+    theirs = list(_states(settings, entry))
+    by_them = runs_of_model("segmentation", settings.evaluation.decoders, settings.evaluation.label_fractions)
+    students = len(settings.arms) + 1  # the only ones that are trained with their decoders
+    runs = models * each * own + by_them * sum(models if state.frozen else students for state in theirs)
     if not source.usable:
         return Scoring(entry.name, entry.task, runs, runs, None, f"{entry.source} is {source.state}")
-    impossible = (absent_arms + seeds * absent_others) * len(fractions)
+    frozen = sum(state.frozen for state in theirs)
+    impossible = absent_arms * (each * own + by_them * len(theirs)) + absent_others * (each * own + by_them * frozen)
     counts = samples(stage, entry)
-    cost = None if counts is None else _cost(settings, entry, *counts, models=2 + len(readable) + of_arms, runs=runs)
+    cost = None if counts is None else _cost(settings, entry, *counts, models=models, runs=models * each) * own
+    if counts is not None and entry.protocol is not None:
+        trunk = settings.pretraining.trunk
+        trained = {state: (models if state.frozen else students, by_them) for state in theirs}
+        cost = (cost or 0) + sum(
+            _their_cost(trunk, entry, entry.protocol, state.frozen, counts[0], *trained[state]) for state in theirs
+        )
     return Scoring(entry.name, entry.task, runs, impossible, cost)
+
+
+def _states(settings: Settings, entry: Benchmark) -> Iterator[State]:
+    """The states of the authors' code by which the scale scores the benchmark."""
+    if entry.protocol is not None:
+        yield from (STATES[name] for name in settings.evaluation.protocols if name != COMMON)
+
+
+def _their_cost(
+    trunk: str, entry: Benchmark, protocol: Protocol, frozen: bool, counts: Sequence[int], models: int, runs: int
+) -> int:
+    """As `_cost`, by a protocol of the authors, of so many models of so many runs each. Linear heads cost nothing."""
+    train, rest = counts[0], sum(counts[1:])
+    dates = 2 if entry.task == "change" else 1
+    each = dates * operations.features(trunk, entry.sensor, protocol.size)
+    passes = operations.TRAINING * protocol.epochs * train + protocol.epochs * counts[1] + counts[2]
+    features = (train * protocol.orientations + rest) * each if frozen else runs * passes * each
+    if entry.task == "classification":
+        return models * features
+    decoded = operations.decoder(trunk, protocol.size, len(entry.classes), protocol.width)
+    return models * (features + runs * passes * decoded)
+
+
+def runs_of_model(task: str, decoders: int, fractions: Sequence[float]) -> int:
+    """A dense task has several decoders from all labels, one from fewer; a probe one from all, and draws of fewer."""
+    fewer = sum(fraction < 1 for fraction in fractions)
+    whole = len(fractions) - fewer
+    return whole + decoders * fewer if task == "classification" else decoders * whole + fewer
 
 
 def samples(stage: Stage, entry: Benchmark) -> tuple[Sequence[int], int] | None:
@@ -107,9 +146,17 @@ def samples(stage: Stage, entry: Benchmark) -> tuple[Sequence[int], int] | None:
     return [min(pair) for pair in zip(counts, most, strict=True)], side
 
 
+def _dates(settings: Settings, entry: Benchmark) -> int:
+    """Images of each sample that are read."""
+    world = settings.data.miniature
+    if entry.over_time and world is not None and world.year is not None:
+        return len(world.year.days)
+    return 2 if entry.task == "change" else 1
+
+
 def _cost(settings: Settings, entry: Benchmark, counts: Sequence[int], side: int, models: int, runs: int) -> int:
     """Features of every model, each taken to cost what the student's do; a decoder for every run of a dense task."""
-    trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, 2 if entry.task == "change" else 1
+    trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, _dates(settings, entry)
     train, rest = counts[0], sum(counts[1:])
     each = dates * operations.features(trunk, entry.sensor, side)
     if entry.task == "classification":

@@ -53,7 +53,7 @@ def arm_gains(scored: Scored, names: Sequence[str], label_fraction: float = 1.0)
 
 
 def in_words(gains: Sequence[ArmGains], arm: str = "deo") -> str:
-    """What `arm` gains over each reference, in a sentence; empty if it was not run."""
+    """What `arm` gains over each reference, in sentences; empty if it was not run."""
     return " ".join(_sentence(each) for each in gains if each.arm == arm)
 
 
@@ -61,7 +61,13 @@ def _sentence(each: ArmGains) -> str:
     found = {title: gain for title, gain in each.by_group.items() if gain is not None}
     points = " and ".join(f"{signed(*_surest(gain))} points on {title}" for title, gain in found.items())
     doubt = "over test samples, of one seed" if any(gain.exploratory for gain in found.values()) else "over seeds"
-    return f"{label(each.arm)} less {label(each.reference)}: {points} benchmarks (95 %, {doubt})."
+    words = f"{label(each.arm)} less {label(each.reference)}: {points} benchmarks (95 %, {doubt})."
+    return " ".join([words, *(_parts(title, gain) for title, gain in found.items() if gain.cancels)])
+
+
+def _parts(title: str, found: Gain) -> str:
+    """A mean whose parts have different signs, taken apart."""
+    return f"The {title} benchmarks disagree: {', '.join(f'{name} {points:+.1f}' for name, points in found.parts)}."
 
 
 def _surest(found: Gain) -> tuple[float, float, float]:

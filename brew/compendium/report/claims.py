@@ -1,7 +1,8 @@
-"""What has been claimed: numbers from elsewhere, each with its source and its status (`data/claims.csv`).
+"""What has been claimed: statements and numbers from elsewhere, with their sources and status (`data/claims.csv`).
 
-Conflicting claims stay side by side. Left out: whether a claim's source is right, and what a run of brew can say to a
-claim (`ledger`).
+A claim is of one of three kinds: a statement of the paper in words, a number about the paper's own tables, or a number
+of another project by its own protocol (context). Conflicting claims stay side by side. Left out: whether a claim's
+source is right, and what a run of brew can say to a number (`ledger`) or to a statement (`paper_statements`).
 """
 
 import math
@@ -10,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brew.compendium.report.paper import AVERAGES, DATASETS, MODELS, Group, Model
+from brew.compendium.report.paper import ABLATED, AVERAGES, DATASETS, MODELS, PAPER, Group, Model
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.protocols import OVER, STATES
 from brew.evaluation.scores import read_table
 from brew.files import DATA
 
@@ -23,18 +25,38 @@ STATUSES = ("reported", "derived", "doubtful", "superseded")
 #: How claims call a kind of score -> how the names of our metrics of that kind begin. Which of them (macro or micro) is
 #: the one that the benchmark's entry declares.
 _KINDS = {"mIoU": "iou", "F1": "f1", "top-1": "accuracy", "accuracy": "accuracy", "mean": "mean"}
-#: Numbers from elsewhere by protocols of their own.
-_CONTEXT = "context"
+#: A statement of the paper, a number about its tables, and a number from elsewhere by a protocol of its own.
+STATEMENT, NUMBER, CONTEXT = KINDS = ("statement", "number", "context")
+#: Of a number of the authors', if it is not told at which state of their code it was measured.
+ANY_STATE = "authors (any state)"
 #: The paper's table 5, whose rows are arms.
 ABLATION = "ablation"
-_COLUMNS = ("id", "table", "model", "dataset", "metric", "value", "status", "source")
+_COLUMNS = (
+    "id",
+    "kind",
+    "table",
+    "model",
+    "dataset",
+    "metric",
+    "value",
+    "status",
+    "source",
+    "words",
+    "protocol",
+    "reading",
+)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One number from elsewhere, as its source gives it. value: percent, or points if it is a gain."""
+    """One statement or number from elsewhere, as its source gives it.
+
+    value: percent, or points if it is a gain; NaN of a statement that names no number. words: of a statement.
+    protocol: of PROTOCOLS, by which it was measured, or `ANY_STATE`; reading: of OVER. Both of numbers alone.
+    """
 
     id: str
+    kind: str
     table: str
     model: str
     dataset: str
@@ -42,15 +64,28 @@ class Claim:
     value: float
     status: str
     source: str
+    words: str = ""
+    protocol: str = ""
+    reading: str = ""
 
     @property
     def of_paper(self) -> bool:
         """Whether it is about a number of the paper's own tables."""
-        return self.table != _CONTEXT
+        return self.kind == NUMBER
 
     @property
     def ours(self) -> Model:
         return MODELS.get(self.model, Model())
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that it may have been measured by."""
+        return tuple(STATES) if self.protocol == ANY_STATE else (self.protocol,)
+
+    @property
+    def scale(self) -> str:
+        """The one scale whose arms answer it."""
+        return ABLATED if self.table == ABLATION else PAPER
 
     @property
     def benchmark(self) -> str | None:
@@ -69,7 +104,7 @@ class Claim:
         return 0.1 if "10 %" in self.table or "0.10x" in self.dataset else 1.0
 
     @property
-    def kind(self) -> str | None:
+    def metric_kind(self) -> str | None:
         """How the names of our metrics of its kind begin; None if brew has none."""
         return _KINDS.get(self.metric.split(" ")[0])
 
@@ -77,7 +112,7 @@ class Claim:
     def our_metric(self) -> str | None:
         """Which of our metrics it is, by the benchmark's own definition."""
         declared = BENCHMARKS[self.benchmark].metric if self.benchmark else ""
-        return declared if self.kind and declared.startswith(self.kind) else None
+        return declared if self.metric_kind and declared.startswith(self.metric_kind) else None
 
     @property
     def subject(self) -> tuple[object, ...]:
@@ -85,11 +120,11 @@ class Claim:
         if not self.of_paper:
             return self.table, self.model, self.dataset, self.metric
         model = self.ours.arm or self.ours.backbone or self.model
-        return model, self.group or self.benchmark or self.dataset, self.kind or self.metric, self.label_fraction
+        return model, self.group or self.benchmark or self.dataset, self.metric_kind or self.metric, self.label_fraction
 
 
 def read_claims(path: Path = CLAIMS) -> list[Claim]:
-    """All claims; BrewError if columns, an id, a value or a status is not as expected."""
+    """All claims; BrewError if columns, an id, a kind, a value or a status is not as expected."""
     columns, rows = read_table(path)
     if columns != _COLUMNS:
         raise BrewError(f"{path} has the columns {list(columns)}; expected {list(_COLUMNS)}. Restore it from git")
@@ -102,6 +137,15 @@ def read_claims(path: Path = CLAIMS) -> list[Claim]:
 def _claim(row: dict[str, str], path: Path) -> Claim:
     if row["status"] not in STATUSES:
         raise BrewError(f"{path}, {row['id']}: status {row['status']!r}; expected one of {', '.join(STATUSES)}")
+    if row["kind"] not in KINDS:
+        raise BrewError(f"{path}, {row['id']}: kind {row['kind']!r}; expected one of {', '.join(KINDS)}")
+    if row["kind"] == NUMBER and (row["protocol"] not in (ANY_STATE, *STATES) or row["reading"] not in OVER):
+        raise BrewError(
+            f"{path}, {row['id']}: protocol {row['protocol']!r}, reading {row['reading']!r}; expected "
+            f"{', '.join((ANY_STATE, *STATES))}, and one of {', '.join(OVER)}"
+        )
+    if row["kind"] == STATEMENT and not row["value"]:
+        return Claim(**{**row, "value": math.nan})  # type: ignore[arg-type]
     try:
         value = float(row["value"])
         if not (math.isfinite(value) and row["id"]):
@@ -113,10 +157,11 @@ def _claim(row: dict[str, str], path: Path) -> Claim:
 
 def conflicts(claims: Sequence[Claim]) -> dict[str, list[str]]:
     """Per claim that others contradict: their ids."""
+    numbers = [claim for claim in claims if claim.kind != STATEMENT]
     subjects = defaultdict(list)
-    for claim in claims:
+    for claim in numbers:
         subjects[claim.subject].append(claim)
-    found = {claim.id: [o.id for o in subjects[claim.subject] if o.value != claim.value] for claim in claims}
+    found = {claim.id: [o.id for o in subjects[claim.subject] if o.value != claim.value] for claim in numbers}
     return {name: others for name, others in found.items() if others}
 
 
@@ -127,7 +172,7 @@ def stated(claims: Sequence[Claim], model: str, part: str | Group, label_fractio
     """
     return _values(
         claim for claim in claims
-        if claim.of_paper and model in (claim.ours.backbone, claim.model) and claim.kind
+        if claim.of_paper and model in (claim.ours.backbone, claim.model) and claim.metric_kind
         and claim.label_fraction == label_fraction
         and part == (claim.group or claim.benchmark)
     )  # fmt: skip

@@ -16,6 +16,11 @@ LEADS = {
     f"a way that was fixed before the answer was known (docs/study.md), on {_EARTH}",
     "radar": f"A third teacher, for Sentinel-1: what a student learns of radar (record 0026), on {_EARTH}",
     "gpu": f"A larger student, with views of the paper's sizes, on {_EARTH}",
+    "ablation": "The paper's ablation at the size that the names of the authors' runs tell: a Swin-T, 50,000 pairs of "
+    "fMoW, 50 epochs. Benchmarks are scored by brew's protocol and by the authors'.",
+    "paper": "The paper's own run: a Swin-B pretrained on 500,000 pairs of fMoW for 100 epochs, beside every other "
+    "backbone, on the paper's thirteen benchmarks, by brew's protocol and by the authors'.",
+    "paper-vit": "The paper's own run with its other trunk, a ViT-B/8.",
     "real": "Dual-teacher distillation on real imagery at hand (docs/real.md): OSCD's training cities for ten bands, "
     "aerial images for the optical stem, an ImageNet network as optical teacher and once another that learned by "
     "itself, a small Swin trained on two CPU cores, five arms with three seeds each. The paper's numbers belong to a "
@@ -40,10 +45,9 @@ class Chapter:
 CHAPTERS = (
     Chapter(
         "Results",
-        "Frozen features of every backbone under one protocol: one decoder or probe, the best validation epoch tested "
-        "once.",
+        "Frozen features of every backbone under one protocol: decoders of a fixed length or a probe, tested once.",
         (),
-        (*TASKS, "ranks", "differences"),
+        (*TASKS, "ranks", "differences", "doubts"),
         ("scores", "optical-and-multispectral"),
     ),
     Chapter(
@@ -52,6 +56,12 @@ CHAPTERS = (
         (),
         ("ablation", "gains", "teachers"),
         ("gains-over-*[a-z]", "teachers"),
+    ),
+    Chapter(
+        "Beyond the paper",
+        "Dates, labels and the teacher's strength: the questions of docs/study-beyond.md, answered by its rule.",
+        (),
+        ("beyond-answers",),
     ),
     Chapter("Radar", "Beside chance and the untrained trunk, since no other backbone reads it.", (), ("radar",)),
     Chapter(
@@ -69,9 +79,10 @@ CHAPTERS = (
     ),
     Chapter(
         "Claims",
-        "What has been claimed of the method and its like, and what this scale can say to it.",
+        "What the paper states, which numbers are claimed of it, and what this scale can say to both. Numbers of other "
+        "projects stand last, apart from them.",
         (),
-        ("claims", "ledger"),
+        ("statements", "claims", "ledger", "ledger-context"),
     ),
     Chapter(
         "Change",

@@ -6,6 +6,9 @@ Also how sentences write a count, in agreement with its noun.
 import math
 from collections.abc import Iterable
 
+#: What a corrected p has to lie below.
+_SIGNIFICANT = 0.05
+
 
 def number(value: float, spread: float, low: float, high: float) -> str:
     """A score with its deviation over seeds (NaN: a single one) and its interval over test samples."""
@@ -26,6 +29,18 @@ def brackets(low: float, high: float, digits: int = 1) -> str:
 def told_apart(value: float, low: float, high: float, digits: int = 1) -> str:
     """A difference and its interval, in bold if that leaves out 0."""
     return bold(signed(value, low, high, digits), leaves_out_zero(low, high, digits))
+
+
+def corrected(p: float) -> str:
+    """Holm's corrected p after an interval, which is not corrected; empty if there is none."""
+    if math.isnan(p):
+        return ""
+    return ", Holm p < .001" if p < 0.001 else f", Holm p {p:.3f}".replace("0.", ".", 1)
+
+
+def established(low: float, high: float, p: float, digits: int = 1) -> bool:
+    """Whether an interval leaves out 0 as printed, and the corrected p lies below .05 too."""
+    return bool(leaves_out_zero(low, high, digits) and p < _SIGNIFICANT)
 
 
 def leaves_out_zero(low: float, high: float, digits: int = 1) -> bool:

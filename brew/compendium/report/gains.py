@@ -1,16 +1,13 @@
-"""What one arm gains over another, with the two doubts about it kept apart: test samples, and seeds of pretraining.
+"""What one arm gains over another, with the doubts about it kept apart: test samples, seeds of pretraining, rounding.
 
-Only seeds of pretraining that both arms share are paired. A decoder's seed, which goes with them, can weigh more than
-any teacher, so that an arm of one seed must not meet the mean of another's several. Over test samples both arms are on
-the same bootstrap replicates, with these seeds averaged. Over seeds the difference is taken within each, and Student's
-t gives its interval. Two runs of one pretrained model with other decoder seeds are not two seeds of pretraining: they
-are averaged first.
-Left out: corrections for many comparisons.
+Only seeds of pretraining that both arms share are paired (`seeds`). Over test samples both arms are on the same
+bootstrap replicates, with these seeds averaged. Over seeds the difference is taken within each, and Student's t gives
+its interval. Several decoders on one pretrained model are not several seeds of pretraining: they are averaged first.
+A mean over benchmarks can hide that its parts contradict each other, so a gain keeps its parts.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,11 +15,10 @@ import numpy as np
 from jaxtyping import Float
 
 from brew.compendium.report import joint
-from brew.compendium.report.columns import REFERENCES
-from brew.compendium.report.joint import Replicates, interval
-from brew.compendium.report.pairing import shared_seeds
-from brew.compendium.report.scored import Scored
-from brew.evaluation.statistics import detectable_difference
+from brew.compendium.report.joint import Replicates, interval, wald_p
+from brew.compendium.report.scored import Runs, Scored
+from brew.compendium.report.seeds import SEEDLESS, pair, shared_seeds
+from brew.evaluation.statistics import detectable_difference, holm, paired_t_p
 
 #: One pretrained model of an arm is an anecdote: its gains are explored, not established.
 EXPLORATORY = "exploratory"
@@ -33,20 +29,22 @@ class OverSeeds:
     """How far the mean of paired differences is to be trusted over seeds of pretraining, of which there are `seeds`.
 
     low, high: Student's 95 % interval. detectable: the smallest true difference that so many seeds find four times out
-    of five. All three are NaN for a single seed.
+    of five. p: of the paired t test, two-sided. All four are NaN for a single seed.
     """
 
     low: float
     high: float
     detectable: float
     seeds: int
+    p: float = math.nan
 
 
 @dataclass(frozen=True)
 class Gain:
     """Points that `arm` is ahead of `reference`, in the mean over some benchmarks and the seeds that both share.
 
-    low, high: the 95 % interval over test samples.
+    low, high: the 95 % interval over test samples. p: from the same replicates, two-sided. least: the difference that
+    rounding alone may give. parts: of each benchmark, if there are several.
     """
 
     arm: str
@@ -55,21 +53,37 @@ class Gain:
     low: float
     high: float
     over_seeds: OverSeeds
+    p: float = math.nan
+    least: float = 0.0
+    parts: tuple[tuple[str, float], ...] = ()
 
     @property
     def exploratory(self) -> bool:
         return self.over_seeds.seeds < 2
 
+    @property
+    def cancels(self) -> bool:
+        """Whether its parts have different signs, so that the mean says little."""
+        return len({points > 0 for _, points in self.parts}) > 1
+
+    @property
+    def above_noise(self) -> bool:
+        return abs(self.points) > self.least
+
 
 def gain(scored: Scored, names: Sequence[str], arm: str, reference: str, label_fraction: float = 1.0) -> Gain | None:
     """Of `arm` over `reference` on the benchmarks `names` from a share of the labels; None unless a seed has all."""
-    ours, theirs = (by_seed(scored, names, each, label_fraction) for each in (arm, reference))
-    shared = shared_seeds(ours, theirs)
-    if not shared:
+    by_seed = pair(scored, names, arm, reference, label_fraction)
+    if not by_seed:
         return None
-    differences = np.stack([ours[seed] - theirs[seed] for seed in shared])
+    differences, seeds = np.stack([*by_seed.values()]), list(by_seed)
     found = differences.mean(axis=0)
-    return Gain(arm, reference, float(found[0]), *interval(found), over_seeds(differences[:, 0]))
+    each = {name: pair(scored, [name], arm, reference, label_fraction) for name in names}
+    parts = tuple((name, float(np.mean([part[seed][0] for seed in seeds]))) for name, part in each.items())
+    return Gain(
+        arm, reference, float(found[0]), *interval(found), over_seeds(differences[:, 0]), wald_p(found),
+        scored.noise.least(names, label_fraction, (arm, reference), seeds), parts if len(parts) > 1 else (),
+    )  # fmt: skip
 
 
 def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
@@ -77,57 +91,55 @@ def over_seeds(differences: Float[np.ndarray, " seed"]) -> OverSeeds:
     count = len(differences)
     if count < 2:
         return OverSeeds(math.nan, math.nan, math.nan, count)
-    return OverSeeds(*joint.over_seeds(differences), detectable_difference(differences), count)
+    detectable = detectable_difference(differences)
+    return OverSeeds(*joint.over_seeds(differences), detectable, count, paired_t_p(differences))
+
+
+@dataclass(frozen=True)
+class Family:
+    """The gains of one table, with Holm's correction of each doubt over all of them.
+
+    test, seeds: gain -> corrected p, over test samples and over seeds of pretraining; NaN if there is no p.
+    """
+
+    test: Mapping[Gain, float]
+    seeds: Mapping[Gain, float]
+
+
+def family(gains: Sequence[Gain | None]) -> Family:
+    """Of the gains that were found."""
+    found = [each for each in gains if each is not None]
+    test = holm(np.array([each.p for each in found]))
+    seeds = holm(np.array([each.over_seeds.p for each in found]))
+    return Family(dict(zip(found, test.tolist(), strict=True)), dict(zip(found, seeds.tolist(), strict=True)))
 
 
 def difference(scored: Scored, name: str, backbone: str, reference: str) -> Replicates | None:
-    """Replicates of `backbone` less `reference` on one benchmark, over `paired_runs`; None if no run is paired.
+    """Replicates of `backbone` less `reference` on one benchmark, at the seeds that both have; None without any."""
+    by_seed = pair(scored, [name], backbone, reference)
+    return np.mean([*by_seed.values()], axis=0) if by_seed else None
 
-    A method without a decoder has no seed that could be shared: it is held against all runs of the reference.
+
+def paired_runs(
+    scored: Scored, name: str, backbone: str, reference: str
+) -> dict[tuple[tuple[int, int], tuple[int, int]], float]:
+    """The runs that `difference` pairs, each as (seed, decoder): (of `backbone`, of `reference`) -> weight.
+
+    The weights sum to 1.
     """
-    if backbone in REFERENCES:
-        replicates = scored.of(name)
-        return replicates[backbone] - replicates[reference]
-    ours, theirs = (by_seed(scored, [name], each) for each in (backbone, reference))
-    shared = shared_seeds(ours, theirs)
-    return np.mean([ours[seed] - theirs[seed] for seed in shared], axis=0) if shared else None
-
-
-def paired_runs(scored: Scored, name: str, backbone: str, reference: str) -> dict[tuple[int, int], float]:
-    """The runs that `difference` pairs: (seed of `backbone`, seed of `reference`) -> weight; the weights sum to 1."""
-    ours, theirs = (_decoder_seeds(scored, name, each, 1.0) for each in (backbone, reference))
-    if backbone in REFERENCES:
-        ours, theirs = ({0: [seed for seeds in each.values() for seed in seeds]} for each in (ours, theirs))
+    own, others = (scored.runs.get((name, 1.0), {}).get(each, {}) for each in (backbone, reference))
+    ours, theirs = _keys(own, backbone, others), _keys(others, reference, own)
     shared = shared_seeds(ours, theirs)
     return {
-        pair: 1 / (len(shared) * len(ours[seed]) * len(theirs[seed]))
+        both: 1 / (len(shared) * len(ours[seed]) * len(theirs[seed]))
         for seed in shared
-        for pair in product(ours[seed], theirs[seed])
+        for both in product(ours[seed], theirs[seed])
     }
 
 
-def by_seed(scored: Scored, names: Sequence[str], backbone: str, label_fraction: float = 1.0) -> dict[int, Replicates]:
-    """Seed of pretraining -> replicates of the mean over the benchmarks `names`, of the seeds that all have."""
-    each = [_pretrained(scored, name, backbone, label_fraction) for name in names]
-    shared = set.intersection(*map(set, each)) if each else set()
-    return {seed: np.mean([part[seed] for part in each], axis=0) for seed in sorted(shared)}
-
-
-def _pretrained(scored: Scored, name: str, backbone: str, label_fraction: float) -> dict[int, Replicates]:
-    """Seed of pretraining -> replicates of one pretrained model: its decoder seeds are averaged."""
-    models = _decoder_seeds(scored, name, backbone, label_fraction)
-    runs = scored.runs[name, label_fraction][backbone] if models else {}
-    return {first: np.mean([runs[seed] for seed in seeds], axis=0) for first, seeds in models.items()}
-
-
-def _decoder_seeds(scored: Scored, name: str, backbone: str, label_fraction: float) -> dict[int, list[int]]:
-    """Seed of pretraining -> decoder seeds of one pretrained model, which is named by the first of them."""
-    table = scored.summary
-    chosen = table[
-        (table["benchmark"] == name) & (table["backbone"] == backbone) & (table["label_fraction"] == label_fraction)
-    ]
-    models: defaultdict[str, list[int]] = defaultdict(list)
-    for row in chosen.itertuples():
-        for seed, model in row.models:
-            models[model].append(seed)
-    return {min(seeds): seeds for seeds in models.values()}
+def _keys(own: Runs, name: str, others: Runs) -> dict[int, list[tuple[int, int]]]:
+    """Seed -> the runs there; a method without seeds has the same at every seed of the other one."""
+    if name in SEEDLESS:
+        every = [(seed, decoder) for seed, decoders in own.items() for decoder in decoders]
+        return dict.fromkeys(others, every)
+    return {seed: [(seed, decoder) for decoder in decoders] for seed, decoders in own.items()}

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Real
-from scipy.stats import rankdata, t
+from scipy.stats import norm, rankdata, t
 
 from brew.compendium.report.formatting import leaves_out_zero
 from brew.evaluation.benchmarks import Benchmark
@@ -24,6 +24,8 @@ Replicates = Float[np.ndarray, " replicate"]
 #: Backbone -> its replicates.
 ModelReplicates = Mapping[str, Replicates]
 LEVEL = 0.95
+#: Points that are rounding of one and the same score.
+_NOTHING = 1e-9
 
 
 def replicates_of(benchmark: Benchmark, counts: Mapping[str, np.ndarray]) -> ModelReplicates:
@@ -45,6 +47,17 @@ def interval(replicates: Replicates) -> tuple[float, float]:
     """The ends of the percentile interval."""
     low, high = np.quantile(replicates[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def wald_p(difference: Replicates) -> float:
+    """Two-sided p of a difference, by the standard error that its replicates give (Wald's test).
+
+    Unlike a count of replicates, it is not bounded from below by their number, as a correction for many needs.
+    """
+    error = float(np.std(difference[1:], ddof=1))
+    if error < _NOTHING:
+        return float(abs(difference[0]) < _NOTHING)
+    return float(2 * norm.sf(abs(difference[0]) / error))
 
 
 def over_seeds(values: Float[np.ndarray, " seed"]) -> tuple[float, float]:

@@ -1,5 +1,6 @@
-"""Primary scores over seeds: one row per benchmark, backbone and share of the labels, in percent."""
+"""Primary scores over seeds and decoders: one row per benchmark, backbone and share of the labels, in percent."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -7,39 +8,48 @@ import pandas as pd
 from brew.compendium.report.formatting import plural
 from brew.compendium.report.joint import ModelReplicates, interval
 from brew.compendium.report.style import BACKBONES
+from brew.evaluation.benchmark_metrics import scored_as
 from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.protocols import COMMON, SET
 from brew.evaluation.scores import Score
 
 _KEY = ["benchmark", "backbone", "label_fraction"]
 _COLUMNS = [
-    *_KEY, "metric", "score", "values", "models", "spread", "seeds", "low", "high", "unit", "n", "settings",
+    *_KEY, "metric", "score", "values", "seed_numbers", "spread", "seeds", "decoders", "decoder_spread", "low", "high",
+    "unit", "n", "settings",
 ]  # fmt: skip
 
 
-def is_primary(score: Score) -> bool:
-    """Whether it is its benchmark's primary metric, of the whole test."""
-    return score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric
+def is_primary(score: Score, protocol: str = COMMON) -> bool:
+    """Whether it is its benchmark's primary metric by that protocol, of the whole test."""
+    whole = score.subset == "all" and score.reading == SET and score.protocol == protocol
+    return whole and score.metric == scored_as(BENCHMARKS[score.benchmark], protocol).metric
 
 
 def summarise(scores: Iterable[Score], replicates: Mapping[tuple[str, float], ModelReplicates]) -> pd.DataFrame:
     """Mean over seeds of primary scores, in the order of BENCHMARKS and of BACKBONES, all labels first.
 
-    replicates: by benchmark and share of the labels. score: mean over seeds; values: of the seeds; models: of the
-    seeds, as (seed, hash of the backbone); spread: the values' standard deviation, NaN for one seed. low, high: the
+    replicates: by benchmark and share of the labels. score: mean over seeds; values: of the seeds `seed_numbers`, each
+    the mean over its decoders; spread: the values' standard deviation, NaN for one seed. decoders: of a seed, at most;
+    decoder_spread: the deviation over decoders of one seed (pooled over seeds), NaN for one decoder. low, high: the
     95 % interval over n test samples (`unit`). settings: of the evaluations, as hashes.
     """
     rows = [
         {"benchmark": s.benchmark, "backbone": s.arm, "label_fraction": s.label_fraction, "metric": s.metric,
-         "seed": s.seed, "model": (s.seed, s.model), "value": 100 * s.value, "unit": s.unit, "n": s.n,
-         "settings": s.settings}
+         "seed": s.seed, "value": 100 * s.value, "unit": s.unit, "n": s.n, "settings": s.settings}
         for s in scores
     ]  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=_COLUMNS)
-    table = pd.DataFrame(rows).sort_values("seed").groupby(_KEY, sort=False).agg(
-        metric=("metric", "first"), score=("value", "mean"), values=("value", tuple), models=("model", tuple),
-        spread=("value", "std"), seeds=("seed", "nunique"), unit=("unit", "first"), n=("n", "first"),
-        settings=("settings", lambda column: " ".join(sorted(set(column)))),
+    decoded = pd.DataFrame(rows).groupby([*_KEY, "seed"]).agg(
+        metric=("metric", "first"), value=("value", "mean"), variance=("value", "var"), decoders=("value", "size"),
+        unit=("unit", "first"), n=("n", "first"), settings=("settings", lambda column: " ".join(sorted(set(column)))),
+    ).reset_index()  # fmt: skip
+    table = decoded.groupby(_KEY, sort=False).agg(
+        metric=("metric", "first"), score=("value", "mean"), values=("value", tuple), seed_numbers=("seed", tuple),
+        spread=("value", "std"), seeds=("seed", "nunique"), decoders=("decoders", "max"),
+        decoder_spread=("variance", lambda column: math.sqrt(column.mean())), unit=("unit", "first"), n=("n", "first"),
+        settings=("settings", lambda column: " ".join(sorted(set(" ".join(column).split())))),
     ).reset_index()  # fmt: skip
     ends = [interval(replicates[row.benchmark, row.label_fraction][row.backbone]) for row in table.itertuples()]
     table[["low", "high"]] = pd.DataFrame(ends, index=table.index)

@@ -12,21 +12,18 @@ import pandas as pd
 
 from brew.compendium.report.arm_gains import GROUPS
 from brew.compendium.report.columns import REFERENCES
-from brew.compendium.report.gains import gain
+from brew.compendium.report.gains import Gain, gain
 from brew.compendium.report.joint import ModelReplicates, Replicates, average, average_ranks, interval, ranks
 from brew.compendium.report.paper import MODALITIES
 from brew.compendium.report.scored import Scored
+from brew.compendium.report.seeds import standing
 from brew.compendium.report.summary import benchmarks_in, in_order
+from brew.compendium.report.tables.doubt_tables import doubt_rows
 from brew.evaluation.benchmarks import BENCHMARKS
 
-#: Of `summarise` -> of the table.
-_RESULTS = {
-    "benchmark": "benchmark", "label_fraction": "label fraction", "backbone": "backbone", "metric": "metric",
-    "score": "value", "low": "low", "high": "high", "unit": "unit", "n": "n", "seeds": "seeds",
-    "spread": "deviation over seeds",
-}  # fmt: skip
+_MEANS = ["group", "benchmarks", "backbone", "value", "low", "high", "seeds", "apart", "unit"]
 _PAIRS = ["on", "label fraction", "arm", "less", "value", "low", "high", "low over seeds", "high over seeds", "seeds",
-          "detectable"]  # fmt: skip
+          "detectable", "p", "p over seeds", "rounding", "parts", "n", "unit"]  # fmt: skip
 #: Digits that are kept, of percent and points.
 _DIGITS = 3
 
@@ -34,20 +31,31 @@ _DIGITS = 3
 def results(scored: Scored) -> pd.DataFrame:
     """A row per benchmark, share of the labels and backbone: the primary score with its doubts.
 
-    low, high: the 95 % interval over n test samples, of the unit that is resampled.
+    low, high: the 95 % interval over n test samples, of the unit that is resampled. apart: why a score has no place in
+    the order of its column; empty if it has one.
     """
-    return scored.summary[list(_RESULTS)].rename(columns=_RESULTS).round(_DIGITS)
+    table = doubt_rows(scored).round(_DIGITS)
+    columns = {
+        place: standing(scored, [place[0]], place[1])
+        for place in {(row["benchmark"], row["label fraction"]) for row in table.to_dict("records")}
+    }
+    table["apart"] = [
+        columns[row["benchmark"], row["label fraction"]].share(row["backbone"]) for row in table.to_dict("records")
+    ]
+    return table
 
 
 def means(scored: Scored) -> pd.DataFrame:
-    """A row per group of benchmarks and backbone that was scored on all of the group: the mean, and its interval."""
-    rows = [
-        {"group": title, "benchmarks": " ".join(names), "backbone": backbone, "value": values[0],
-         "low": interval(values)[0], "high": interval(values)[1]}
-        for title, names in groups(scored).items()
-        for backbone, values in average([scored.of(name) for name in names]).items()
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["group", "benchmarks", "backbone", "value", "low", "high"]).round(_DIGITS)
+    """A row per group of benchmarks and backbone that has a seed on all of the group: the mean, and its interval."""
+    rows = []
+    for title, names in groups(scored).items():
+        found = standing(scored, names)
+        for backbone, values in found.replicates.items():
+            low, high = interval(values)
+            seeds = len(found.seeds[backbone]) or 1
+            row = (title, " ".join(names), backbone, values[0], low, high, seeds, found.share(backbone), "%")
+            rows.append(dict(zip(_MEANS, row, strict=True)))
+    return pd.DataFrame(rows, columns=_MEANS).round(_DIGITS)
 
 
 def groups(scored: Scored) -> dict[str, list[str]]:
@@ -57,35 +65,33 @@ def groups(scored: Scored) -> dict[str, list[str]]:
 
 
 def pairs(scored: Scored) -> pd.DataFrame:
-    """Every backbone less every later one, on every benchmark and group that both were scored on.
+    """Every backbone less every later one, on every benchmark and group that both were scored on, at shared seeds.
 
     low, high: over test samples. low, high over seeds: Student's over paired seeds of pretraining. detectable: the
-    smallest difference that so many seeds find four times out of five.
+    smallest difference that so many seeds find four times out of five. p, p over seeds: not corrected. rounding: the
+    difference that rounding alone may give. parts: of each benchmark of a mean. n: benchmarks.
     """
     places = {name: [name] for name in benchmarks_in(scored.summary)} | groups(scored)
     shares = sorted({fraction for _, fraction in scored.replicates}, reverse=True)
     rows = [
-        _pair(scored, title, names, fraction, arm, less)
+        _row(title, fraction, found, len(names))
         for title, names in places.items()
         for fraction in shares
-        for arm, less in combinations(_on_all(scored, names, fraction), 2)
+        for arm, less in combinations(in_order(standing(scored, names, fraction).replicates), 2)
+        for found in [gain(scored, names, arm, less, fraction)]
+        if found is not None
     ]
-    return pd.DataFrame([row for row in rows if row], columns=_PAIRS).round(_DIGITS)
+    table = pd.DataFrame(rows, columns=_PAIRS)
+    return table.round({name: 6 if name.startswith("p") and name != "parts" else _DIGITS for name in _PAIRS})
 
 
-def _on_all(scored: Scored, names: Sequence[str], fraction: float) -> list[str]:
-    return in_order(average([scored.of(name, fraction) for name in names]))
-
-
-def _pair(
-    scored: Scored, title: str, names: Sequence[str], fraction: float, arm: str, less: str
-) -> dict[str, object] | None:
-    found = gain(scored, names, arm, less, fraction)
-    if found is None:
-        return None
+def _row(title: str, fraction: float, found: Gain, benchmarks: int) -> dict[str, object]:
     seeds = found.over_seeds
-    ends = found.low, found.high, seeds.low, seeds.high, seeds.seeds, seeds.detectable
-    return dict(zip(_PAIRS, (title, fraction, arm, less, found.points, *ends), strict=True))
+    parts = " ".join(f"{name}:{points:.{_DIGITS}f}" for name, points in found.parts)
+    numbers = found.points, found.low, found.high, seeds.low, seeds.high, seeds.seeds, seeds.detectable
+    row = (title, fraction, found.arm, found.reference, *numbers, found.p, seeds.p, found.least, parts, benchmarks,
+           "points")  # fmt: skip
+    return dict(zip(_PAIRS, row, strict=True))
 
 
 #: Name of an aggregation -> benchmarks' replicates by backbone -> one number per replicate, of which less is better.
@@ -102,20 +108,21 @@ def orders(scored: Scored) -> pd.DataFrame:
     """The place of every backbone over all benchmarks, under each aggregation, with the interval of the place.
 
     Places are taken anew within every replicate of the test samples. first: the share of replicates that put the
-    backbone first, ties included. Ranked is what was scored on every benchmark of the paper's two modalities.
+    backbone first, ties included. Ranked is what stands in order on every benchmark of the paper's two modalities.
     """
     names = [name for name in benchmarks_in(scored.summary) if BENCHMARKS[name].modality in MODALITIES]
-    kept = [name for name in names if scored.of(name)]
-    each = [{one: values for one, values in scored.of(name).items() if one not in REFERENCES} for name in kept]
+    found = [standing(scored, [name]).ordered for name in names if scored.of(name)]
+    each = [{one: values for one, values in part.items() if one not in REFERENCES} for part in found]
     rows = [
         {"aggregation": title, "backbone": backbone, "place": places[0], "low": interval(places)[0],
-         "high": interval(places)[1], "first": float((places[1:] == places_of.min(axis=0)[1:]).mean())}
+         "high": interval(places)[1], "first": float((places[1:] == best[1:]).mean()), "n": len(each), "unit": "place"}
         for title, aggregate in AGGREGATIONS.items()
-        for found in [ranks({name: -values for name, values in aggregate(each).items()})]
-        for places_of in [np.stack(list(found.values())) if found else np.empty((0, 0))]
-        for backbone, places in found.items()
+        for ranked in [ranks({name: -values for name, values in aggregate(each).items()})]
+        if ranked
+        for best in [np.min(list(ranked.values()), axis=0)]
+        for backbone, places in ranked.items()
     ]  # fmt: skip
-    columns = ["aggregation", "backbone", "place", "low", "high", "first"]
+    columns = ["aggregation", "backbone", "place", "low", "high", "first", "n", "unit"]
     return pd.DataFrame(rows, columns=columns).round(_DIGITS)
 
 

@@ -114,4 +114,4 @@ def _students(stage: Stage, models: Iterable[ComparedModel]) -> Iterator[Compare
     for compared in models:
         if compared.name in names:
             read = partial(compared.load().pyramid, sensor="rgb")
-            yield ComparedStudent(compared.name, compared.repetition or 0, read)
+            yield ComparedStudent(compared.name, compared.seed, read)

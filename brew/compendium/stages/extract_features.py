@@ -26,7 +26,7 @@ from brew.evaluation.scores import write_arrays
 from brew.evaluation.splits import NAMES
 
 #: Sources with optical images whose licence lets a picture into a report.
-_SHOWN_SOURCES = ("miniature", "hot_buildings")
+_SHOWN_SOURCES = ("miniature", "hot_buildings", "spacenet1")
 
 
 def pooled_file(folder: Path, benchmark: Benchmark, model: ComparedModel) -> Path:
@@ -47,7 +47,7 @@ def compute(stage: Stage) -> pd.DataFrame:
             write_arrays(pooled_file(folder, benchmark, model), {"features": features, "samples": used})
             rows.append({
                 "source": benchmark.source, "sensor": benchmark.sensor, "backbone": model.name,
-                "repetition": model.repetition or 0, "images": len(used),
+                "repetition": model.seed, "images": len(used),
                 "width": features.shape[1],
             })  # fmt: skip
     return pd.DataFrame(rows)

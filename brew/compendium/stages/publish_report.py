@@ -23,6 +23,7 @@ from brew.compendium.report.charts.loss_chart import training_curves
 from brew.compendium.report.contents import CHAPTERS, LEADS, Chapter
 from brew.compendium.report.crowding import left_to_tables
 from brew.compendium.report.ledger import headline
+from brew.compendium.report.orders import check_orders
 from brew.compendium.report.provenance import commit
 from brew.compendium.report.site import ANSWER
 from brew.compendium.report.site import addresses as at
@@ -120,7 +121,11 @@ def chapter_address(title: str) -> str:
 
 
 def build(scale: str) -> Path:
-    """Write the report of a scale from what its stages left; returns its first screen."""
+    """Write the report of a scale from what its stages left; returns its first screen.
+
+    Raises BrewError if two of its tables order a pair of compared models differently.
+    """
+    check_orders({path.stem: _cells(path) for path in sorted(Layout(scale).read("tables").glob("*.csv"))})
     report = gather(scale)
     for chart in report.drawn.values():
         chart.write(report.layout.site / at.FIGURES)
@@ -182,17 +187,21 @@ def _drawn_from(chart: str) -> str:
 def _table(path: Path, findings: Findings) -> Exhibit:
     name, html = path.stem, ""
     if name.startswith("ledger"):
-        html = ledger_table(pd.read_csv(path, dtype=str, keep_default_na=False), name)
+        html = ledger_table(_cells(path), name)
     elif name in _TASKS:
         chosen = [each for each in findings.tables.benchmarks if BENCHMARKS[each].task == name]
         html = score_table(findings.tables.results, chosen, _ROOT)
     elif name == "low-data":
         html = _few_labels(findings)
     else:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame = _cells(path)
         html = plain_table(frame, name, _ROOT, doors(findings, name))
     cell = findings.cells.get(("tables", name))
     return table_exhibit(name, caption_of(path), cell, _TIDY_OF.get(name, ()), html)
+
+
+def _cells(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def _few_labels(findings: Findings) -> str:
@@ -253,7 +262,7 @@ def _made_by(report: Report, stage: str) -> list[tuple[str, str]]:
 
 def _write_first(report: Report) -> Path:
     folder = report.layout.read("tables")
-    claims = headline(pd.read_csv(folder / "ledger.csv", dtype=str, keep_default_na=False))
+    claims = headline(_cells(folder / "ledger.csv"))
     gains = next((chart for name, chart in report.drawn.items() if name.startswith("gains-over-")), None)
     shown = next(
         (each for part in report.exhibits.values() for each in part if gains and each.name == gains.name), None
@@ -278,12 +287,13 @@ def chart_exhibit_at(exhibit: Exhibit, chart: CaptionedChart) -> Exhibit:
 def facts(layout: Layout) -> dict[str, str]:
     """What the report was made from: the scale, the commit, and the hashes of parameters, environment and data.
 
-    A file's SHA-256 is given whole, as `sha256sum` prints it.
+    A file's SHA-256 is given whole, as `sha256sum` prints it. A store is a folder: its digest is made from the
+    names and SHA-256 of its files.
     """
     settings = scales.parameter_file(layout.scale)
     sources = pd.read_csv(layout.read("data") / "sources.csv")
     stores = {
-        f"data: {name}": f"{part['samples'].sum()} samples, store {part['store'].iloc[0]}, made from "
+        f"data: {name}": f"{part['samples'].sum()} samples, store with digest {part['store'].iloc[0]}, made from "
         f"{part['made from'].iloc[0]}, licence: {part['licence'].iloc[0]}"
         for name, part in sources.groupby("source")
     }

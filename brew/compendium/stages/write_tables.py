@@ -106,9 +106,10 @@ def radar(stage: Stage, here: Scored) -> CaptionedTable | None:
 
 
 def claims(stage: Stage, here: Scored) -> CaptionedTable | None:
-    """The ledger: every claim with what this scale can say to it; returned are the counts of its verdicts."""
-    ledger, counted = claim_tables.claim_tables(here, stage.settings.scale.name)
+    """The ledgers: every claimed number with what this scale can say to it; returned are the counts of its verdicts."""
+    ledger, context, counted = claim_tables.claim_tables(here, stage.settings.scale.name)
     write(stage, ledger)
+    write(stage, context)
     return write(stage, counted)
 
 
@@ -123,6 +124,12 @@ def tidy(stage: Stage, here: Scored) -> pd.DataFrame:
     for name, table in made.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     return made["results"]
+
+
+def statements(stage: Stage, here: Scored) -> CaptionedTable | None:
+    """What the paper states in words, with tests and verdicts."""
+    differences = pd.read_csv(stage.layout.read("similarity") / "differences.csv")
+    return write(stage, claim_tables.statement_table(here, differences))
 
 
 def _folder(stage: Stage) -> Path:

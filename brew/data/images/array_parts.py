@@ -19,6 +19,9 @@ _UNEQUAL = 0.01
 #: Attributes by which tools declare a value that is none.
 _NODATA = ("_FillValue", "nodata", "missing_value", "fill_value", "_nodata")
 
+#: Attributes of a variable that holds a coordinate system.
+_SYSTEMS = ("crs_wkt", "spatial_ref", "wkt")
+
 
 class ArrayPart:
     """Bands of an array (band, y, x), or the variables (y, x) of a Dataset, on one grid."""
@@ -74,7 +77,9 @@ def parts_of_array(array: xr.DataArray, where: str, date: Any = None) -> tuple[A
 
 def parts_of_dataset(dataset: xr.Dataset, where: str, date: Any = None) -> tuple[ArrayPart, ...]:
     """The variables of a Dataset that have rows and columns, each a band, or several if it has a dimension of bands."""
-    dataset = _one_date(_renamed(dataset, where), date, where)
+    dataset = _with_crs(_one_date(_renamed(dataset, where), date, where))
+    if not {"y", "x"} <= set(dataset.dims) and (grids := _grids_of(dataset)):
+        return tuple(part for each in grids for part in parts_of_dataset(each, where))
     images = {name: array for name, array in dataset.data_vars.items() if {"y", "x"} <= set(array.dims)}
     real = {name: array for name, array in images.items() if array.dtype.kind in "iuf"}
     if not real:
@@ -88,6 +93,28 @@ def parts_of_dataset(dataset: xr.Dataset, where: str, date: Any = None) -> tuple
         return tuple(part for _, array in many for part in parts_of_array(array, where))
     # Variables know the grid's mapping by an attribute, the Dataset by a coordinate.
     return (ArrayPart(dataset[list(real)].transpose("y", "x"), where),)
+
+
+def _grids_of(dataset: xr.Dataset) -> list[xr.Dataset]:
+    """A Dataset for each pair of dimensions ("r10m_y", "r10m_x"), as xarray-eopf flattens a product's groups."""
+    pairs = dict.fromkeys(array.dims for array in dataset.data_vars.values() if array.ndim == 2)
+    pairs = {(y, x): None for y, x in pairs if str(y).endswith("_y") and str(x) == str(y)[:-1] + "x"}
+    return [
+        dataset[[name for name, array in dataset.data_vars.items() if array.dims == (y, x)]].rename({y: "y", x: "x"})
+        for y, x in pairs
+    ]
+
+
+def _with_crs(dataset: xr.Dataset) -> xr.Dataset:
+    """With the coordinate system that a variable without dimensions holds, as CF, SNAP and openEO write it.
+
+    xarray keeps such a variable apart from the bands unless told to decode all coordinates.
+    """
+    for name, variable in dataset.variables.items():
+        text = next((variable.attrs[key] for key in _SYSTEMS if variable.attrs.get(key)), None)
+        if text is not None and variable.size == 1 and name not in dataset.coords:
+            return dataset.drop_vars([name]).rio.write_crs(str(text))
+    return dataset
 
 
 def _without_index(array: xr.DataArray, name: str) -> xr.Dataset:
@@ -227,7 +254,7 @@ def _crs(array: xr.DataArray) -> Any:
 def _names(array: xr.DataArray, name: str, count: int) -> list[tuple[str, ...]]:
     """What each band is called, the most telling first."""
     if "band" not in array.dims:
-        said = [array.attrs.get(key) for key in ("long_name", "common_name", "standard_name")]
+        said = [array.attrs.get(key) for key in ("name", "long_name", "common_name", "standard_name")]
         return [tuple(str(text) for text in (name, *said) if isinstance(text, str) and text)]
     lists: list[Sequence[str]] = []
     long_name = array.attrs.get("long_name")

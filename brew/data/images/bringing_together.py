@@ -99,8 +99,8 @@ def check_order(opened: Opened, named: Named) -> None:
     if len(dark) == 2 and dark[0] > dark[1]:
         raise opened.refuse(
             f"B10 (cirrus) has the median {dark[0]:g} and B9 {dark[1]:g}; expected less in B10. The bands stand in "
-            "another "
-            'order: pass `bands="EuroSAT-13"` if B8A is the last, else a name for each'
+            'another order: pass `bands="EuroSAT-13"` if B8A is the last, `bands="L1C-13"` if B8A is the ninth, else a '
+            "name for each"
         )
 
 
@@ -117,6 +117,11 @@ def _finest(band: str, candidates: list[tuple[Part, int]], opened: Opened) -> tu
     finest = [(part, number) for part, number in candidates if part.grid.step <= size * (1 + _TOLERANCE)]
     if len(finest) > 1:
         places = ", ".join(part.layers[number].where for part, number in finest)
+        if len({part.grid.transform for part, _ in finest}) == len(finest):
+            raise opened.refuse(
+                f"band {band} doubled: {places}; expected it once. If these are pieces of one image, join them first "
+                "(gdalbuildvrt whole.vrt *.tif; pass `bands=` if that loses their names). Else give one of them"
+            )
         raise opened.refuse(
             f"band {band} doubled: {places}; expected it once. Select one, rename the other, or pass `bands=` as "
             f'{{"{band}": ...}} with a name for each band'

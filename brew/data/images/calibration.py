@@ -9,7 +9,7 @@ below 900 without the offset but for 5 scenes, and above 900 with it in all. The
 digital numbers and at most 156 in percent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,10 @@ _SHIFTED = 900.0
 _TWICE = -100.0
 _DARKEST = 160.0
 _BRIGHTEST = 28_000.0
+#: Normalised values begin below the first and end below the second; digital numbers never begin below the third.
+_CENTRED, _NEGATIVE = (-0.5, 30.0), -2500.0
+#: Share of saturated pixels above which they are taken for pixels without a value.
+_FULL = 0.005
 #: Share of pixels without any blue above which the offset was taken off twice.
 _BLACK_BLUE = 0.2
 
@@ -72,7 +76,8 @@ class Calibration:
             stored = stored.astype(np.float64)
         elif stored.dtype.kind != "f":
             stored = stored.astype(np.float64 if stored.dtype.itemsize > 2 else np.float32)
-        return (stored * stored.dtype.type(self.slope) + stored.dtype.type(self.shift)).astype(np.float32)
+        with np.errstate(over="ignore"):  # a code of a missing value may become infinite
+            return (stored * stored.dtype.type(self.slope) + stored.dtype.type(self.shift)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ class Levels:
     """Of the ten bands in a sample of pixels, in digital numbers.
 
     low: below which 0.1 % lie, before the offset is taken off. after: the same, afterwards. high: below which 99 % lie.
-    most: the largest. blue: share of pixels with none.
+    most: the largest. blue: share of pixels with none. tops: the level of 99 % by band, before the offset is taken off.
+    whole: the share of whole numbers by band, before the offset is taken off. full: of pixels with 65535 in all bands.
+    stretched: whether all numbers are multiples of 6.5535, as Sentinel Hub stretches reflectance to 16 bit.
     """
 
     low: float
@@ -88,6 +95,10 @@ class Levels:
     high: float
     most: float
     blue: float
+    tops: Mapping[str, float]
+    whole: Mapping[str, float]
+    full: float
+    stretched: bool
 
 
 def unit_named(text: str) -> str | None:
@@ -134,14 +145,34 @@ def check_levels(levels: Levels, calibrations: Sequence[Calibration], caller: Sa
 
 
 def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened) -> None:
-    if caller.unit is not None and unit_named(caller.unit) == "digital numbers" and caller.scale is None:
-        return
     found = f"99 % of the pixels are below {levels.high:.4g}"
+    of_caller = first.unit_by == "the caller"
+    numbers = of_caller and caller.scale is None and caller.factor == 1
+    as_they_are = not of_caller or numbers
+    if levels.after < _NEGATIVE or (as_they_are and levels.low < _CENTRED[0] and levels.high < _CENTRED[1]):
+        raise opened.refuse(
+            f"the pixels lie between {levels.low:.3g} and {levels.high:.3g} (0.1 % and 99 %), as if they were "
+            "normalised; expected digital numbers (reflectance x 10000). Give the image before that: a student "
+            "normalises it itself"
+        )
     # xarray-eopf leaves the unit of stored values on reflectance.
-    if first.unit_by != "the caller" and levels.high <= 2:
+    if as_they_are and levels.high <= 2:
         raise opened.refuse(
             f"{found}, which look like fractions; expected digital numbers (reflectance x 10000). Pass "
             '`unit="reflectance"`'
+        )
+    if numbers:
+        return
+    if levels.full > _FULL:
+        raise opened.refuse(
+            f"{levels.full:.0%} of the pixels hold 65535 in all bands, which seems to say that they have no value; "
+            "expected that to be declared. Declare it (rio edit-info --nodata 65535), or pass `mask=` an array (y, x) "
+            "that is True there"
+        )
+    if levels.stretched and not first.unit_by:
+        raise opened.refuse(
+            f"{found}, and all are multiples of 65535 / 10000, as reflectance that Sentinel Hub stretched to 16 bit; "
+            "expected digital numbers (reflectance x 10000). Pass `scale=1 / 65535`"
         )
     if levels.high > _BRIGHTEST:
         raise opened.refuse(
@@ -150,7 +181,7 @@ def _check_unit(levels: Levels, first: Calibration, caller: Said, opened: Opened
             + ", ".join(repr(unit) for unit in UNITS)
             + ", with `scale=` if packed"
         )
-    if first.unit_by == "the caller":
+    if of_caller:
         if levels.high < _DARKEST / 16:
             raise opened.refuse(
                 f"{found} by the caller's unit and scale; expected digital numbers from {_DARKEST:.0f} on. Correct "

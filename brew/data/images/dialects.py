@@ -196,10 +196,15 @@ def _incomplete(
     doubt = ""
     if [text.lower() for text in held].count("nir") == 1 and {"B8", "B8A"} & set(missing):
         doubt = " (a band 'nir' alone may be B8 or B8A)"
+    found = f"{source}: band {', '.join(missing)} missing; found {', '.join(held)}{doubt}"
+    if len(names) < len(wanted):
+        return BrewError(
+            f"{found}. The image has {len(names)} of {len(wanted)} bands: obtain the others too, and give all as a "
+            f"folder, or a list of files or arrays. A student needs {', '.join(wanted)}"
+        )
     return BrewError(
-        f"{source}: band {', '.join(missing)} missing; found {', '.join(held)}{doubt}. Name the bands "
-        f"{', '.join(wanted)} in the image (a GeoTIFF's descriptions, an array's coordinate `band`), or say which they "
-        f"are: {_how(names)}"
+        f"{found}. Name the bands {', '.join(wanted)} in the image (a GeoTIFF's descriptions, an array's coordinate "
+        f"`band`), or say which they are: {_how(names)}"
     )
 
 

@@ -1,7 +1,9 @@
 """A folder, or a list, of rasters that together are one scene: one file per band, or several in one."""
 
+import os
+import tarfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from brew.data.images.dialects import is_aside
@@ -9,15 +11,20 @@ from brew.data.images.gdal_parts import GdalPart
 from brew.data.images.parts import Opened, Statement
 from brew.data.images.statements import from_name, from_xml
 from brew.errors import BrewError
+from brew.files import is_content
 
-_RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".dat", ".bil", ".bsq")
+_RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".dat", ".bil", ".bip", ".bsq")
+#: Archives that GDAL reads without unpacking.
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 #: Folders above the files in which a product's xml may lie.
 _ABOVE = 4
 
 
 def open_folder(folder: Path) -> Opened:
     """The rasters of a folder and its subfolders; BrewError if there is none."""
-    files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in _RASTERS and each.is_file())
+    files = sorted(each for each in files_below(folder) if each.suffix.lower() in _RASTERS and each.is_file())
+    # A VRT beside the files that it joins shows them twice.
+    files = [each for each in files if each.suffix.lower() != ".vrt"] or files
     if not files:
         raise BrewError(
             f"{folder} holds no raster ({', '.join(_RASTERS)}); expected one file per band, a SAFE product or a Zarr. "
@@ -27,14 +34,19 @@ def open_folder(folder: Path) -> Opened:
 
 
 def open_archive(path: Path) -> Opened:
-    """The rasters of a zip."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in sorted(archive.namelist()) if name.lower().endswith(_RASTERS)]
+    """The rasters of a zip or tar."""
+    zipped = zipfile.is_zipfile(path)
+    try:
+        with zipfile.ZipFile(path) if zipped else tarfile.open(path) as archive:
+            names = archive.namelist() if isinstance(archive, zipfile.ZipFile) else archive.getnames()
+    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise BrewError(f"{path} cannot be read ({error}); it may be truncated. Obtain the archive again") from error
+    names = [name for name in sorted(names) if name.lower().endswith(_RASTERS) and is_content(name)]
     if not names:
         raise BrewError(
             f"{path} holds no raster ({', '.join(_RASTERS)}); expected Sentinel-2 bands. Unpack it and look"
         )
-    return open_files([f"/vsizip/{path.absolute()}/{name}" for name in names], str(path))
+    return open_files([f"/vsi{'zip' if zipped else 'tar'}/{path.absolute()}/{name}" for name in names], str(path))
 
 
 def open_files(files: Sequence[str], source: str, said: Sequence[Statement] = ()) -> Opened:
@@ -55,3 +67,20 @@ def _said_above(folder: Path) -> list[Statement]:
         for xml in sorted(place.glob("MTD_MSIL*.xml")):
             return from_xml(xml.read_bytes())
     return []
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Content below a folder, also in linked ones; BrewError if a link leads back to a folder around it."""
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_folder):
+        folders[:] = filter(is_content, folders)
+        for name in folders:
+            inner = Path(place, name)
+            if inner.is_symlink() and Path(place).resolve().is_relative_to(inner.resolve()):
+                raise BrewError(f"{inner} links to a folder around it; expected no circle. Remove the link")
+        yield from (Path(place, name) for name in files if is_content(name))
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise BrewError(
+        f"{error.filename} cannot be read ({error.strerror}); expected a folder. Grant access to it"
+    ) from error

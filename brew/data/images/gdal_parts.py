@@ -4,10 +4,12 @@ Each thread opens a file for itself, since GDAL's handles serve one thread at a 
 """
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ from brew.errors import BrewError
 _handles = threading.local()
 #: Files that one thread keeps open.
 _OPEN = 64
+#: The file's name in a source of a VRT's band.
+_SOURCE = re.compile(r"<SourceFilename[^>]*>([^<]*)<")
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 
 
@@ -55,6 +59,22 @@ def _state(name: str) -> tuple[int, ...]:
     except (OSError, ValueError):
         return ()
     return status.st_size, status.st_mtime_ns
+
+
+def data_file(name: str) -> str:
+    """The name as it is, or the data file beside a header of ENVI."""
+    path = Path(name)
+    if path.suffix.lower() != ".hdr":
+        return name
+    beside = [path.with_suffix(end) for end in ("", ".dat", ".img", ".bsq", ".bil", ".bip", ".raw")]
+    return next((str(each) for each in beside if each.is_file()), name)
+
+
+def _stem_of_source(file: rasterio.DatasetReader, index: int) -> str | None:
+    """The name, without its ending, of the one file that a band of a VRT shows; None for other bands."""
+    sources = file.tags(index, ns="vrt_sources") if file.driver == "VRT" else {}
+    found = {Path(name).stem for text in sources.values() for name in _SOURCE.findall(text)}
+    return found.pop() if len(found) == 1 else None
 
 
 class GdalPart:
@@ -92,7 +112,7 @@ class GdalPart:
                 f"{self.name}, band number {index}: {file.dtypes[index - 1]}; expected real numbers. Convert the file"
             )
         alone = len(self.indexes) == 1
-        names = [file.descriptions[index - 1], _COLOURS.get(file.colorinterp[index - 1])]
+        names = [file.descriptions[index - 1], _stem_of_source(file, index), _COLOURS.get(file.colorinterp[index - 1])]
         names += self._other_names if alone else []
         scale, offset = file.scales[index - 1], file.offsets[index - 1]
         declared = (scale, offset) != (1.0, 0.0)

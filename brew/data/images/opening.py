@@ -6,6 +6,7 @@
 What is accepted and who decides unit and offset: `docs/images.md`. Left out: reprojection, mosaics, several dates.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date as Date
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 import xarray as xr
 
 import brew
@@ -29,8 +31,9 @@ from brew.data.images.bringing_together import (
 from brew.data.images.calibration import Said, check_levels
 from brew.data.images.catalogue_items import items_of, open_items
 from brew.data.images.dialects import Named, given_bands, name_bands
-from brew.data.images.folders import open_archive, open_files, open_folder
-from brew.data.images.gdal_parts import GdalPart
+from brew.data.images.folders import ARCHIVES, open_archive, open_files, open_folder
+from brew.data.images.gdal_parts import GdalPart, data_file
+from brew.data.images.odd_bands import check_bands
 from brew.data.images.parts import Opened
 from brew.data.images.products import open_product, product_name
 from brew.data.images.scene_image import Image
@@ -84,9 +87,12 @@ def image_of(
     reflective = sensor.band_names[0] in SENTINEL2_BANDS
     grid, sources = on_one_grid(opened, named, caller, reflective)
     size = pixel_size(grid, pixel, opened) if reflective else {"pixel_m": grid.metres and list(grid.metres)}
-    hidden, nodata = None, "NaN, declared nodata, masks" + (", 0 in all bands" if reflective else "")
+    hidden, nodata = None, "NaN, declared nodata, masks"
+    if reflective:
+        nodata += ", 0 in all bands, numbers that no reflectance has"
     if mask is not None:
-        hidden, nodata = mask_of(mask, grid, opened, flipped(next(iter(sources.values())).part))
+        hidden, given = mask_of(mask, grid, opened, flipped(next(iter(sources.values())).part))
+        nodata += f", {given}"
     record = {
         "source": opened.source, "kind": opened.kind, "sensor": sensor.name, "dialect": named.dialect,
         "bands": band_record(sources), "left_out": _left_out(opened, named), "shape": list(grid.shape), **size,
@@ -104,6 +110,7 @@ def _checked(image: Image, opened: Opened, named: Named, caller: Said) -> Image:
         raise opened.refuse("no pixel has a value; expected some. Give a part of the image that was seen")
     calibrations = [source.calibration for source in image.sources.values()]
     settled = check_levels(levels, calibrations, caller, opened)
+    check_bands(image, levels, caller, opened)
     return image.with_record(
         unit_by=calibrations[0].unit_by or "nobody; the pixels look like digital numbers",
         offset=calibrations[0].shift,
@@ -128,8 +135,10 @@ def _opened(source: Any, date: Any) -> Opened:
         return open_items(items, date)
     if isinstance(source, (list, tuple)) and source:
         return _opened_list(source, date)
-    if isinstance(source, (str, Path)):
-        return _opened_text(str(source), date)
+    if isinstance(source, rasterio.DatasetReader):
+        return _opened_text(source.name, date)
+    if isinstance(source, (str, os.PathLike)):
+        return _opened_text(os.fspath(source), date)
     raise BrewError(
         f"an image of type {type(source).__name__}; expected a path, a name that GDAL reads, an item of STAC, or an "
         "array of xarray. Write it to a GeoTIFF, or make an xarray.DataArray of it"
@@ -167,11 +176,13 @@ def _opened_text(source: str, date: Any) -> Opened:
     path = Path(source)
     if path.is_dir():
         return open_folder(path)
-    if path.suffix.lower() == ".zip" and path.is_file():
+    if source.lower().endswith(ARCHIVES) and path.is_file():
         return open_archive(path)
+    if path.suffix.lower() == ".dim" and path.with_suffix(".data").is_dir():
+        return open_folder(path.with_suffix(".data"))
     if path.suffix.lower() in (".nc", ".nc4") and path.is_file():
         return open_netcdf(source, date)
-    part = GdalPart(source)
+    part = GdalPart(data_file(source))
     if not part.layers:
         raise BrewError(
             f"{source} holds {len(part.subdatasets)} images; expected one. Give one of "

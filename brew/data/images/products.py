@@ -11,6 +11,7 @@ from brew.data.images.parts import Opened
 from brew.data.images.statements import from_name, from_properties
 from brew.data.images.validity import is_scl
 from brew.errors import BrewError
+from brew.files import search
 
 _DRIVER = "SENTINEL2"
 _XML = re.compile(r"MTD_MSIL(1C|2A)\.xml|S2[A-D]_.*MTD_SAFL(1C|2A)_.*\.xml")
@@ -26,7 +27,7 @@ def product_name(source: str) -> str | None:
     path = Path(source)
     if path.is_dir():
         found = sorted(each for each in path.iterdir() if _XML.fullmatch(each.name))
-        inner = sorted(path.glob("*.SAFE"))
+        inner = search(path, "*.SAFE")
         if not found and len(inner) == 1:
             return product_name(str(inner[0]))
         return str(found[0]) if found else None

@@ -16,10 +16,16 @@ from brew.sensors import SENTINEL2_BANDS, Sensor
 
 #: Stored value of a saturated pixel.
 _SATURATED = 65535
+#: Steps of 16 bit per digital number if 65535 stands for a reflectance of 1; distinct numbers that tell it.
+_STRETCH, _DISTINCT = 6.5535, 100
 #: Bands of the image's own resolution that tell a pixel without a value by themselves.
 _TELLING = 3
+#: Stored values of no reflectance, in whatever unit: codes of missing ones (-9999, -32768, 1e20) that nothing declares.
+_LEAST, _MOST = -5000.0, 1e9
 #: Windows along each axis, and their pixels per side, from which levels are measured.
 _WINDOWS, _WINDOW = 4, 96
+#: Pixels of a sample from which levels are measured; at most twice as many are taken.
+_ENOUGH = 32_768
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,8 @@ class Image:
                 stored = np.where(valid[place], values[place], values.dtype.type(0))
                 saturated[index] = stored == _SATURATED if values.dtype.kind in "iu" else np.zeros(stored.shape, bool)
                 numbers[index], held[index] = source.calibration.numbers(stored), valid[place]
+                if self._reflective:
+                    held[index] = valid[place] & (stored > _LEAST) & (stored < _MOST)
         valid = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool)
         for source, own_held in zip(sources, held, strict=True):
             valid &= repeated(own_held, source.ratio)
@@ -180,7 +188,7 @@ class Image:
             ]
             pixels = np.concatenate(found, axis=1)
             if pixels.size:
-                return self._levels(pixels)
+                return self._levels(pixels[:, :: max(1, pixels.shape[1] // _ENOUGH)])
         return None
 
     def _spread(self, axis: int, windows: int) -> list[slice]:
@@ -201,15 +209,26 @@ class Image:
 
     def _levels(self, pixels: np.ndarray) -> Levels:
         shifts = np.array([source.calibration.shift for source in self.sources.values()], np.float32)[:, None]
-        blue = pixels[self.sensor.band_names.index("B2")]
+        blue, before = pixels[self.sensor.band_names.index("B2")], pixels - shifts
+        tops = np.quantile(before, 0.99, axis=1).tolist()
+        whole = (before == np.rint(before)).mean(1).tolist()
         return Levels(
-            low=float(np.quantile(pixels - shifts, 0.001)), after=float(np.quantile(pixels, 0.001)),
+            low=float(np.quantile(before, 0.001)), after=float(np.quantile(pixels, 0.001)),
             high=float(np.quantile(pixels, 0.99)), most=float(pixels.max()), blue=float((blue <= 0).mean()),
+            tops=dict(zip(self.sources, tops, strict=True)), whole=dict(zip(self.sources, whole, strict=True)),
+            full=float((before == _SATURATED).all(0).mean()), stretched=_is_stretched(before),
         )  # fmt: skip
 
     def with_record(self, **more: Any) -> "Image":
         """The same image whose record says more."""
         return Image(self.sensor, self.grid, self.sources, {**self._record, **more}, self._mask)
+
+
+def _is_stretched(stored: np.ndarray) -> bool:
+    """Whether digital numbers were multiplied by 6.5535 and rounded: chance would not miss the gaps a hundred times."""
+    distinct = np.unique(stored)
+    apart = np.abs(distinct - np.rint(distinct / _STRETCH) * _STRETCH)
+    return bool(len(distinct) > _DISTINCT and (apart < 0.51).all())
 
 
 def _all_below(valid: np.ndarray, ratio: int) -> np.ndarray:

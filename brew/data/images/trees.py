@@ -1,6 +1,7 @@
 """Zarr stores, netCDF files and DataTrees: EOPF products, and Datasets of any layout."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ def is_zarr(source: str) -> bool:
 def open_zarr(source: str, date: Any) -> Opened:
     """A Zarr store; BrewError if it holds no bands."""
     try:
-        tree = xr.open_datatree(source, engine="zarr", chunks={})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated metadata", RuntimeWarning)
+            tree = xr.open_datatree(source, engine="zarr", chunks={})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BrewError(
             f"{source} cannot be opened ({error}); expected a Zarr of xarray or EOPF. Obtain it again"

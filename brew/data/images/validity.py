@@ -24,10 +24,13 @@ def mask_of(given: Any, grid: Grid, opened: Opened, flipped: tuple[bool, bool]) 
             raise opened.refuse(
                 f"a mask of {values.dtype}; expected True where nothing is seen. Compare it to a number first"
             )
+        if values.dtype.kind != "b" and len(np.unique(values)) > 2:
+            raise opened.refuse(
+                f"a mask of numbers from {values.min()} to {values.max()}; expected True where nothing is seen. "
+                "Compare it first, such as `np.isin(scl, [3, 8, 9, 10])`"
+            )
         steps = tuple(slice(None, None, -1 if each else None) for each in flipped)
-        return _array(
-            values.astype(bool)[steps], grid, opened
-        ), "NaN, declared nodata, masks, 0 in all bands, given array"
+        return _array(values.astype(bool)[steps], grid, opened), "given array"
     classes = [given] if isinstance(given, (int, np.integer)) and not isinstance(given, bool) else given
     if not isinstance(classes, (Sequence, set, frozenset, np.ndarray)) or not all(_is_class(each) for each in classes):
         raise opened.refuse(
@@ -36,7 +39,7 @@ def mask_of(given: Any, grid: Grid, opened: Opened, flipped: tuple[bool, bool]) 
         )
     part, number = _scl(opened)
     numbers = sorted(int(each) for each in classes)
-    return _classes(part, number, numbers, grid, opened), f"NaN, declared nodata, masks, 0 in all bands, SCL {numbers}"
+    return _classes(part, number, numbers, grid, opened), f"SCL {numbers}"
 
 
 def is_scl(layer: Layer) -> bool:

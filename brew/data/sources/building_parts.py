@@ -15,7 +15,6 @@ brew is installed on each. Parts need as much room as the store, until it is com
 
 import contextlib
 import csv
-import fcntl
 import hashlib
 import json
 import os
@@ -33,7 +32,7 @@ from tqdm.auto import tqdm
 from brew.data.problems import Problem
 from brew.data.sources.clusters import check_choice, check_shared, connected, in_window
 from brew.errors import BrewError
-from brew.files import replacing
+from brew.files import locked, replacing
 
 _Item = TypeVar("_Item")
 #: `work` of every item, in the order in which they end; Dask's error if worker after worker died on an item.
@@ -107,7 +106,7 @@ def build(
     check_choice(workers, cluster)
     folder, report = path.with_name(f".parts-{path.name}"), path.with_name(f"{path.name}.problems.csv")
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "lock"):
+    with locked(folder / "lock", f"{path} is being built by another process; expected one. Wait for it"):
         with _runner(workers, cluster, (*plan.shared, folder), here) as run:
             items, problems = plan.items(run)
             wrong, lost = _read_parts(run, plan, items, folder)
@@ -120,17 +119,6 @@ def build(
         if not problems:
             report.unlink(missing_ok=True)
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Keep a second build of the same store out; the system frees the lock however this process ends."""
-    with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BrewError(f"{file} is locked by another build of this store; expected one. Wait for it") from error
-        yield
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from brew.data.rasters import check_disjoint, content_hash, raster_descriptions, read_picture, read_raster
 from brew.data.store import IMAGES, Variable
 from brew.errors import BrewError
-from brew.files import replacing, sha256
+from brew.files import replacing, search, sha256
 
 #: What a file of splits may say of an image.
 _SPLITS = ("train", "validation", "test", "left out")
@@ -33,7 +33,7 @@ class Chip:
 
 def read_chips(folder: Path, pattern: str, size: int) -> list[Chip]:
     """The images of a folder in the order of their names; BrewError if there is none, and as `read_chip` says."""
-    paths = sorted(folder.glob(pattern))
+    paths = search(folder, pattern)
     if not paths:
         raise BrewError(f"{folder} holds no {pattern}; expected the source's pictures. Restore the folder")
     return [read_chip(path, size) for path in paths]

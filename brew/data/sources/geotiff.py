@@ -16,7 +16,6 @@ Left out: several dates of one place (a store's second dimension has length one 
 """
 
 import csv
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ import numpy as np
 from brew.data.images.bringing_together import ratio_to
 from brew.data.images.calibration import Said
 from brew.data.images.dialects import Named, best_reading, is_aside
+from brew.data.images.folders import files_below
 from brew.data.images.gdal_parts import GdalPart
 from brew.data.images.opening import image_of
 from brew.data.images.parts import Opened
@@ -392,26 +392,10 @@ def raster_files(settings: GeotiffSettings) -> list[Path]:
     folder = Path(settings.folder)
     if not folder.is_dir():
         raise BrewError(f"{folder} does not exist; expected a folder of GeoTIFFs. Check `folder`")
-    files = sorted(path for path in _walk(folder) if path.suffix.lower() in (".tif", ".tiff"))
+    files = sorted(path for path in files_below(folder) if path.suffix.lower() in (".tif", ".tiff"))
     if not files:
         raise BrewError(f"{folder} holds no GeoTIFF (*.tif, *.tiff); expected Sentinel-2 bands there. Check `folder`")
     return files
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder, also in linked ones; BrewError if a link leads back to a folder around it."""
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_folder):
-        for name in folders:
-            inner = Path(place, name)
-            if inner.is_symlink() and Path(place).resolve().is_relative_to(inner.resolve()):
-                raise BrewError(f"{inner} links to a folder around it; expected no circle. Remove the link")
-        yield from (Path(place, name) for name in files)
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise BrewError(
-        f"{error.filename} cannot be read ({error.strerror}); expected a folder. Grant access to it"
-    ) from error
 
 
 def bands_of_file(path: Path, settings: GeotiffSettings) -> list[BandFile]:

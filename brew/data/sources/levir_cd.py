@@ -17,6 +17,7 @@ from brew.data.labelled import Labelled, to_native, write_labelled
 from brew.data.rasters import read_picture
 from brew.data.sources.forms import FORMS, Form
 from brew.errors import BrewError
+from brew.files import search
 from brew.sensors import sensor
 
 LICENCE = "not stated"
@@ -62,7 +63,7 @@ def build(root: Path, path: Path, form: Form = FORM, side: int = _SIDE) -> None:
 
 def pair_names(root: Path, split: str) -> list[str]:
     """Names of a split's pairs, sorted; BrewError if a date or a mask is missing."""
-    names = {folder: {file.name for file in (root / folder).glob(f"{split}*.png")} for folder in _FOLDERS}
+    names = {folder: {file.name for file in search(root / folder, f"{split}*.png")} for folder in _FOLDERS}
     every = set.union(*names.values())
     for folder, found in names.items():
         if not every or found != every:

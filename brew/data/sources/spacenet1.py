@@ -19,6 +19,7 @@ from brew.data.fetch import Remote
 from brew.data.labelled import Labelled, reading, to_native, write_labelled
 from brew.data.sources.forms import FORMS, Form
 from brew.errors import BrewError
+from brew.files import search
 from brew.sensors import sensor
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _chips(root: Path) -> dict[str, tuple["SpaceNet1", int]]:
     from torchgeo.datasets import SpaceNet1  # takes seconds, and nobody else waits for them
 
     folder = root / SpaceNet1.dataset_id / "train"
-    images, labels = (sorted(folder.glob(pattern)) for pattern in ("3band/*.tif", "geojson/*.geojson"))
+    images, labels = (search(folder, pattern) for pattern in ("3band/*.tif", "geojson/*.geojson"))
     if not images or len(images) != len(labels):
         raise BrewError(
             f"{folder}: {len(images)} chips in 3band and {len(labels)} labels in geojson; expected one label per chip. "

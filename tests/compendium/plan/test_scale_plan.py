@@ -12,7 +12,7 @@ from brew.compendium.plan.decided import decisions
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.plan.plan_page import page
 from brew.compendium.plan.rate import Rate, measure
-from brew.compendium.plan.runs import scorings, trainings
+from brew.compendium.plan.runs import runs_of_model, scorings, trainings
 from brew.compendium.report.claims import read_claims
 from brew.compendium.settings import Sources, load
 from brew.compendium.stage import Stage
@@ -63,6 +63,24 @@ def test_absent_data_and_teachers_make_runs_impossible() -> None:
     assert all(each.runs == each.impossible and each.reason for each in scorings(stage, held))
 
 
+def test_every_protocol_of_a_scale_has_its_runs() -> None:
+    settings, held = load("ablation"), {}
+    for name in settings.data.present():
+        held[name] = Holding("data", name, "absent", "", "")
+    held[settings.teacher] = Holding("weights", settings.teacher, "absent", "", "")
+
+    def runs(*protocols: str) -> dict[str, int]:
+        evaluation = replace(settings.evaluation, protocols=protocols)
+        stage = Stage(replace(settings, evaluation=evaluation), Layout("ablation"))
+        return {each.benchmark: each.runs for each in scorings(stage, held)}
+
+    own, theirs, both, unfrozen = (
+        runs(*names) for names in (("common",), ("authors",), ("common", "authors"), ("authors-b808714",))
+    )
+    assert len(own) == 13 and all(both[name] == own[name] + theirs[name] for name in own)
+    assert all(unfrozen[name] < theirs[name] for name in own), "students alone are trained with their decoders"
+
+
 def test_a_claim_is_decided_by_its_benchmark_and_its_model_alone() -> None:
     claims = read_claims()
     settings = replace(
@@ -85,6 +103,7 @@ def test_the_command_prints_a_page_and_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scale_plan, "measure", lambda *_: Rate(1e12, 1, "a test"))
+    monkeypatch.setattr(scale_plan, "free_bytes", lambda _: 10**9)
     assert main(["plan", "tiny"]) == 0
     told = capsys.readouterr().out
     assert told.rstrip() == page(scale_plan.plan("tiny"))
@@ -94,3 +113,8 @@ def test_the_command_prints_a_page_and_json(
     record = json.loads(capsys.readouterr().out)
     assert record["scale"] == "tiny" and record["hours"]["pretraining"] >= 0
     assert {each["name"] for each in record["holdings"]} >= {"miniature", "imagenet"}
+
+
+def test_decoders_and_draws_are_counted_once_per_model() -> None:
+    assert runs_of_model("segmentation", 3, [1.0, 0.1]) == 4
+    assert runs_of_model("classification", 3, [1.0, 0.1, 0.05]) == 7

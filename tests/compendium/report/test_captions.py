@@ -22,7 +22,7 @@ from brew.compendium.report.figures.similarity_panels import similarity_panels
 from brew.compendium.report.figures.teacher_panels import teacher_panels
 from brew.compendium.report.figures.training_losses import training_losses
 from brew.compendium.report.joint import replicates_of
-from brew.compendium.report.scored import Scored
+from brew.compendium.report.scored import Scored, means
 from brew.compendium.report.similarity import similarities, similarity_differences
 from brew.compendium.report.site.table_markup import plain_table
 from brew.compendium.report.summary import summarise
@@ -31,6 +31,7 @@ from brew.compendium.report.tables import (
     city_tables,
     claim_tables,
     difference_tables,
+    doubt_tables,
     few_label_tables,
     gain_tables,
     need_tables,
@@ -117,21 +118,19 @@ def counts() -> dict[tuple[str, float], dict[str, dict[int, np.ndarray]]]:
 def scored(counts: dict[tuple[str, float], dict[str, dict[int, np.ndarray]]]) -> Scored:
     runs = {
         key: {
-            arm: {seed: replicates_of(BENCHMARKS[key[0]], {"": each})[""] for seed, each in of_arm.items()}
+            arm: {seed: {0: replicates_of(BENCHMARKS[key[0]], {"": each})[""]} for seed, each in of_arm.items()}
             for arm, of_arm in arms.items()
         }
         for key, arms in counts.items()
     }
-    replicates = {
-        key: {arm: np.mean([*seeds.values()], axis=0) for arm, seeds in arms.items()} for key, arms in runs.items()
-    }
     rows = [
-        score(*key[:1], arm, seed, key[1], each[0] / 100)
+        score(*key[:1], arm, seed, key[1], each[0][0] / 100)
         for key, arms in runs.items()
         for arm, seeds in arms.items()
         for seed, each in seeds.items()
     ]
-    return Scored(replicates, summarise(rows, replicates), read_claims(), ("imagenet",), {("roofs", 0.1): 7}, runs)
+    summary = summarise(rows, {key: means(arms) for key, arms in runs.items()})
+    return Scored(runs, summary, read_claims(), ("imagenet",), {("roofs", 0.1): 7})
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +166,12 @@ def tables(scored, counts, layers, probed) -> list[CaptionedTable]:
         gain_tables.gains(arm_gains(scored, NAMES)), gain_tables.few_labels_gains(scored),
         teacher_tables.teachers(scored), need_tables.needs(scored, "imagenet"), city_tables.cities(cities),
         radar_tables.radar(scored, lambda name: counts[name, 1.0]["random"][0]),
-        difference_tables.differences(scored, "ms-only"),
-        difference_tables.exact_tests(scored, "ms-only", lambda name: counts[name, 1.0]),
+        difference_tables.differences(scored, "ms-only"), doubt_tables.doubts(scored),
+        difference_tables.exact_tests(scored, "ms-only", lambda name: {
+            arm: {(seed, 0): each for seed, each in seeds.items()} for arm, seeds in counts[name, 1.0].items()
+        }),
         *claim_tables.claim_tables(scored, "real"),
+        claim_tables.statement_table(scored, similarity_differences(layers)),
         similarity_tables.similarity(similarities(layers)),
         similarity_tables.similarity_differences(similarity_differences(layers)),
         progress_tables.progress(summary(gains, 1.0), 1.0), progress_tables.progress(summary(gains, 1.5), 1.5),
@@ -184,9 +186,9 @@ def figures(scored, layers, probed) -> Iterator[list[CaptionedFigure]]:
     """Every figure that the report makes from tables, with and without what only some scales have."""
     histories = {run: pd.DataFrame({"step": range(4), "a/b": np.linspace(0, 1, 4)}) for run in ("deo", "deo-seed1")}
     made = [
-        score_panels(scored.summary), model_sizes(scored, dict.fromkeys(SEEDS, 5_000_000)),
+        score_panels(scored), model_sizes(scored, dict.fromkeys(SEEDS, 5_000_000)),
         gain_panels(arm_gains(scored, NAMES)), teacher_panels(scored),
-        *(label_fractions(scored.summary, list(SEEDS), left_out) for left_out in ((), ("masked",))),
+        *(label_fractions(scored, list(SEEDS), left_out) for left_out in ((), ("masked",))),
         *(training_losses(histories, left_out) for left_out in ((), ("masked",))),
         *(learning_curves(curves(probed), images, ("masked",)) for images in (1, 192)),
         *(similarity_panels(similarities(layers), absent, left) for absent, left in (

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from brew.compendium.report.chance import by_frequency, chance_replicates, commonest
+from brew.compendium.report.columns import NOT_RUN
 from brew.compendium.report.tables.radar_tables import beside_chance
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.metrics import iou_macro
@@ -40,10 +41,14 @@ def test_backbones_stand_beside_guesses_and_the_untrained_trunk():
     guesses = chance_replicates(BENCHMARKS["roofs"], counts)
     replicates = {"random": np.full(2001, 40.0), "deo+sar": np.linspace(49, 51, 2001)}
     replicates["deo+sar"][0] = 50.0
-    table = beside_chance(replicates, guesses, {"random": 0.5}).set_index("backbone")
+    ahead = {"deo+sar": replicates["deo+sar"] - replicates["random"], "deo": None}
+    replicates["deo"] = np.full(2001, 45.0)
+    table = beside_chance(replicates, guesses, {"random": 0.5}, ahead).set_index("backbone")
     assert table.index.tolist() == [
-        "commonest class", "classes drawn by frequency", "random trunk", "DEO with a radar teacher"
+        "commonest class", "classes drawn by frequency", "random trunk", "DEO (both teachers)",
+        "DEO with a radar teacher",
     ]  # fmt: skip
     assert table.loc["random trunk"].tolist() == ["40.0 +/- 0.5 [40.0, 40.0]", ""]
-    assert table.loc["DEO with a radar teacher", "less random trunk"] == "**+10.0 [+9.1, +11.0]**"
+    assert table.loc["DEO with a radar teacher", "less random trunk"] == "**+10.0 [+9.1, +11.0]**, Holm p < .001"
     assert table.loc["commonest class", "less random trunk"].startswith("**-")
+    assert table.loc["DEO (both teachers)", "less random trunk"] == NOT_RUN, "no seed is shared"

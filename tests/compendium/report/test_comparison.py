@@ -11,7 +11,7 @@ from brew.compendium.report.columns import NOT_COMPARABLE, NOT_RUN, missing
 from brew.compendium.report.joint import interval
 from brew.compendium.report.ledger import average_scores
 from brew.compendium.report.paper import AVERAGES, Group, paper_benchmarks
-from brew.compendium.report.scored import Scored
+from brew.compendium.report.scored import Scored, means
 from brew.compendium.report.summary import is_primary, summarise
 from brew.compendium.report.tables.few_label_tables import few_labels_table
 from brew.compendium.report.tables.rank_tables import rank_table
@@ -27,25 +27,28 @@ def replicates(centre: float) -> np.ndarray:
     return np.concatenate([[centre], centre + SPREAD])
 
 
-def score(benchmark="oscd", arm="deo", seed=0, label_fraction=1.0, value=0.4, metric="f1", subset="all"):
+def score(benchmark="oscd", arm="deo", seed=0, label_fraction=1.0, value=0.4, metric="f1", subset="all", decoder=0):
     return Score(
         benchmark, "change", arm, seed, label_fraction, metric, subset, value, value - 0.1, value + 0.1,
-        "scene", 10, "s", "m", "d", "e",
+        "scene", 10, "s", "m", "d", "e", decoder,
     )  # fmt: skip
 
 
 def measured(*rows, **more):
     """Scores with replicates around their means."""
-    keys = {(row.benchmark, row.label_fraction) for row in rows}
-    drawn = {
-        key: {row.arm: replicates(100 * row.value) for row in rows if (row.benchmark, row.label_fraction) == key}
-        for key in keys
-    }
-    return Scored(drawn, summarise(rows, drawn), **more)
+    runs = {}
+    for row in rows:
+        seeds = runs.setdefault((row.benchmark, row.label_fraction), {}).setdefault(row.arm, {})
+        seeds.setdefault(row.seed, {})[row.decoder] = replicates(100 * row.value)
+    return Scored(runs, summarise(rows, {key: means(arms) for key, arms in runs.items()}), **more)
 
 
 def full(**benchmarks):
-    return {(name.replace("_", "-"), 1.0): drawn for name, drawn in benchmarks.items()}
+    """One decoder on one seed of each backbone."""
+    return {
+        (name.replace("_", "-"), 1.0): {backbone: {0: {0: values}} for backbone, values in drawn.items()}
+        for name, drawn in benchmarks.items()
+    }
 
 
 OSCD = [score(), score(seed=1, value=0.42), score(arm="random"), score(arm="cva"), score(arm="teacher")]
@@ -67,10 +70,11 @@ def cells(table: pd.DataFrame, backbone: str) -> dict[str, str]:
 
 
 def test_seeds_are_averaged_and_their_deviation_is_apart_from_the_interval():
-    rows = [score(value=0.4), score(seed=1, value=0.5)]
+    rows = [score(value=0.38), score(value=0.42, decoder=1), *(score(seed=1, value=0.5, decoder=n) for n in (0, 1))]
     (row,) = summarise(rows, {("oscd", 1.0): {"deo": replicates(45)}}).to_dict("records")
     assert (row["score"], row["seeds"], row["values"]) == (pytest.approx(45), 2, pytest.approx((40, 50)))
-    assert row["spread"] == pytest.approx(np.std([40, 50], ddof=1))
+    assert row["spread"] == pytest.approx(np.std([40, 50], ddof=1)), "decoders are no seeds of pretraining"
+    assert (row["decoders"], row["decoder_spread"]) == (2, pytest.approx(2.0)), "pooled over both seeds"
     assert (row["low"], row["high"]) == pytest.approx(interval(replicates(45)))
     assert math.isnan(measured(score()).summary.loc[0, "spread"])
 

@@ -4,15 +4,15 @@ import math
 from itertools import product
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from brew.compendium.report.columns import NOT_RUN
-from brew.compendium.report.gains import by_seed, difference, gain, over_seeds, paired_runs
-from brew.compendium.report.scored import Scored
+from brew.compendium.report.gains import difference, gain, over_seeds, paired_runs
+from brew.compendium.report.scored import Scored, means
+from brew.compendium.report.seeds import by_seed
 from brew.compendium.report.style import label
 from brew.compendium.report.summary import summarise
 from brew.compendium.report.tables.difference_tables import difference_table, exact_p
@@ -23,11 +23,13 @@ from brew.evaluation.statistics import exact_swap_test
 VALUES = st.floats(0, 1)
 
 
-def rows(arm: str, values: dict[int, float], benchmark: str = "roofs", models: dict[int, str] | None = None):
+def rows(arm: str, values: dict[int, float | list[float]], benchmark: str = "roofs", label_fraction: float = 1.0):
+    """values: seed of pretraining -> the score of its decoder, or of each of several."""
     return [
-        Score(benchmark, "segmentation", arm, seed, 1.0, "iou_macro", "all", value, 0.0, 1.0, "sample", 8, "s",
-              (models or {}).get(seed, f"{arm}-{seed}"), "d", "e")
-        for seed, value in values.items()
+        Score(benchmark, "segmentation", arm, seed, label_fraction, "iou_macro", "all", value, 0.0, 1.0, "sample", 8,
+              "s", f"{arm}-{seed}", "d", "e", decoder)
+        for seed, found in values.items()
+        for decoder, value in enumerate(found if isinstance(found, list) else [found])
     ]  # fmt: skip
 
 
@@ -36,12 +38,10 @@ def scored(*parts) -> Scored:
     flat = [row for part in parts for row in part]
     runs = {}
     for row in flat:
-        seeds = runs.setdefault((row.benchmark, 1.0), {}).setdefault(row.arm, {})
-        seeds[row.seed] = 100 * row.value + np.array([0, *np.linspace(-1, 1, 41)])
-    replicates = {
-        key: {arm: np.mean([*seeds.values()], axis=0) for arm, seeds in arms.items()} for key, arms in runs.items()
-    }
-    return Scored(replicates, summarise(flat, replicates), runs=runs)
+        seeds = runs.setdefault((row.benchmark, row.label_fraction), {}).setdefault(row.arm, {})
+        decoders = seeds.setdefault(row.seed, {})
+        decoders[row.decoder] = 100 * row.value + np.array([0, *np.linspace(-1, 1, 41)])
+    return Scored(runs, summarise(flat, {key: means(arms) for key, arms in runs.items()}))
 
 
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=6))
@@ -53,6 +53,7 @@ def test_the_interval_over_seeds_is_that_of_the_paired_t_test(pairs):
     if np.std(ours - theirs) > 1e-9:
         expected = ttest_rel(ours, theirs).confidence_interval(0.95)
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        assert found.p == pytest.approx(ttest_rel(ours, theirs).pvalue)
         assert found.detectable > mean - found.low, "what is just significant is missed half of the time"
     else:
         assert found.high - found.low < 1e-6
@@ -70,9 +71,8 @@ def test_an_arm_of_one_seed_is_held_against_the_same_seed():
     assert gain(scored(rows("masked", {0: 0.5}), rows("ms-only", {1: 0.1})), ["roofs"], "masked", "ms-only") is None
 
 
-def test_decoder_seeds_of_one_model_are_one_pretraining():
-    one_model = dict.fromkeys(range(3), "deo")
-    here = scored(rows("deo", {0: 0.5, 1: 0.6, 2: 0.7}, models=one_model), rows("ms-only", {0: 0.4, 1: 0.4, 2: 0.4}))
+def test_decoders_on_one_model_are_one_pretraining():
+    here = scored(rows("deo", {0: [0.5, 0.6, 0.7]}), rows("ms-only", {0: 0.4, 1: 0.4, 2: 0.4}))
     assert {seed: replicates[0] for seed, replicates in by_seed(here, ["roofs"], "deo").items()} == {
         0: pytest.approx(60)
     }
@@ -97,26 +97,38 @@ def test_every_backbone_less_a_reference_over_the_seeds_that_both_have():
         rows("cva", {0: 0.45}, "oscd"),
     )  # fmt: skip
     assert difference_table(here, "random", ["roofs", "oscd", "crops"]).to_dict("records") == [
-        {"backbone": "DEO (both teachers)", "roofs": "**+10.0 [+10.0, +10.0]**", "oscd": NOT_RUN},
-        {"backbone": "change vector analysis", "roofs": "-", "oscd": "**+15.0 [+15.0, +15.0]**"},
+        {
+            "backbone": "DEO (both teachers)",
+            "less": "random trunk",
+            "roofs": "**+10.0 [+10.0, +10.0]**, Holm p < .001",
+            "oscd": NOT_RUN,
+        },
+        {
+            "backbone": "change vector analysis",
+            "less": "random trunk",
+            "roofs": "-",
+            "oscd": "**+15.0 [+15.0, +15.0]**, Holm p < .001",
+        },
     ]
 
 
 def test_paired_runs_are_those_that_a_difference_is_over():
-    one_model = dict.fromkeys(range(3), "imagenet")
     here = scored(
-        rows("imagenet", {0: 0.5, 1: 0.6, 2: 0.9}, "oscd", one_model), rows("cva", {0: 0.45}, "oscd"),
+        rows("imagenet", {0: [0.5, 0.6, 0.9]}, "oscd"), rows("cva", {0: 0.45}, "oscd"),
         rows("deo", {0: 0.7, 1: 0.8, 5: 0.1}, "oscd"), rows("ms-only", {0: 0.4, 1: 0.3, 2: 0.2}, "oscd"),
     )  # fmt: skip
     expected = {
-        "imagenet": {(0, 0): 1 / 3, (1, 0): 1 / 3, (2, 0): 1 / 3},
-        "deo": {(0, 0): 1 / 2, (1, 1): 1 / 2},
-        "cva": {(0, 0): 1 / 3, (0, 1): 1 / 3, (0, 2): 1 / 3},
+        "imagenet": {((0, decoder), (0, 0)): 1 / 3 for decoder in range(3)},
+        "deo": {((seed, 0), (seed, 0)): 1 / 2 for seed in range(2)},
+        "cva": {((0, 0), (seed, 0)): 1 / 3 for seed in range(3)},
     }
     for backbone, pairs in expected.items():
         assert paired_runs(here, "oscd", backbone, "ms-only") == pytest.approx(pairs)
         runs = here.runs["oscd", 1.0]
-        mean = sum(weight * (runs[backbone][one] - runs["ms-only"][other]) for (one, other), weight in pairs.items())
+        mean = sum(
+            weight * (runs[backbone][one[0]][one[1]] - runs["ms-only"][other[0]][other[1]])
+            for (one, other), weight in pairs.items()
+        )
         assert difference(here, "oscd", backbone, "ms-only") == pytest.approx(mean)
     assert paired_runs(here, "oscd", "masked", "ms-only") == {}
 
@@ -124,12 +136,13 @@ def test_paired_runs_are_those_that_a_difference_is_over():
 def test_the_exact_p_is_of_the_mean_over_paired_runs():
     generator = np.random.default_rng(0)
     ours, theirs = (
-        {seed: generator.integers(1, 50, (8, 2, 2)) + np.array([[0, 0], [0, more]]) for seed in (0, 1)}
+        {(seed, 0): generator.integers(1, 50, (8, 2, 2)) + np.array([[0, 0], [0, more]]) for seed in (0, 1)}
         for more in (30, 0)
     )
-    one = exact_p("oscd", ours, theirs, {(0, 0): 1.0})
-    assert one == exact_swap_test(ours[0], theirs[0], f1_binary)
-    both = exact_p("oscd", ours, theirs, {(0, 0): 0.5, (1, 1): 0.5})
+    pairs = {((seed, 0), (seed, 0)): 0.5 for seed in (0, 1)}
+    one = exact_p("oscd", ours, theirs, {((0, 0), (0, 0)): 1.0})
+    assert one == exact_swap_test(ours[0, 0], theirs[0, 0], f1_binary)
+    both = exact_p("oscd", ours, theirs, pairs)
 
     def mean(swapped):
         parts = [
@@ -139,22 +152,21 @@ def test_the_exact_p_is_of_the_mean_over_paired_runs():
 
     every = np.array([abs(mean(np.array(swapped)[:, None, None])) for swapped in product((0, 1), repeat=8)])
     assert both == pytest.approx((every >= every[0] - 1e-12).mean())
-    assert exact_p("oscd", ours, ours, {(0, 0): 0.5, (1, 1): 0.5}) == 1
+    assert exact_p("oscd", ours, ours, pairs) == 1
 
 
 def test_differences_within_their_interval_are_not_bold():
     here = scored(rows("ms-only", {0: 0.300}), rows("deo", {0: 0.301}))
-    deo = here.runs["roofs", 1.0]["deo"]
+    deo = here.runs["roofs", 1.0]["deo"][0]
     deo[0] = np.concatenate([deo[0][:1], deo[0][:0:-1]])  # where one is high, the other is low
-    assert difference_table(here, "ms-only", ["roofs"])["roofs"].tolist() == ["+0.1 [-1.8, +2.0]"]
+    assert difference_table(here, "ms-only", ["roofs"])["roofs"].tolist() == ["+0.1 [-1.8, +2.0], Holm p .933"]
 
 
 def test_a_gain_says_whose_it_is_and_from_how_many_labels():
-    here = scored(rows("deo", {0: 0.5, 1: 0.7}), rows("ms-only", {0: 0.4, 1: 0.5}))
-    few = {(name, 0.1): {arm: {seed: 2 * values for seed, values in seeds.items()} for arm, seeds in arms.items()}
-           for (name, _), arms in here.runs.items()}  # fmt: skip
-    both = pd.concat([here.summary, here.summary.assign(label_fraction=0.1)])
-    here = Scored(here.replicates, both, runs={**here.runs, **few})
+    here = scored(
+        rows("deo", {0: 0.5, 1: 0.7}), rows("ms-only", {0: 0.4, 1: 0.5}),
+        rows("deo", {0: 0.5, 1: 0.6}, label_fraction=0.1), rows("ms-only", {0: 0.2, 1: 0.3}, label_fraction=0.1),
+    )  # fmt: skip
     full, tenth = (gain(here, ["roofs"], "deo", "ms-only", fraction) for fraction in (1.0, 0.1))
     assert (full.arm, full.reference, full.points) == ("deo", "ms-only", pytest.approx(15))
     assert tenth.points == pytest.approx(30)
@@ -179,7 +191,6 @@ def test_what_is_absent_says_why():
 
 def test_a_reference_s_difference_is_of_its_score():
     here = scored(rows("ms-only", {0: 0.3}, "oscd"), rows("cva", {0: 0.4}, "oscd"))
-    here.runs["oscd", 1.0]["cva"][0][1:] += 5
-    here.replicates["oscd", 1.0]["cva"][1:] += 5
+    here.runs["oscd", 1.0]["cva"][0][0][1:] += 5
     (row,) = difference_table(here, "ms-only", ["oscd"])["oscd"]
     assert row.startswith("**+10.0 [+15.0")

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from brew.compendium.report.joint import average, average_ranks, differs, interval, leader, ranks, replicates_of
+from brew.compendium.report.joint import (
+    average,
+    average_ranks,
+    differs,
+    interval,
+    leader,
+    ranks,
+    replicates_of,
+    wald_p,
+)
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.metrics import f1_binary
 from brew.evaluation.statistics import paired_difference
@@ -65,3 +74,9 @@ def test_averages_hold_those_that_were_scored_everywhere():
     assert {name: replicates[0] for name, replicates in average([one, two]).items()} == {"a": 2.0, "c": 3.0}
     assert {name: replicates[0] for name, replicates in average_ranks([one, two]).items()} == {"a": 1.5, "c": 1.5}
     assert average([]) == average_ranks([]) == {}
+
+
+def test_the_p_of_a_difference_comes_from_its_standard_error():
+    replicates = np.concatenate([[1.96], np.random.default_rng(0).normal(1.96, 1, 100_000)])
+    assert wald_p(replicates) == pytest.approx(0.05, abs=2e-3)
+    assert (wald_p(np.full(9, 2.0)), wald_p(np.zeros(9))) == (0, 1)

@@ -32,6 +32,7 @@ from brew.evaluation.backbones import Backbone, BandStatistics, random_backbone
 from brew.evaluation.benchmark_metrics import metrics_of
 from brew.evaluation.benchmark_stores import open_benchmark
 from brew.evaluation.change_detection import ChangeResult, ChangeTask
+from brew.evaluation.protocols import AUTHORS, BATCHES, COMMON, IMAGES, SET, Protocol
 from brew.evaluation.scores import Score, read_scores
 from brew.evaluation.segmentation import SegmentationResult, SegmentationTask
 from brew.evaluation.splits import LABEL_FRACTIONS
@@ -122,25 +123,28 @@ def test_what_validation_could_not_choose_is_kept(
 ) -> None:
     def segmented(maps: object, task: SegmentationTask, *_: object) -> SegmentationResult:
         counts = np.ones((len(task.split.test), len(task.classes), len(task.classes)), int)
-        return SegmentationResult(task.split.test, counts, np.zeros((0, 1, 1), np.uint8), 2, (0.0, 0.0), ("epoch",))
+        return SegmentationResult(task.split.test, counts, np.zeros((0, 1, 1), np.uint8), 0.25)
 
     def changed(maps: object, task: ChangeTask, *_: object) -> ChangeResult:
         scenes = tuple(scene.name for scene in task.scenes(task.split.test))
         shown = {name: np.zeros((1, 1), np.float32) for name in scenes}
-        return ChangeResult(scenes, np.ones((len(scenes), 2, 2), int), shown, undecided=("learning rate", "epoch"))
+        return ChangeResult(scenes, np.ones((len(scenes), 2, 2), int), shown, undecided=("learning rate", "threshold"))
 
     compare(bands=Bands())
     monkeypatch.setattr(segmentation, "evaluate", segmented)
     monkeypatch.setattr(change_detection, "evaluate_decoder", changed)
-    evaluation = replace(stage.settings.evaluation, siamese_seeds=())
+    evaluation = replace(stage.settings.evaluation, siamese_networks=0)
     quick = replace(stage, settings=replace(stage.settings, evaluation=evaluation))
-    for task, stuck in (("segmentation", "epoch"), ("change", "learning rate, epoch")):
+    for task, column, value in (
+        ("segmentation", "validation", 0.25),
+        ("change", "undecided", "learning rate, threshold"),
+    ):
         STAGES[task].evaluate(quick)
         chosen = STAGES[task].choices(quick)
-        listed = {(row.benchmark, row.arm, row.seed, row.label_fraction) for row in _scores(quick, task)}
-        rows = chosen[["benchmark", "backbone", "seed", "label_fraction"]].itertuples(index=False, name=None)
+        listed = {(row.benchmark, row.arm, row.seed, row.decoder, row.label_fraction) for row in _scores(quick, task)}
+        rows = chosen[["benchmark", "backbone", "seed", "decoder", "label_fraction"]].itertuples(index=False, name=None)
         assert set(rows) == listed
-        assert set(zip(chosen["backbone"], chosen["undecided"], strict=True)) - {("cva", "")} == {("bands", stuck)}
+        assert set(zip(chosen["backbone"], chosen[column], strict=True)) - {("cva", "")} == {("bands", value)}
 
 
 def test_settings_are_named_by_their_numbers(stage: Stage, compare: Callable[..., None]) -> None:
@@ -176,13 +180,16 @@ def test_one_labelled_image_is_refused_before_anything_is_computed(stage: Stage,
             list(task.planned(few))
 
 
-def test_seeds_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., None]) -> None:
+def test_decoders_share_one_backbone_s_maps(stage: Stage, compare: Callable[..., None]) -> None:
     bands = Bands()
     compare(bands=bands)
-    evaluation = replace(stage.settings.evaluation, seeds=(0, 1))
+    evaluation = replace(stage.settings.evaluation, decoders=2)
     evaluate_segmentation.evaluate(replace(stage, settings=replace(stage.settings, evaluation=evaluation)))
     assert bands.loaded == len(stage.benchmarks("segmentation"))
-    assert {row.seed for row in _scores(stage, "segmentation")} == {0, 1}
+    rows = [row for row in _scores(stage, "segmentation") if row.metric == "iou_macro"]
+    found = {(row.seed, row.decoder, row.label_fraction): row.value for row in rows if row.benchmark == "roofs"}
+    assert found.keys() == {(0, 0, 1.0), (0, 1, 1.0), (0, 0, 0.1)}, "from a share of the labels one is trained"
+    assert found[0, 0, 1.0] != found[0, 1, 1.0]
 
 
 def test_a_supervised_reference_is_trained_where_it_is_listed(stage: Stage, compare: Callable[..., None]) -> None:
@@ -223,13 +230,43 @@ def _shown(axis: Axes) -> np.ndarray:
     return image.get_array()
 
 
+class Student(Bands):
+    def __call__(self) -> Backbone:
+        super().__call__()
+        return random_backbone("student", lambda: build_student("swin-nano"), seed=0)
+
+
+#: How somebody might have run the miniature's benchmarks, in one short epoch.
+THEIRS = Protocol(32, "one-hot-cross-entropy", 1e-3, epochs=1, batch=8, warmup=0, width=8)
+
+
+@pytest.mark.parametrize("task", sorted(STAGES))
+def test_a_protocol_of_the_authors_is_run_beside_brew_s_own(
+    task: str, stage: Stage, compare: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = replace(THEIRS, statistics="backbone") if task == "change" else THEIRS
+    first = {name: replace(stage.benchmarks(name)[0], protocol=protocol) for name in STAGES}
+    monkeypatch.setattr(Stage, "benchmarks", lambda self, task: [first[task]])
+    compare(bands=Bands(), student=Student())
+    evaluation = replace(
+        stage.settings.evaluation, label_fractions=(1.0,), siamese_networks=0,
+        protocols=(COMMON, AUTHORS, "authors-c931665"),
+    )  # fmt: skip
+    both = replace(stage, settings=replace(stage.settings, evaluation=evaluation))
+    extract_features.compute(stage)
+    STAGES[task].evaluate(both)
+    rows = [row for row in _scores(both, task) if row.label_fraction == 1 and row.arm in ("bands", "student")]
+    by = {protocol: {row.arm for row in rows if row.protocol == protocol} for protocol in evaluation.protocols}
+    assert by == {COMMON: {"bands", "student"}, AUTHORS: {"bands", "student"}, "authors-c931665": {"student"}}
+    assert len({row.settings for row in rows if row.arm == "student"}) == 3
+    averaged = {(row.protocol, row.reading, row.metric.removesuffix("_knn")) for row in rows if row.reading != SET}
+    assert averaged == {(protocol, reading, first[task].metric) for protocol in by for reading in (IMAGES, BATCHES)}
+    kept = both.layout.read(task) / "counts"
+    assert any("-by-authors-c931665" in file.name for file in kept.iterdir())
+
+
 @pytest.mark.parametrize("task", ["segmentation", "change"])
 def test_fine_tuning_compares_the_students(task: str, stage: Stage, compare: Callable[..., None]) -> None:
-    class Student(Bands):
-        def __call__(self) -> Backbone:
-            super().__call__()
-            return random_backbone("student", lambda: build_student("swin-nano"), seed=0)
-
     compare(bands=Bands(), student=Student())
     scored = {}
     for rate in (0.0, 1e-2):

@@ -10,6 +10,7 @@ from brew import files
 from brew.compendium.report.style import caption_of, label
 from brew.compendium.report.tables import (
     difference_tables,
+    doubt_tables,
     few_label_tables,
     gain_tables,
     need_tables,
@@ -163,3 +164,32 @@ def test_shares_of_the_labels_say_how_many_samples_they_are(stage: Stage) -> Non
     (row,) = written(stage, "low-data-gains").to_dict("records")
     assert (row["label fraction"], row["arm"], row["labelled samples"]) == ("10 %", "deo", "roofs 7")
     assert set(written(stage, "low-data")["benchmark"]) == {"roofs (72, 7 labelled samples)"}
+
+
+def test_a_difference_that_rounding_could_give_is_not_told_as_a_finding(stage: Stage) -> None:
+    def found() -> pd.Series:
+        here = write_tables.begin(stage)
+        write_tables.write(stage, doubt_tables.doubts(here))
+        write_tables.write(stage, difference_tables.differences(here, "ms-only"))
+        return written(stage, "differences")["roofs"]
+
+    assert found().str.startswith("**+").all() and set(written(stage, "doubts")["numerical deviation"]) == {""}
+    runs = [(arm, seed) for arm in ("deo", "ms-only") for seed in (0, 1)]
+    table = pd.DataFrame(runs, columns=["arm", "seed"])
+    table = table.assign(
+        benchmark="roofs", label_fraction=1.0, metric="iou_macro", subset="all", numerical_deviation=0.5
+    )
+    table.to_csv(stage.layout.site / "noise.csv", index=False)
+    assert found().str.startswith("+").all()
+    assert set(written(stage, "doubts")["numerical deviation"]) == {"", "35.36"}, "of the mean of two seeds"
+
+
+def test_statements_are_written_with_their_verdicts(stage: Stage) -> None:
+    pd.DataFrame(columns=["teacher", "token", "stride", "arm", "less", "measure"]).to_csv(
+        stage.layout.write("similarity") / "differences.csv", index=False
+    )
+    write_tables.statements(stage, write_tables.begin(stage))
+    table = written(stage, "statements")
+    assert table["id"].nunique() == 8 and (table["statement"] != "").all()
+    assert table["verdict"].str.match("supported|not supported|contradicted|not tested: ").all()
+    assert table.loc[0, ["low", "high", "seeds", "unit"]].tolist()[2:] == ["2", "points"]

@@ -44,6 +44,7 @@ def one_file_per_band(scene, folder, extension=".tif", change=lambda v: v, drive
 def test_a_folder_of_one_file_per_band(scene, tmp_path):
     one_file_per_band(scene, tmp_path / "bands")
     (tmp_path / "bands" / "SCL.tif").write_bytes((tmp_path / "bands" / "T32TPS_B05.tif").read_bytes())
+    (tmp_path / "bands" / "._T32TPS_B05.tif").write_bytes(b"left by a file manager")
     image, values, _ = check(scene, tmp_path / "bands")
     coarse = values[3].reshape(24, 2, 24, 2).mean((1, 3))
     assert abs(coarse.mean() - scene.ten[3].mean()) < 5 and "SCL" in image.record["left_out"]

@@ -17,6 +17,7 @@ from brew.data.sources.building import ScenePlan
 from brew.data.sources.geotiff import GeotiffSettings
 from brew.data.store import open_store
 from brew.errors import BrewError
+from brew.files import locked
 from brew.sensors import SENSORS
 
 BANDS = SENSORS["sentinel2"].bands
@@ -216,7 +217,7 @@ def test_a_second_build_of_the_same_store_waits_outside(folder, cluster):
     store = folder.parent / "store.zarr"
     folder_of_parts = store.with_name(".parts-store.zarr")
     folder_of_parts.mkdir()
-    with building_parts.locked(folder_of_parts / "lock"), pytest.raises(BrewError, match="locked by another build"):
+    with locked(folder_of_parts / "lock", ""), pytest.raises(BrewError, match="being built by another process"):
         building.build(store, settings(folder), cluster=cluster)
 
 

@@ -172,7 +172,15 @@ def test_any_type_that_holds_digital_numbers(tmp_path, band):
 def test_reflectance_instead_of_digital_numbers(tmp_path, band):
     folder = scene(tmp_path / "in")
     write(broken(folder, band), (image(band) / 1e4).astype(np.float32), RESOLUTION[band])
-    refused(folder, rf"band {band}: all black, which is nodata")
+    name = "B8A" if band == "B8A" else "B02"
+    refused(folder, rf"{name}\.tif, band {band}: 99 % is below 0\.\d+, which looks like reflectance")
+    with rasterio.open(next(folder.rglob(f"*{name}.tif")), "r+") as file:
+        file.units = ["reflectance"]
+    ((_, bands),) = list_bands(settings(folder)).items()
+    assert (
+        np.abs(read_scene(bands).values - read_scene(list_bands(settings(scene(tmp_path / "b")))["place"]).values).max()
+        <= 1
+    )
 
 
 def test_nan(tmp_path):
@@ -246,7 +254,9 @@ def test_a_turned_grid(tmp_path):
     folder = stacked(tmp_path)
     with rasterio.open(folder / "stack.tif", "r+") as file:
         file.transform = file.transform @ Affine.rotation(30)
-    refused(folder, r"stack\.tif: a grid turned against its coordinate system .*gdalwarp stack\.tif")
+    refused(
+        folder, r"stack\.tif: a grid turned against its coordinate system .*gdalwarp -tr 10 10 -r bilinear stack\.tif"
+    )
 
 
 def test_ground_control_points(tmp_path):
@@ -282,6 +292,14 @@ def test_linked_folders_hold_scenes_too(tmp_path):
     assert set(list_bands(settings(folder))) == {"here", "linked/there"}
     (folder / "here" / "circle").symlink_to(folder, target_is_directory=True)
     refused(folder, r"here/circle links to a folder around it; .*Remove the link")
+
+
+def test_what_programs_leave_is_no_scene(tmp_path):
+    folder = scene(tmp_path, "here")
+    for left in ("here/._B4.tif", ".ipynb_checkpoints/B4-checkpoint.tif"):
+        (folder / left).parent.mkdir(exist_ok=True)
+        (folder / left).write_bytes(b"no image")
+    assert set(list_bands(settings(folder))) == {"here"}
 
 
 @pytest.mark.parametrize("absolute", [True, False])

@@ -8,10 +8,12 @@ from matplotlib.lines import Line2D
 
 from brew.compendium.report.arm_gains import GROUPS
 from brew.compendium.report.captioned import CaptionedFigure
+from brew.compendium.report.figures.panels import HOLLOW
 from brew.compendium.report.figures.point_labels import label_points
 from brew.compendium.report.formatting import plural
-from brew.compendium.report.joint import average, interval
+from brew.compendium.report.joint import interval
 from brew.compendium.report.scored import Scored
+from brew.compendium.report.seeds import standing
 from brew.compendium.report.style import colour, label
 from brew.compendium.report.summary import benchmarks_in, in_order, seeds_note
 
@@ -25,7 +27,9 @@ def model_sizes(scored: Scored, sizes: Mapping[str, int]) -> CaptionedFigure | N
     sizes: parameters of the network by backbone; one that is absent here is not drawn.
     """
     optical, multispectral = (group.members(benchmarks_in(scored.summary)) for group in GROUPS.values())
-    across, up = (average([scored.of(name) for name in names]) for names in (optical, multispectral))
+    standings = [standing(scored, names) for names in (optical, multispectral)]
+    across, up = (each.replicates for each in standings)
+    compared = {name for name in across if all(name in each.ordered for each in standings)}
     shown = [name for name in in_order(across.keys() & up.keys()) if name in sizes]
     if not shown:
         return None
@@ -35,7 +39,8 @@ def model_sizes(scored: Scored, sizes: Mapping[str, int]) -> CaptionedFigure | N
         x, y, shade = across[name], up[name], colour(name)
         axis.plot(interval(x), [y[0]] * 2, color=shade, lw=1, alpha=0.6)
         axis.plot([x[0]] * 2, interval(y), color=shade, lw=1, alpha=0.6)
-        axis.scatter(x[0], y[0], s=_area(sizes[name]), color=shade, edgecolor="white", lw=0.6, zorder=3)
+        face, edge = (shade, "white") if name in compared else ("white", shade)
+        axis.scatter(x[0], y[0], s=_area(sizes[name]), color=face, edgecolor=edge, lw=0.6, zorder=3)
     axis.set(xlabel=_mean_of("optical", optical), ylabel=_mean_of("multispectral", multispectral))
     axis.grid(color="0.92")
     axis.margins(x=0.15)
@@ -47,7 +52,7 @@ def model_sizes(scored: Scored, sizes: Mapping[str, int]) -> CaptionedFigure | N
         "The figure shows every backbone's mean primary score on optical against that on multispectral benchmarks. The "
         f"optical ones are {', '.join(optical)}; the multispectral ones are {', '.join(multispectral)}. The area of a "
         "marker grows with the network's number of parameters. Crosses are 95 % intervals over test samples, seeds "
-        f"averaged. {seeds_note(scored.summary, [*optical, *multispectral])}"
+        f"averaged. {HOLLOW} {seeds_note(scored.summary, [*optical, *multispectral])}"
     )
     return CaptionedFigure("models", figure, caption)
 

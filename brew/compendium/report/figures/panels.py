@@ -6,6 +6,8 @@ from matplotlib.figure import Figure
 
 from brew.evaluation.benchmarks import BENCHMARKS
 
+#: What a caption says of markers.
+HOLLOW = "A hollow marker has fewer seeds than the filled ones, with which it is not compared here."
 #: Panels beside one another.
 _ACROSS = 3
 

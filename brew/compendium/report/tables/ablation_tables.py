@@ -1,23 +1,22 @@
 """Table 5, the ablation: every arm's scores, over the benchmarks of a scale or in the paper's form."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from brew.compendium.report.arm_gains import GROUPS
 from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.claims import stated_of_arm
 from brew.compendium.report.columns import CELLS, NOT_RUN, STATED, Column, average_column, benchmark_column, wide
-from brew.compendium.report.gains import EXPLORATORY, by_seed
-from brew.compendium.report.joint import Replicates
+from brew.compendium.report.gains import EXPLORATORY
 from brew.compendium.report.paper import Group, paper_benchmarks
 from brew.compendium.report.scored import Scored
+from brew.compendium.report.seeds import by_seed
+from brew.compendium.report.style import label
 from brew.compendium.report.summary import benchmarks_in
-from brew.pretraining.arms import ARMS
+from brew.pretraining.arms import ARMS, BEYOND
 
 #: The averages of the paper's table 5: over its segmentation benchmarks.
 _PAPER_GROUPS = (Group("segmentation", "optical"), Group("segmentation", "multispectral"), Group("segmentation"))
@@ -44,31 +43,30 @@ def of_paper(scored: Scored) -> CaptionedTable:
 
 
 def ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
-    """Every arm, run or not, by the benchmarks `names`, optical ones first, with the mean of either group."""
+    """Every arm, run or not, by the benchmarks `names`, optical ones first, with the mean of either group.
+
+    Arms beyond the paper have a row only if they were run.
+    """
+    times = {arm: _times(scored, names, arm) for arm in ARMS}
+    arms = [arm for arm in ARMS if arm not in BEYOND or times[arm] != NOT_RUN]
     columns: list[Column] = []
     for group in GROUPS.values():
         members = group.members(names)
         if members:
             columns += [benchmark_column(scored, name) for name in members]
-            spread = {arm: _deviation(by_seed(scored, members, arm)) for arm in ARMS}
-            columns.append(replace(average_column(scored, group, members), spread=spread))
-    table = _of_arms([_arms_alone(column) for column in columns])
-    table.insert(2, "pretrained", [_times(scored, names, arm) for arm in ARMS])
+            columns.append(average_column(scored, group, members))
+    table = _of_arms([_arms_alone(column) for column in columns], arms)
+    table.insert(2, "pretrained", [times[arm] for arm in arms])
     return table
 
 
-def _deviation(runs: Mapping[int, Replicates]) -> float:
-    return float(np.std([replicates[0] for replicates in runs.values()], ddof=1)) if len(runs) > 1 else math.nan
-
-
 def _arms_alone(column: Column) -> Column:
-    return replace(
-        column, replicates={name: replicates for name, replicates in column.replicates.items() if name in ARMS}
-    )
+    return replace(column, standing=column.standing.only(ARMS))
 
 
-def _of_arms(columns: Sequence[Column], arms: Sequence[str] = tuple(ARMS)) -> pd.DataFrame:
-    table = wide(columns, arms).drop(columns="backbone")
+def _of_arms(columns: Sequence[Column], arms: Sequence[str]) -> pd.DataFrame:
+    cells = wide(columns, arms).set_index("backbone").loc[[label(arm) for arm in arms]]
+    table = cells.reset_index(drop=True)
     table.insert(0, "arm", list(arms))
     table.insert(1, "what it is", [ARMS[arm].summary for arm in arms])
     return table

@@ -35,7 +35,7 @@ def few_labels_table(scored: Scored, names: Sequence[str], paper: bool = False) 
         for each in scored.claims
         if paper and each.of_paper and each.label_fraction < 1 and each.benchmark in names
     ]
-    pairs = {*scored.replicates, *((claim.benchmark, claim.label_fraction) for claim in told)}
+    pairs = {*scored.runs, *((claim.benchmark, claim.label_fraction) for claim in told)}
     few = [name for name in names if any(part == name and label_fraction < 1 for part, label_fraction in pairs)]
     shares = sorted({1.0, *(label_fraction for name, label_fraction in pairs if name in few)}, reverse=True)
     parts = [pd.DataFrame(columns=["benchmark", "backbone"])]
@@ -44,7 +44,7 @@ def few_labels_table(scored: Scored, names: Sequence[str], paper: bool = False) 
             replace(benchmark_column(scored, name, paper, label_fraction), title=share(label_fraction))
             for label_fraction in shares
         ]
-        models = {model for column in columns for model in column.replicates}
+        models = {model for column in columns for model in column.standing.replicates}
         models |= {claim.ours.backbone or claim.model for claim in told if claim.benchmark == name}
         block = wide(columns, in_order(models))
         sizes = [

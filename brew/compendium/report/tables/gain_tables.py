@@ -8,8 +8,8 @@ import pandas as pd
 from brew.compendium.report.arm_gains import GROUPS, ArmGains, arm_gains
 from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.columns import share
-from brew.compendium.report.gain_cells import DOUBTS
-from brew.compendium.report.gains import EXPLORATORY
+from brew.compendium.report.gain_cells import BOLD, DOUBTS, parts
+from brew.compendium.report.gains import EXPLORATORY, Family, family
 from brew.compendium.report.scored import Scored
 from brew.compendium.report.style import label
 from brew.compendium.report.summary import benchmarks_in
@@ -25,9 +25,8 @@ def gains(found: Sequence[ArmGains]) -> CaptionedTable:
         "seeds that both were pretrained with. Two doubts stand apart. Over test samples, the 95 % interval is that of "
         "the difference on the same bootstrap replicates, these seeds averaged. Over seeds, it is Student's 95 % "
         "interval of the differences of paired seeds of pretraining. Beside it stands the smallest true difference "
-        f"that so many seeds would detect four times out of five. With one seed a gain is {EXPLORATORY}. A gain stands "
-        "in bold if its interval leaves out 0; nothing is corrected for the number of comparisons. Arms that were not "
-        "run stand in the ablation alone."
+        f"that so many seeds would detect four times out of five. With one seed a gain is {EXPLORATORY}. {BOLD} Each "
+        "mean stands with its benchmarks beside it. Arms that were not run stand in the ablation alone."
     )
     return CaptionedTable("gains", table, caption)
 
@@ -48,16 +47,18 @@ def few_labels_gains(scored: Scored) -> CaptionedTable | None:
 
 def gains_table(gains: Sequence[ArmGains]) -> pd.DataFrame:
     """Every arm that was run, less each reference, in the mean over optical and over multispectral benchmarks."""
-    columns = ["arm", "less", *(f"{title}, over {doubt}" for title, doubt in product(GROUPS, DOUBTS))]
-    return pd.DataFrame([_written(each) for each in gains], columns=columns)
+    columns = [f"{title}, {column}" for title, column in product(GROUPS, _COLUMNS)]
+    told = _family(gains)
+    return pd.DataFrame([_written(each, told) for each in gains], columns=["arm", "less", *columns])
 
 
 def few_labels_gains_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     """The same from every share of the labels, over the benchmarks that were scored from it; empty without any."""
-    fractions = sorted({fraction for _, fraction in scored.replicates if fraction < 1}, reverse=True)
+    fractions = sorted({fraction for _, fraction in scored.runs if fraction < 1}, reverse=True)
     rows = [(fraction, each) for fraction in fractions for each in arm_gains(scored, names, fraction)]
+    told = _family([each for _, each in rows])
     return pd.DataFrame([
-        {"label fraction": share(at), **_written(each), "labelled samples": _labelled(scored, each.names, at)}
+        {"label fraction": share(at), **_written(each, told), "labelled samples": _labelled(scored, each.names, at)}
         for at, each in rows
     ])  # fmt: skip
 
@@ -67,10 +68,20 @@ def _labelled(scored: Scored, names: Sequence[str], label_fraction: float) -> st
     return ", ".join(name if size is None else f"{name} {size}" for name, size in sizes.items())
 
 
-def _written(each: ArmGains) -> dict[str, str]:
+#: What a table says of the gain on a group of benchmarks.
+_COLUMNS = (*(f"over {doubt}" for doubt in DOUBTS), "by benchmark")
+
+
+def _family(gains: Sequence[ArmGains]) -> Family:
+    return family([gain for each in gains for gain in each.by_group.values()])
+
+
+def _written(each: ArmGains, told: Family) -> dict[str, str]:
     cells = {
-        f"{title}, over {doubt}": write(found)
+        f"{title}, {column}": text
         for title, found in each.by_group.items()
-        for doubt, write in DOUBTS.items()
+        for column, text in zip(
+            _COLUMNS, (*(write(found, told) for write in DOUBTS.values()), parts(found)), strict=True
+        )
     }
     return {"arm": each.arm, "less": each.reference, **cells}

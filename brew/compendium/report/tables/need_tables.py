@@ -16,7 +16,7 @@ _LISTED = "name it in the scale's parameter `backbones`"
 
 def needs(scored: Scored, teacher: str) -> CaptionedTable:
     """What the cells need that were not run. teacher: of the scale; it stands in its scores under that word."""
-    run = {name for replicates in scored.replicates.values() for name in replicates}
+    run = {name for backbones in scored.runs.values() for name in backbones}
     run |= {teacher} if "teacher" in run else set()
     rows = [*_weights(run), *_bands(), *_data(scored)]
     table = pd.DataFrame(rows, columns=["not run", "kind", "needs"])

@@ -46,7 +46,7 @@ def task_table(scored: Scored, task: Task, names: Sequence[str], paper: bool = F
         columns += [benchmark_column(scored, name, paper) for name in members]
         columns += [average_column(scored, group, names, paper) for group in groups if group.modality == modality]
     columns += [average_column(scored, group, names, paper) for group in groups if group.modality is None]
-    rows = {backbone for column in columns for backbone in column.replicates}
+    rows = {backbone for column in columns for backbone in column.standing.replicates}
     if paper:
         rows |= {model for model in _models(scored.claims) if any(column.stated(model) for column in columns)}
         rows |= set(scored.compared)

@@ -6,8 +6,8 @@ import pandas as pd
 
 from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.contrasts import CONTRASTS, by_kind, contrasted, contrasts_run
-from brew.compendium.report.gain_cells import over_both
-from brew.compendium.report.gains import EXPLORATORY, gain
+from brew.compendium.report.gain_cells import BOLD, over_both
+from brew.compendium.report.gains import EXPLORATORY, family, gain
 from brew.compendium.report.scored import Scored
 from brew.compendium.report.summary import benchmarks_in
 
@@ -23,20 +23,22 @@ def teachers(scored: Scored) -> CaptionedTable | None:
     caption = (
         "The table shows what each teacher brings, in points, by what tells a benchmark's classes apart. "
         f"{brought} The 95 % interval is over test samples, on the same replicates. If both arms were pretrained "
-        f"several times, the interval over seeds follows; else a difference is {EXPLORATORY}. An interval that leaves "
-        "out 0 stands in bold." + absent
+        f"several times, the interval over seeds follows; else a difference is {EXPLORATORY}. {BOLD}" + absent
     )
     return CaptionedTable("teachers", teachers_table(scored, names), caption)
 
 
 def teachers_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
     """Benchmarks by contrasts, of what was run, after what the benchmarks live on."""
-    contrasts = contrasts_run(scored, names)
-    rows = []
-    for kind, members in by_kind(contrasted(scored, names)).items():
-        for name in members:
-            found = {each.title: gain(scored, [name], each.arm, each.reference) for each in contrasts}
-            rows.append(
-                {"lives on": kind, "benchmark": name} | {title: over_both(each) for title, each in found.items()}
-            )
-    return pd.DataFrame(rows)
+    contrasts, kinds = contrasts_run(scored, names), by_kind(contrasted(scored, names))
+    found = {
+        name: {each.title: gain(scored, [name], each.arm, each.reference) for each in contrasts}
+        for members in kinds.values()
+        for name in members
+    }
+    told = family([each for gains in found.values() for each in gains.values()])
+    return pd.DataFrame([
+        {"lives on": kind, "benchmark": name} | {title: over_both(each, told) for title, each in found[name].items()}
+        for kind, members in kinds.items()
+        for name in members
+    ])  # fmt: skip
