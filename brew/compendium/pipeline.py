@@ -132,6 +132,11 @@ STAGES = (
         parameters=("arms", "teacher", "backbones", "evaluation.decoders", "evaluation.label_fractions",
                     "evaluation.protocols"),
     ),
+    _FEATURES(
+        "cases", notebook="cases",
+        reads=("data", "optical-teacher", "pretrain", "segmentation", "change", "classification"),
+        parameters=("arms", "teacher", "backbones", "evaluation.samples"),
+    ),
     StageEntry(
         "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),
         reads=("similarity", "progress", "segmentation", "change", "classification"), once_measured=(_NOISE,),
