@@ -166,7 +166,7 @@ STAGES = (
         files=("reports/{scale}/stages", "reports/{scale}/notebooks", "reports/{scale}/pages", "CITATION.cff",
                *(f"brew/compendium/report/site/{name}" for name in ("templates", "site.css", "site.js"))),
         published=tuple(f"reports/{{scale}}/{name}" for name in (
-            "index.html", "chapters", "benchmarks", "scores", "tables", "figures",
+            "index.html", "chapters", "benchmarks", "cases", "scores", "tables", "figures",
         )),
     ),
 )  # fmt: skip

@@ -91,7 +91,11 @@ CHAPTERS = (
         ("exact-tests", "oscd-cities"),
     ),
     Chapter("Segmentation", "Maps of the test images that show most classes.", (("segmentation", "*.png"),)),
-    Chapter("Features", "What the backbones tell apart without any label.", (("features", "*.png"),)),
+    Chapter(
+        "Features",
+        "What the backbones tell apart without any label.",
+        (("features", "*.png"), ("cases", "*.png")),
+    ),
     Chapter(
         "Representation similarity",
         "How close each student comes to the optical teacher, layer by layer, and whether contrast helps.",

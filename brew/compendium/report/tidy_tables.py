@@ -32,16 +32,18 @@ def results(scored: Scored) -> pd.DataFrame:
     """A row per benchmark, share of the labels and backbone: the primary score with its doubts.
 
     low, high: the 95 % interval over n test samples, of the unit that is resampled. apart: why a score has no place in
-    the order of its column; empty if it has one.
+    the order of its column; empty if it has one. leads: whether it is ahead of every other one of the column, each
+    difference outside its interval.
     """
     table = doubt_rows(scored).round(_DIGITS)
     columns = {
         place: standing(scored, [place[0]], place[1])
         for place in {(row["benchmark"], row["label fraction"]) for row in table.to_dict("records")}
     }
-    table["apart"] = [
-        columns[row["benchmark"], row["label fraction"]].share(row["backbone"]) for row in table.to_dict("records")
-    ]
+    leaders = {place: each.leader for place, each in columns.items()}
+    places = list(zip(table["benchmark"], table["label fraction"], table["backbone"], strict=True))
+    table["apart"] = [columns[name, share].share(backbone) for name, share, backbone in places]
+    table["leads"] = [leaders[name, share] == backbone for name, share, backbone in places]
     return table
 
 

@@ -41,7 +41,7 @@ def patches(stage: Stage, count: int = 4) -> Figure | None:
         "samples": tested.tolist(),
         "likeness": {name: [packed(each) for each in cosines] for name, cosines in found.items()},
     }  # fmt: skip
-    (folder / "patches.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (folder / "likeness.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     figure = likeness_maps(pictures, {label(name): each for name, each in found.items()})
     save(figure, folder / "patches.png", caption(source) + left_out_note(stage.settings))
     return figure

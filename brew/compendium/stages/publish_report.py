@@ -5,10 +5,10 @@ what all scales share: the assets, and the home. The home is made from the tidy 
 """
 
 import argparse
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import pandas as pd
 
 from brew import files
 from brew.compendium import scales
-from brew.compendium.notebooks.kept_pictures import keep_picture
 from brew.compendium.pipeline import pipeline_file
 from brew.compendium.report.charts.house import CaptionedChart
 from brew.compendium.report.charts.loss_chart import training_curves
@@ -28,6 +27,7 @@ from brew.compendium.report.provenance import commit
 from brew.compendium.report.site import ANSWER
 from brew.compendium.report.site import addresses as at
 from brew.compendium.report.site.addresses import slug
+from brew.compendium.report.site.case_page import cases_of, patches_of
 from brew.compendium.report.site.comparison import comparison
 from brew.compendium.report.site.doors import doors
 from brew.compendium.report.site.drawn import DRAWN_FROM, charts
@@ -37,13 +37,15 @@ from brew.compendium.report.site.home_page import write_home
 from brew.compendium.report.site.ledger_page import ledger_table
 from brew.compendium.report.site.lineage_graph import graph, stage_nodes
 from brew.compendium.report.site.number_cards import cards
-from brew.compendium.report.site.page_shell import Place, write_page
-from brew.compendium.report.site.scale_findings import TIDY, Findings, read_tables, shown_cells
+from brew.compendium.report.site.page_shell import Place, is_rehearsal, write_page
+from brew.compendium.report.site.scale_findings import Findings, read_tables, shown_cells
 from brew.compendium.report.site.settings_words import settings_of
 from brew.compendium.report.site.shared_assets import write_assets
 from brew.compendium.report.site.table_markup import plain_table, score_table
 from brew.compendium.report.style import caption_of
+from brew.compendium.report.training_health import health_of_heads
 from brew.compendium.settings import Settings, load
+from brew.compendium.stages.published_files import keep_files
 from brew.evaluation.benchmarks import BENCHMARKS, Task
 from brew.files import ROOT, Layout, sha256
 
@@ -56,12 +58,9 @@ _TIDY_OF: dict[str, tuple[str, ...]] = {
     "similarity": ("similarity-values",), "similarity-differences": ("similarity-pairs",),
     "progress-by-benchmark": ("progress-values",),
 }  # fmt: skip
-#: Tables of other stages that are tidy as they are: stage and file -> the name that the site gives them.
-_OTHERS = {
-    ("similarity", "similarity.csv"): "similarity-values", ("similarity", "differences.csv"): "similarity-pairs",
-    ("progress", "gains.csv"): "progress-values",
-}  # fmt: skip
-_COMPARE, _LINEAGE = f"{at.CHAPTERS}/compare.html", f"{at.CHAPTERS}/lineage.html"
+_COMPARE, _LINEAGE, _CASES, _PATCHES = (
+    f"{at.CHAPTERS}/{name}.html" for name in ("compare", "lineage", "cases", "patches")
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Report:
         """Chapters of which the scale has something."""
         return [chapter for chapter in CHAPTERS if self.exhibits.get(chapter.title)]
 
-    @property
+    @cached_property
     def places(self) -> list[Place]:
         """Every page of the scale, in the order of the contents."""
         chapters = [
@@ -96,6 +95,10 @@ class Report:
             Place(f"Benchmark {name}", f"{at.BENCHMARKS}/{name}.html") for name in self.findings.tables.benchmarks
         ]
         more = [Place("Compare two", _COMPARE, [("ranks", "Ranks")])] if not self.findings.tables.pairs.empty else []
+        if cases := cases_of(self.layout.read("cases"), _ROOT):
+            more.append(Place("Cases", _CASES, [(each.id, each.name) for each in cases]))
+        if patches_of(self.layout.read("cases"), _ROOT):
+            more.append(Place("Alike patches", _PATCHES))
         first = Place("First screen", "index.html", _ON_FIRST)
         return [first, *chapters, *more, *benchmarks, Place("Lineage", _LINEAGE)]
 
@@ -105,7 +108,7 @@ class Report:
         others = [(name, f"../{name}/index.html") for name in _elsewhere(self.scale)]
         return write_page(
             self.layout.site, address, template, place=place, places=self.places, scale=self.scale, elsewhere=others,
-            **content,
+            rehearsal=is_rehearsal(self.findings.parameters), **content,
         )  # fmt: skip
 
 
@@ -135,6 +138,7 @@ def build(scale: str) -> Path:
         _write_benchmark(report, name)
     if content := comparison(report.findings):
         report.write(_COMPARE, "compare", charts=True, sorted=True, **content)
+    _write_cases(report)
     _write_lineage(report)
     page = _write_first(report)
     write_assets(files.REPORTS)
@@ -145,8 +149,7 @@ def build(scale: str) -> Path:
 def gather(scale: str) -> Report:
     """Read what the stages of a scale left, and copy what the site links to."""
     layout, settings = Layout(scale), load(scale)
-    _empty(layout.site)
-    _copy(layout)
+    keep_files(layout)
     cells = shown_cells(layout.site / "notebooks")
     findings = Findings(scale, read_tables(layout.site), cells, scales.parameters(scale))
     histories = {
@@ -157,7 +160,7 @@ def gather(scale: str) -> Report:
     curves = training_curves(histories)
     curves.to_csv(layout.site / at.TABLES / "training.csv", index=False)
     sizes = pd.read_csv(layout.read("similarity") / "parameters.csv")
-    drawn = charts(findings, curves, sizes, left_to_tables(settings))
+    drawn = charts(findings, curves, sizes, left_to_tables(settings), health_of_heads(histories))
     exhibits = numbered({chapter.title: _exhibits(chapter, layout, findings, drawn) for chapter in CHAPTERS})
     return Report(layout, settings, findings, drawn, exhibits)
 
@@ -190,7 +193,7 @@ def _table(path: Path, findings: Findings) -> Exhibit:
         html = ledger_table(_cells(path), name)
     elif name in _TASKS:
         chosen = [each for each in findings.tables.benchmarks if BENCHMARKS[each].task == name]
-        html = score_table(findings.tables.results, chosen, _ROOT)
+        html = score_table(findings.tables.results, chosen, _ROOT, averages=_averages(_cells(path)))
     elif name == "low-data":
         html = _few_labels(findings)
     else:
@@ -198,6 +201,12 @@ def _table(path: Path, findings: Findings) -> Exhibit:
         html = plain_table(frame, name, _ROOT, doors(findings, name))
     cell = findings.cells.get(("tables", name))
     return table_exhibit(name, caption_of(path), cell, _TIDY_OF.get(name, ()), html)
+
+
+def _averages(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a table of scores that are means of several benchmarks, by backbone."""
+    table = table.set_index("backbone")
+    return table[[column for column in table if ":" not in column]]
 
 
 def _cells(path: Path) -> pd.DataFrame:
@@ -232,6 +241,16 @@ def _write_benchmark(report: Report, name: str) -> None:
     found = cards(report.findings, name, shown_at)
     settings = settings_of(report.findings.parameters, entry.task)
     report.write(f"{at.BENCHMARKS}/{name}.html", "benchmark", benchmark=entry, cards=found, settings=settings)
+
+
+def _write_cases(report: Report) -> None:
+    folder = report.layout.read("cases")
+    if cases := cases_of(folder, _ROOT):
+        report.write(_CASES, "cases", benchmarks=cases)
+    if content := patches_of(folder, _ROOT):
+        every = [each for part in report.exhibits.values() for each in part]
+        still = next((each for each in every if each.name == "cases patches"), None)
+        report.write(_PATCHES, "patches", still=still, **content)
 
 
 def _write_lineage(report: Report) -> None:
@@ -313,28 +332,6 @@ def _hashed(file: Path) -> str:
 def _elsewhere(scale: str) -> list[str]:
     """Other scales that have a report."""
     return [name for name in LEADS if name != scale and (files.REPORTS / name / "index.html").exists()]
-
-
-def _empty(site: Path) -> None:
-    """Remove what an earlier report left, so that nothing old stays in git."""
-    for name in (at.CHAPTERS, at.BENCHMARKS, at.FIGURES, at.TABLES, "scores"):
-        shutil.rmtree(site / name, ignore_errors=True)
-
-
-def _copy(layout: Layout) -> None:
-    """Scores, tables and pictures to their folders in git."""
-    folder, site = layout.read("tables"), layout.site
-    copied = {site / at.TABLES / path.name: path for path in sorted(folder.glob("*.csv")) if path.stem != "scores"}
-    copied |= {site / at.TABLES / f"{name}.csv": folder / "tidy" / f"{name}.csv" for name in TIDY}
-    copied |= {site / at.TABLES / f"{name}.csv": layout.read(stage) / file for (stage, file), name in _OTHERS.items()}
-    copied[site / "scores" / "scores.csv"] = folder / "scores.csv"
-    for target, source in copied.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    for chapter in CHAPTERS:
-        for stage, pattern in chapter.figures:
-            for path in sorted(layout.read(stage).glob(pattern)):
-                keep_picture(path, site / at.FIGURES / f"{stage}-{path.stem}.webp")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,17 +1,22 @@
 """A small report, made as the stages make it: three backbones on four benchmarks, scores from counts that are drawn."""
 
+import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pandas as pd
+import torch
 from nbformat import v4
 
 from brew.compendium.notebooks.pages import write_pages
+from brew.compendium.report.cases import CLASS_ERRORS, palette, write_map, write_photograph
+from brew.compendium.report.patch_likeness import GRID, likeness, packed
 from brew.compendium.report.style import save
 from brew.compendium.report.tables import (
     ablation_tables,
+    claim_tables,
     difference_tables,
     few_label_tables,
     gain_tables,
@@ -26,6 +31,8 @@ from brew.files import Layout
 
 #: Backbone -> the share that it gets right; and its seeds.
 SHARES, SEEDS = {"ms-only": 0.6, "deo": 0.8, "random": 0.3}, {"ms-only": 2, "deo": 2, "random": 1}
+#: Of a table of differences of similarity; the small report has none.
+SIMILARITY_COLUMNS = ["teacher", "arm", "less", "measure", "token", "stride"]
 NAMES = ("roofs", "crops", "scenes")
 
 
@@ -53,6 +60,7 @@ def leave_stages(scale: str) -> Layout:
         axis.plot([0, 1])
         save(figure, stage.layout.write(name) / "features.png", "The figure shows a line.")
         plt.close(figure)
+    _leave_cases(stage)
     _leave_tables(stage)
     _leave_notebooks(stage.layout)
     return stage.layout
@@ -81,8 +89,39 @@ def _leave_tables(stage: Stage) -> None:
         write_tables.write(stage, table)
     write_tables.gains(stage, here)
     write_tables.claims(stage, here)
+    write_tables.write(stage, claim_tables.statement_table(here, pd.DataFrame(columns=SIMILARITY_COLUMNS)))
     write_tables.scores(stage)
     write_tables.tidy(stage, here)
+
+
+def _leave_cases(stage: Stage) -> None:
+    """Cases of one benchmark, of two panels each, and two images of which patches are compared."""
+    folder = stage.layout.write("cases")
+    draws = np.random.default_rng(0)
+    photographs = [write_photograph(folder / "pictures", draws.random((16, 16, 3))) for _ in range(2)]
+    error = write_map(folder / "pictures", np.eye(16, dtype=int), palette([*CLASS_ERRORS.values()]))
+    cases = [
+        {"place": place, "image": str(number), "scores": [90.0 - number, 50.0],
+         "panels": [["image", photographs[0]], ["errors of DEO (both teachers)", error]]}
+        for number, place in enumerate(("best", "median", "worst"))
+    ]  # fmt: skip
+    entry = {
+        "benchmark": "roofs", "metric": "iou_macro", "arm": "deo", "reference": "ms-only", "images": 8, "credit": "",
+        "legend": CLASS_ERRORS, "classes": [["water", "#102030"]], "cases": cases,
+    }  # fmt: skip
+    (folder / "cases.json").write_text(json.dumps([entry]))
+    cosines = likeness(torch.from_numpy(draws.random((2, 3, 8, 8))))
+    content = {
+        "grid": GRID, "source": "miniature", "images": photographs, "samples": [0, 1],
+        "likeness": {name: [packed(each) for each in cosines] for name in ("deo", "teacher")},
+    }  # fmt: skip
+    (folder / "likeness.json").write_text(json.dumps(content))
+    scores = {"benchmark": ["roofs"], "image": ["0"], "metric": ["iou_macro"], "deo": [90]}
+    pd.DataFrame(scores).to_csv(folder / "images.csv", index=False)
+    figure, axis = plt.subplots(figsize=(2, 1))
+    axis.plot([0, 1])
+    save(figure, folder / "patches.png", "The figure shows patches.")
+    plt.close(figure)
 
 
 def _leave_notebooks(layout: Layout) -> None:
@@ -93,6 +132,7 @@ def _leave_notebooks(layout: Layout) -> None:
         ("classification", "evaluate_classification.evaluate(stage)", "scores"),
         ("tables", "write_tables.gains(stage, here)", "gains.csv: The table shows gains."),
         ("features", "show(stage)", "Figure"),
+        ("cases", "compare_patches.patches(stage)", "Figure"),
         ("optical-teacher", "show(stage)", "Figure"),
     ):
         output = v4.new_output("execute_result", {"text/plain": shown}, execution_count=1)

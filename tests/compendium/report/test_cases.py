@@ -1,4 +1,4 @@
-"""Cases are the best, median and worst image, their errors are told pixel by pixel, and patches come back from bytes."""
+"""Cases are best, median and worst images, errors are told pixel by pixel, and patches come back from bytes."""
 
 import base64
 from pathlib import Path

@@ -72,7 +72,15 @@ def directed(pairs: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
     signs = ["value", "low", "high", "low over seeds", "high over seeds"]
     back[signs] = -back[signs]
+    back["parts"] = back["parts"].map(_turned, na_action="ignore")
     return pd.concat([pairs, back[pairs.columns]], ignore_index=True)
+
+
+def _turned(parts: str) -> str:
+    """Benchmarks with the other sign: "a:1.0 b:-2.0" becomes "a:-1.0 b:2.0"."""
+    split = (part.split(":") for part in parts.split())
+    return " ".join(f"{name}:{points.removeprefix('-') if points.startswith('-') else f'-{points}'}"
+                    for name, points in split)  # fmt: skip
 
 
 def references_run(pairs: pd.DataFrame) -> list[str]:

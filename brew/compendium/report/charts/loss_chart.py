@@ -35,8 +35,8 @@ def _smooth(column: pd.Series) -> pd.Series:
     return column.rolling(max(1, len(column) // 50), min_periods=1).mean()
 
 
-def loss_chart(curves: pd.DataFrame) -> CaptionedChart | None:
-    """A panel per similarity; None if nothing was trained. curves: of `training_curves`."""
+def loss_chart(curves: pd.DataFrame, health: str) -> CaptionedChart | None:
+    """A panel per similarity; None if nothing was trained. curves: of `training_curves`. health: in words."""
     if curves.empty:
         return None
     table = named(curves)
@@ -54,7 +54,7 @@ def loss_chart(curves: pd.DataFrame) -> CaptionedChart | None:
     ).resolve_scale(y="independent")  # fmt: skip
     caption = (
         "The figure shows every similarity that an arm maximises in pretraining, by name, smoothed over 2 % of the "
-        "steps. Lines are means over seeds, and bands hold all of them."
+        f"steps. Lines are means over seeds, and bands hold all of them. {health}"
     )
     last = curves[curves["step"] == curves["step"].max()]
     finding = (

@@ -3,7 +3,9 @@
 import re
 
 #: Folders of a scale, from its first screen.
-CHAPTERS, BENCHMARKS, NOTEBOOKS, FIGURES, TABLES = "chapters", "benchmarks", "pages", "figures", "tables"
+CHAPTERS, BENCHMARKS, NOTEBOOKS, FIGURES, TABLES, CASES = (
+    "chapters", "benchmarks", "pages", "figures", "tables", "cases",
+)  # fmt: skip
 
 
 def slug(text: str) -> str:

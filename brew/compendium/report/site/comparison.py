@@ -15,7 +15,10 @@ from brew.compendium.report.summary import in_order
 
 #: The pair that the page opens with, if both were scored.
 _FIRST = ("deo", "ms-only")
-_COLUMNS = ["on", "label fraction", "arm", "less", "value", "low", "high", "low over seeds", "high over seeds", "seeds"]
+#: The smallest p that is written out.
+_SMALLEST = 0.001
+_COLUMNS = ["on", "label fraction", "arm", "less", "value", "low", "high", "low over seeds", "high over seeds", "seeds",
+            "p", "p over seeds", "rounding", "parts"]  # fmt: skip
 
 
 def comparison(findings: Findings) -> dict[str, Any] | None:
@@ -36,11 +39,24 @@ def comparison(findings: Findings) -> dict[str, Any] | None:
 
 
 def _row(row: dict[Any, Any]) -> dict[str, object]:
+    """A line of the table, each number as the script writes it too."""
     seeds = "one seed" if row["seeds"] < 2 else brackets(row["low over seeds"], row["high over seeds"])
     return {
-        "on": row["on"], "value": f"{row['value']:+.1f}", "test": brackets(row["low"], row["high"]),
-        "over_seeds": seeds, "seeds": row["seeds"],
+        "on": row["on"], "parts": _parts(row["parts"]), "value": f"{row['value']:+.1f}",
+        "test": brackets(row["low"], row["high"]), "p": _p(row["p"]), "over_seeds": seeds,
+        "p_seeds": _p(row["p over seeds"]), "rounding": f"{row['rounding']:.1f}" if row["rounding"] else "not measured",
+        "seeds": row["seeds"],
     }  # fmt: skip
+
+
+def _parts(kept: object) -> str:
+    """The benchmarks of a mean with their differences; empty for a single one."""
+    pairs = (part.split(":") for part in kept.split()) if isinstance(kept, str) else ()
+    return ", ".join(f"{name} {float(points):+.1f}" for name, points in pairs)
+
+
+def _p(value: float) -> str:
+    return "" if math.isnan(value) else "< 0.001" if value < _SMALLEST else f"{value:.3f}"
 
 
 def order_table(orders: pd.DataFrame) -> pd.DataFrame:

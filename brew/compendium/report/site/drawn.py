@@ -23,18 +23,19 @@ DRAWN_FROM = {
 
 
 def charts(
-    findings: Findings, curves: pd.DataFrame, parameters: pd.DataFrame, left_out: Sequence[str]
+    findings: Findings, curves: pd.DataFrame, parameters: pd.DataFrame, left_out: Sequence[str], health: str
 ) -> dict[str, CaptionedChart]:
     """By name, of those that the scale has.
 
     curves: of `training_curves`. parameters: of every backbone. left_out: arms that crowded charts leave out.
+    health: of training, in words.
     """
-    made = _made(findings, curves, parameters, left_out)
+    made = _made(findings, curves, parameters, left_out, health)
     return {chart.name: chart for chart in made if chart is not None}
 
 
 def _made(
-    findings: Findings, curves: pd.DataFrame, parameters: pd.DataFrame, left_out: Sequence[str]
+    findings: Findings, curves: pd.DataFrame, parameters: pd.DataFrame, left_out: Sequence[str], health: str
 ) -> Iterator[CaptionedChart | None]:
     results, pairs = findings.tables.results, findings.tables.pairs
     yield score_chart(results, findings.tables.runs)
@@ -44,4 +45,4 @@ def _made(
             yield gain_chart(pairs, reference, share)
     yield teacher_chart(pairs)
     yield label_chart(results, list(left_out))
-    yield loss_chart(curves[~curves["backbone"].isin(left_out)])
+    yield loss_chart(curves[~curves["backbone"].isin(left_out)], health)

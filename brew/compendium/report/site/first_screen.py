@@ -44,7 +44,7 @@ class Paper:
 @cache
 def paper() -> Paper:
     """The first reference of CITATION.cff."""
-    cited = YAML(typ="safe", pure=True).load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["references"][0]
+    cited = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["references"][0]
     authors = [f"{author['given-names']} {author['family-names']}" for author in cited["authors"]]
     preprint, title, venue = cited["identifiers"][0]["value"], cited["title"], cited["conference"]["name"]
     bibtex = (

@@ -9,7 +9,8 @@ from brew.compendium.report.site.addresses import slug
 #: Columns in the order in which the page shows them, as far as the ledger has them.
 _SHOWN = (
     "id", "table", "model", "data set", "metric", "claimed", "status", "verdict", "ours", "95 % over test",
-    "deviation over seeds", "difference", "our backbone", "our metric", "setting", "conflicts with", "source",
+    "deviation over seeds", "difference", "our backbone", "our metric", "our protocol", "readings that hold it",
+    "setting", "conflicts with", "source",
 )  # fmt: skip
 _FILTERS = "Table|Data set|Status|Verdict"
 

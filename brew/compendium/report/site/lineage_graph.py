@@ -29,7 +29,7 @@ def stage_nodes(pipeline: Path) -> list[StageNode]:
 
     Hashes are given of what comes before the site alone: the lock may hold those of an earlier run of the others.
     """
-    reader = YAML(typ="safe", pure=True)
+    reader = YAML(typ="safe")
     stages = reader.load(pipeline.read_text(encoding="utf-8"))["stages"]
     lock = pipeline.with_name("dvc.lock")
     locked = reader.load(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.exists() else {}

@@ -68,7 +68,7 @@ def _card(findings: Findings, row: dict[Any, Any], runs: pd.DataFrame, shown_at:
 
 
 def doubts(row: Mapping[str, Any]) -> dict[str, str]:
-    """The three doubts about a score, never mixed, each in words."""
+    """The three doubts about a score, never mixed, each in words; then that of its decoders, if it has several."""
     samples = f"95 % interval {row['low']:.2f} to {row['high']:.2f}, over {row['n']} {row['unit']}s of the test"
     if row["seeds"] > 1:
         seeds = f"standard deviation {row['deviation over seeds']:.2f}, over {row['seeds']} seeds of pretraining"
@@ -79,7 +79,12 @@ def doubts(row: Mapping[str, Any]) -> dict[str, str]:
     rounding = f"standard deviation {numerical:.2f}, over reruns that differ by rounding" if known else (
         "not measured at this scale; make verify allows 3 points if something was trained"
     )  # fmt: skip
-    return {"test samples": samples, "seeds": seeds, "numerical": rounding}
+    found = {"test samples": samples, "seeds": seeds, "numerical": rounding}
+    if row["decoders"] > 1:
+        found["decoders"] = (
+            f"standard deviation {row['deviation over decoders']:.2f}, over {row['decoders']} decoders on one student"
+        )
+    return found
 
 
 def _digests(runs: pd.DataFrame, column: str) -> str:

@@ -88,12 +88,17 @@ def _table(name: str, heads: str, rows: Sequence[str]) -> str:
 
 
 def score_table(
-    results: pd.DataFrame, names: Sequence[str], root: str, label_fraction: float = 1.0, marked: bool = True
+    results: pd.DataFrame,
+    names: Sequence[str],
+    root: str,
+    label_fraction: float = 1.0,
+    averages: pd.DataFrame | None = None,
 ) -> str:
     """Backbones by benchmarks; every score is a door to its card. results: of `tidy_tables.results`.
 
-    root: of the scale, from the page. marked: whether cells carry the identifiers to which cards lead back.
+    root: of the scale, from the page. averages: further columns as text, by the display name of the backbone.
     """
+    more = pd.DataFrame() if averages is None else averages
     table = results[results["benchmark"].isin(names) & (results["label fraction"] == label_fraction)]
     found = {(row["benchmark"], row["backbone"]): row for row in table.to_dict("records")}
     heads = '<th scope="col">Backbone</th>' + "".join(
@@ -102,11 +107,11 @@ def score_table(
         f"{BENCHMARKS[name].modality}</small></th>"
         for name in names
     )
+    heads += "".join(f'<th scope="col">{_column(str(column))}</th>' for column in more)
     rows = []
     for backbone in in_order(table["backbone"]):
-        cells = "".join(
-            _score(found.get((name, backbone)), name, backbone, root, label_fraction, marked) for name in names
-        )
+        cells = "".join(_score(found.get((name, backbone)), name, backbone, root, label_fraction) for name in names)
+        cells += "".join(f"<td>{_average(str(more.at[label(backbone), column]))}</td>" for column in more)
         rows.append(f'<tr data-backbone="{escaped(backbone)}"><th scope="row">{name_of(backbone)}</th>{cells}</tr>')
     share = "" if label_fraction == 1 else f", from {100 * label_fraction:g} % of the labels"
     return _table(f"scores on {', '.join(names)}{share}", heads, rows)
@@ -116,21 +121,31 @@ def _metric(name: str) -> str:
     return escaped(BENCHMARKS[name].metric.replace("_", " "))
 
 
-def _score(
-    row: dict[Any, Any] | None, benchmark: str, backbone: str, root: str, label_fraction: float, marked: bool
-) -> str:
+def _average(text: str) -> str:
+    """A mean with its doubts in small print."""
+    value, _, doubts = text.partition(" ")
+    if not _NUMBER.match(marked_up(escaped(value.strip("*")))):
+        return marked_up(escaped(text))
+    strong = text.startswith("**")
+    shown, small = value.strip("*"), doubts.replace("**", "").replace("+/-", "±")
+    return f"{'<strong>' * strong}{escaped(shown)}{'</strong>' * strong} <small>{escaped(small)}</small>"
+
+
+def _score(row: dict[Any, Any] | None, benchmark: str, backbone: str, root: str, label_fraction: float) -> str:
     if row is None:
         entry = BENCHMARKS[benchmark]
         why = missing(backbone, entry.task, entry.sensor)
         return f'<td data-benchmark="{escaped(benchmark)}" data-order="-1" class="absent">{escaped(why)}</td>'
     text = number(row["value"], row["deviation over seeds"], row["low"], row["high"])
     value, _, doubts = text.partition(" ")
-    identifier = f' id="{escaped(cell_id(benchmark, backbone, label_fraction))}"' if marked else ""
     hollow = (
         ' <span class="one" title="one seed of pretraining: exploratory">&#9675;</span>' if row["seeds"] < 2 else ""
     )
+    apart = f" ({row['apart']})" if isinstance(row["apart"], str) and row["apart"] else ""
+    leads = ' class="leads"' if row["leads"] else ""
     return (
-        f'<td{identifier} data-benchmark="{escaped(benchmark)}" data-order="{row["value"]}">'
+        f'<td id="{escaped(cell_id(benchmark, backbone, label_fraction))}"{leads} '
+        f'data-benchmark="{escaped(benchmark)}" data-order="{row["value"]}">'
         f'<a class="door" href="{root}{escaped(number_address(benchmark, backbone, label_fraction))}">{value}</a>'
-        f"{hollow} <small>{escaped(doubts.replace('+/-', '±'))}</small></td>"
+        f"{hollow} <small>{escaped(doubts.replace('+/-', '±') + apart)}</small></td>"
     )
