@@ -134,6 +134,11 @@ STAGES = (
         parameters=("arms", "teacher", "backbones", "evaluation.decoders", "evaluation.label_fractions",
                     "evaluation.protocols"),
     ),
+    _FEATURES(
+        "cases", notebook="cases",
+        reads=("data", "optical-teacher", "pretrain", "segmentation", "change", "classification"),
+        parameters=("arms", "teacher", "backbones", "evaluation.samples"),
+    ),
     StageEntry(
         "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),
         reads=("similarity", "progress", "segmentation", "change", "classification"), once_measured=(_NOISE,),
@@ -160,8 +165,11 @@ STAGES = (
     ),
     StageEntry(
         "site", command="report", module="brew.compendium.stages.publish_report", parameters=("arms",),
-        files=("reports/{scale}/stages", "reports/{scale}/pages", "brew/compendium/report/site.html.j2"),
-        published=("{page}", "reports/{scale}/scores", "reports/{scale}/tables", "reports/{scale}/figures"),
+        files=("reports/{scale}/stages", "reports/{scale}/notebooks", "reports/{scale}/pages", "CITATION.cff",
+               *(f"brew/compendium/report/site/{name}" for name in ("templates", "site.css", "site.js"))),
+        published=tuple(f"reports/{{scale}}/{name}" for name in (
+            "index.html", "chapters", "benchmarks", "cases", "scores", "tables", "figures",
+        )),
     ),
 )  # fmt: skip
 
@@ -262,5 +270,4 @@ def _executed(entry: StageEntry, scale: str) -> str:
 
 
 def _filled(paths: Iterable[str], scale: str) -> Iterable[str]:
-    page = "reports/index.html" if scale == MINIATURE else f"reports/{scale}/index.html"
-    return (path.format(scale=scale, page=page) for path in paths)
+    return (path.format(scale=scale) for path in paths)

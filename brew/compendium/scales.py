@@ -33,12 +33,10 @@ PARAMETERS, PIPELINE, SCALES = "params.yaml", "dvc.yaml", "scales"
 class Scale:
     """The section `scale` of a parameter file, which `brew sync` writes.
 
-    report: from the root to the scale's page. sources: the digest of the parameters as the sources have them; empty for
-    `miniature`, whose file is its own source.
+    sources: the digest of the parameters as the sources have them; empty for `miniature`, whose file is its own source.
     """
 
     name: str
-    report: str
     sources: str = ""
 
 
@@ -179,7 +177,7 @@ def merged(scale: str, root: Path = ROOT) -> dict[str, Any]:
     whole = merge(base, changes)
     _check_runs(whole, f"{root / SCALES / scale}.yaml")
     whole["changes"] = _changes_per_run(whole["arms"], whole["changes"])
-    whole["scale"] = {"name": scale, "report": f"reports/{scale}/index.html", "sources": ""}
+    whole["scale"] = {"name": scale, "sources": ""}
     whole["scale"]["sources"] = _digest(whole)
     return whole
 

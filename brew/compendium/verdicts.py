@@ -275,9 +275,9 @@ def _words(sentence: str) -> str:
 
 
 def sentences_of(page: str) -> list[str]:
-    """The paragraphs at the head of a report's page."""
-    head = page.partition("<header>")[2].partition("<nav>")[0]
-    return [html.unescape(text) for text in re.findall(r"<p>(.*?)</p>", head, re.DOTALL)]
+    """The paragraphs of a first screen that say what the scale is, what DEO gains, and what became of claims."""
+    found = re.findall(r'<p class="(?:limits|answer|claims)">(.*?)</p>', page, re.DOTALL)
+    return [html.unescape(text) for text in found]
 
 
 def _name(identity: Identity) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from brew.compendium import certificate, noise, regeneration
 from brew.compendium.locked import differences, lock_file, read_lock
-from brew.compendium.scales import MINIATURE, is_portable, parameter_file, read_yaml
+from brew.compendium.scales import MINIATURE, is_portable, parameter_file
 from brew.compendium.stages.list_beginnings import BYTES, SIMILARITIES
 from brew.compendium.verdicts import Finding, Results, Verdict, judge, sentences_of
 from brew.errors import BrewError
@@ -33,7 +33,7 @@ _NO_CONCLUSIONS = ("ledger",)
 def results(scale: str, root: Path = ROOT) -> Results:
     """What the scale's run left in the tree `root` for git; BrewError if a part is absent."""
     site = root / REPORTS.relative_to(ROOT) / scale
-    page = root / read_yaml(parameter_file(scale, root))["scale"]["report"]
+    page = site / "index.html"
     for needed in (page, site / "scores", site / "beginnings" / BYTES):
         if not needed.exists():
             raise BrewError(f"{needed} does not exist; expected what a run of scale {scale} leaves. Run `make repro`")

@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float32, Int64, Integer
+from jaxtyping import Bool, Float, Float32, Int64, Integer
 from torch import Tensor, nn
 
 from brew.data.tiles import Scene, lay, stitch
@@ -197,6 +197,10 @@ class ChangeResult:
     threshold: float = 0.0
     validation_f1: float = 0.0
     undecided: tuple[str, ...] = ()
+
+    def changed(self, scene: str) -> Bool[np.ndarray, "y x"]:
+        """Where a scene is said to have changed; what is not trained has probabilities whose cut is 1."""
+        return self.probabilities[scene] >= (self.threshold or 1.0)
 
 
 def evaluate_decoder(

@@ -21,7 +21,7 @@ TREES = st.dictionaries(st.sampled_from("abcd"), TREE, max_size=4)
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text(
-        "scale: {name: miniature, report: reports/index.html}\n"
+        "scale: {name: miniature}\n"
         "pretraining: {epochs: 2, rate: 5e-4}\n"
         "arms: [deo, ms-only]\n"
         "changes: {deo: {rate: 1e-4}, ms-only: {}}\n"
@@ -61,7 +61,7 @@ def test_merging_nothing_changes_nothing(base: dict) -> None:
 def test_a_scale_changes_single_values_and_replaces_lists(tree: Path) -> None:
     found = scales.merged("gpu", tree)
     place = found.pop("scale")
-    assert (place["name"], place["report"]) == ("gpu", "reports/gpu/index.html")
+    assert place["name"] == "gpu"
     assert found == {
         "pretraining": {"epochs": 50, "rate": 0.0005},
         "arms": ["deo"],
@@ -188,4 +188,4 @@ def test_parameters_that_were_never_generated_say_how(tree: Path) -> None:
 
 def test_the_default_scale_is_its_own_source() -> None:
     root = scales.parameters(scales.MINIATURE)["scale"]
-    assert root == {"name": "miniature", "report": "reports/index.html"}
+    assert root == {"name": "miniature"}

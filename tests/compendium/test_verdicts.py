@@ -145,7 +145,7 @@ def test_reruns_of_other_scores_are_refused():
 
 
 def test_the_head_of_a_page_is_read_as_sentences():
-    page = "<header><div><h1>t</h1>\n<p>DEO&#39;s gain: +1.0 [+0.5, +1.5].</p>\n<nav></nav><p>below</p>"
+    page = '<h1>t</h1>\n<p class="answer">DEO&#39;s gain: +1.0 [+0.5, +1.5].</p>\n<p>below</p>'
     assert sentences_of(page) == ["DEO's gain: +1.0 [+0.5, +1.5]."]
 
 

@@ -1,9 +1,10 @@
-"""An executed notebook as one HTML page that needs no network: styles, pictures and formulas are inside.
+"""An executed notebook as an HTML page that needs no network: styles and formulas are inside, pictures lie beside it.
 
 Code is folded away, one click from its result. Formulas are MathML, which browsers draw without a script.
 """
 
 import html
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
+from brew.compendium.notebooks.kept_pictures import pictures_apart
 from brew.errors import BrewError
 
+#: The folder of pictures, beside the pages.
+_PICTURES = "pictures"
 _STYLE = Path(__file__).with_name("pages.css")
 
 # Blocks of nbconvert's own template, each with one thing changed.
@@ -45,6 +49,7 @@ _PAGE = """<!DOCTYPE html>
 </style>
 </head>
 <body>
+<header><a href="../index.html">back to the report</a> <span>{title}</span></header>
 <main>
 {body}
 </main>
@@ -66,6 +71,7 @@ def write_pages(notebooks: Path, pages: Path) -> list[Path]:
     """
     import nbformat
 
+    shutil.rmtree(pages / _PICTURES, ignore_errors=True)
     found = sorted(notebooks.glob("*.ipynb"))
     if not found:
         raise BrewError(f"{notebooks} holds no notebook; expected executed ones there; run `make repro` first")
@@ -73,7 +79,8 @@ def write_pages(notebooks: Path, pages: Path) -> list[Path]:
     written = []
     for path in found:
         written.append(pages / f"{path.stem}.html")
-        text = page(nbformat.read(path, as_version=4), title=f"{path.stem} - brew")
+        notebook = pictures_apart(nbformat.read(path, as_version=4), pages / _PICTURES)
+        text = page(notebook, title=f"Notebook {path.stem} - brew")
         written[-1].write_text(text, encoding="utf-8")
     return written
 

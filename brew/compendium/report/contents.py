@@ -1,6 +1,6 @@
 """What the report of a scale shows, in its order: results, then how they came about, then what they are made from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from brew.compendium.report.paper import TASKS
 from brew.compendium.scales import MINIATURE
@@ -30,29 +30,32 @@ LEADS = {
 
 @dataclass(frozen=True)
 class Chapter:
-    """A section of the report: its figures, then its tables, of those that the scale has.
+    """A page of the report: its charts, then its pictures, then its tables, of those that the scale has.
 
-    figures: stage -> pattern of its PNG files. tables: names of files.
+    figures: stage -> pattern of its PNG files. tables: names of files. charts: patterns of names of charts.
     """
 
     title: str
     text: str
     figures: tuple[tuple[str, str], ...] = ()
-    tables: tuple[str, ...] = field(default=())
+    tables: tuple[str, ...] = ()
+    charts: tuple[str, ...] = ()
 
 
 CHAPTERS = (
     Chapter(
         "Results",
         "Frozen features of every backbone under one protocol: decoders of a fixed length or a probe, tested once.",
-        (("figures", "scores.png"), ("figures", "models.png")),
+        (),
         (*TASKS, "ranks", "differences", "doubts"),
+        ("scores", "optical-and-multispectral"),
     ),
     Chapter(
         "Ablation",
         "Which teacher, path, token and view brings what: every arm, and its gains over the same student without.",
-        (("figures", "gains.png"), ("figures", "teachers.png")),
+        (),
         ("ablation", "gains", "teachers"),
+        ("gains-over-*[a-z]", "teachers"),
     ),
     Chapter(
         "Beyond the paper",
@@ -64,8 +67,9 @@ CHAPTERS = (
     Chapter(
         "Few labels",
         "The same benchmarks from a share of the training labels.",
-        (("figures", "low-data.png"),),
+        (),
         ("low-data-gains", "low-data"),
+        ("few-labels", "gains-over-*[0-9]"),
     ),
     Chapter(
         "Paper tables",
@@ -87,7 +91,11 @@ CHAPTERS = (
         ("exact-tests", "oscd-cities"),
     ),
     Chapter("Segmentation", "Maps of the test images that show most classes.", (("segmentation", "*.png"),)),
-    Chapter("Features", "What the backbones tell apart without any label.", (("features", "*.png"),)),
+    Chapter(
+        "Features",
+        "What the backbones tell apart without any label.",
+        (("features", "*.png"), ("cases", "*.png")),
+    ),
     Chapter(
         "Representation similarity",
         "How close each student comes to the optical teacher, layer by layer, and whether contrast helps.",
@@ -97,8 +105,9 @@ CHAPTERS = (
     Chapter(
         "Pretraining",
         "What each arm maximises, by name, and what it has learned along the way if the scale kept that.",
-        (("figures", "training.png"), ("progress", "*.png")),
+        (("progress", "*.png"),),
         ("progress", "progress-by-benchmark"),
+        ("training",),
     ),
     Chapter("Optical teacher", "The frozen model that the student is distilled from.", (("optical-teacher", "*.png"),)),
     Chapter("Data", "What everything above was made from.", (("data", "*.png"),)),

@@ -1,4 +1,4 @@
-"""A table as HTML: the one place that knows how the marks of a cell are printed.
+"""Marks of a cell as HTML: the one place that knows how they are printed.
 
 ``**...**`` is printed in bold, and ``(paper: ...)`` on a line of its own. Left out: what a cell says (`formatting`).
 """
@@ -16,5 +16,9 @@ def table_html(frame: pd.DataFrame, most_rows: int | None = None) -> str:
 
     Whatever a cell or a column's name holds is escaped first.
     """
-    html = frame.to_html(index=False, border=0, escape=True, max_rows=most_rows)
-    return _PAPER.sub(r'<span class="paper">\1</span>', _BOLD.sub(r"<strong>\1</strong>", html))
+    return marked_up(frame.to_html(index=False, border=0, escape=True, max_rows=most_rows))
+
+
+def marked_up(escaped: str) -> str:
+    """Text that is HTML already, with its marks as tags."""
+    return _PAPER.sub(r'<span class="paper">\1</span>', _BOLD.sub(r"<strong>\1</strong>", escaped))

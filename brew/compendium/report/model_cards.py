@@ -59,7 +59,7 @@ def _facts(scale: str, settings: Settings) -> Sequence[tuple[str, str]]:
         ("Images per step", "; ".join(map(_feed, training.feeds))),
         ("Trunk", f"`{training.trunk}`"),
         ("Views", f"2 of {views.global_size} px and {views.locals} of {views.local_size} px per image"),
-        ("Report", f"[reports/{scale}](../{settings.scale.report})"),
+        ("Report", f"[reports/{scale}](../reports/{scale})"),
     )
 
 

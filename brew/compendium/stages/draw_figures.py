@@ -1,6 +1,5 @@
 """Stage `figures`: scores and histories on file as the figures of the report."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -16,10 +15,10 @@ from brew.compendium.report.figures.score_panels import score_panels
 from brew.compendium.report.figures.teacher_panels import teacher_panels
 from brew.compendium.report.figures.training_losses import training_losses
 from brew.compendium.report.summary import benchmarks_in
+from brew.compendium.report.training_health import health_of_heads
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stages import Stage
 from brew.compendium.stages.read_scores import scored
-from brew.pretraining.health import CONDITION, RANK
 
 
 def scores(stage: Stage) -> Figure | None:
@@ -56,30 +55,6 @@ def losses(stage: Stage) -> Figure | None:
     histories = {run: pd.read_csv(file) for run, file in files.items() if file.exists()}
     found = training_losses(histories, left_to_tables(stage.settings))
     return _write(stage, replace(found, caption=f"{found.caption} {health_of_heads(histories)}") if found else None)
-
-
-def health_of_heads(histories: Mapping[str, pd.DataFrame]) -> str:
-    """Which runs' self-distillation heads collapsed, in how many of their steps, and the worst numbers of all runs."""
-    columns = {run: rows["collapsed heads"] for run, rows in histories.items() if "collapsed heads" in rows}
-    fallen = [f"{run} (in {(column > 0).sum()} steps)" for run, column in columns.items() if (column > 0).any()]
-    said = [f"Self-distillation heads collapsed in {', '.join(fallen) or 'no run'}."]
-    if ranks := _at_the_end(histories, RANK):
-        (run, path), worst = min(ranks.items(), key=lambda item: item[1])
-        said.append(f"At the last step the smallest effective rank of a head is {worst:.3g} ({path} of {run}).")
-    if conditions := _at_the_end(histories, CONDITION):
-        (run, path), worst = max(conditions.items(), key=lambda item: item[1])
-        said.append(f"The largest condition of a Cholesky factor is {worst:.3g} ({path} of {run}).")
-    return " ".join(said)
-
-
-def _at_the_end(histories: Mapping[str, pd.DataFrame], start: str) -> dict[tuple[str, str], float]:
-    """Of every run and path, what stands in the last row of the column whose name begins so."""
-    return {
-        (run, column.removeprefix(start)): float(rows[column].iloc[-1])
-        for run, rows in histories.items()
-        for column in rows
-        if column.startswith(start)
-    }
 
 
 def _write(stage: Stage, found: CaptionedFigure | None) -> Figure | None:

@@ -34,6 +34,8 @@ from brew.evaluation.splits import split_by_name
 
 #: Test scenes whose probabilities are kept, of which pictures show those with most change.
 _KEPT = 4
+#: Test scenes of which is kept where they are said to have changed, as bits.
+_DECIDED = 72
 
 
 def evaluate(stage: Stage) -> pd.DataFrame:
@@ -96,7 +98,8 @@ def _cached(result: ChangeResult) -> CachedResult:
         "validation F1": round(result.validation_f1, 4), "undecided": ", ".join(result.undecided),
     }  # fmt: skip
     shown = {f"shown-{name}": result.probabilities[name].astype(np.float16) for name in result.scenes[:_KEPT]}
-    return CachedResult(values, {"counts": result.counts, "scenes": np.array(result.scenes), **shown})
+    decided = {f"decided-{name}": np.packbits(result.changed(name), axis=1) for name in result.scenes[:_DECIDED]}
+    return CachedResult(values, {"counts": result.counts, "scenes": np.array(result.scenes), **shown, **decided})
 
 
 def _references(stage: Stage, ready: DenseBenchmark) -> Iterator[PlannedRun]:

@@ -75,6 +75,14 @@ def counts_of(stage: Stage, benchmark: str) -> dict[str, dict[tuple[int, int], n
     return dict(found)
 
 
+def units_of(stage: Stage, benchmark: str) -> list[str]:
+    """The names of the benchmark's test samples, in the order of `counts_of`; BrewError if it was not scored."""
+    row = next((each for each in all_scores(stage) if is_primary(each) and each.benchmark == benchmark), None)
+    if row is None:
+        raise BrewError(f"{benchmark!r} was not scored at this scale; expected a score of it. Run its stage")
+    return [str(unit) for unit in read_counts(_counts_file(stage, row))[1]]
+
+
 def _labelled(stage: Stage) -> dict[tuple[str, float], int]:
     """Benchmark and label fraction -> how many training samples they are."""
     files = [stage.layout.read(task) / "labelled.csv" for task in TASKS]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brew.compendium.report import tidy_tables
 from brew.compendium.report.arm_gains import arm_gains, in_words
 from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.claims import read_claims
@@ -110,6 +111,19 @@ def claims(stage: Stage, here: Scored) -> CaptionedTable | None:
     write(stage, ledger)
     write(stage, context)
     return write(stage, counted)
+
+
+def tidy(stage: Stage, here: Scored) -> pd.DataFrame:
+    """The tables from which the site is made, a number per column; returned are the scores with their doubts."""
+    folder = _folder(stage) / "tidy"
+    folder.mkdir(exist_ok=True)
+    made = {
+        "results": tidy_tables.results(here), "means": tidy_tables.means(here), "pairs": tidy_tables.pairs(here),
+        "orders": tidy_tables.orders(here),
+    }  # fmt: skip
+    for name, table in made.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return made["results"]
 
 
 def statements(stage: Stage, here: Scored) -> CaptionedTable | None:

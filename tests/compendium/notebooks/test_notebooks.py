@@ -295,7 +295,10 @@ def test_a_page_needs_no_network_and_folds_code_away() -> None:
 
 def test_every_executed_notebook_becomes_a_page(two_runs: list[Path], tmp_path: Path) -> None:
     assert write_pages(two_runs[0] / "out", tmp_path / "pages") == [tmp_path / "pages" / "restless.html"]
-    assert "data:image/png;base64," in (tmp_path / "pages" / "restless.html").read_text()
+    text = (tmp_path / "pages" / "restless.html").read_text()
+    (picture,) = (tmp_path / "pages" / "pictures").iterdir()
+    assert f'src="pictures/{picture.name}"' in text and picture.read_bytes()[8:12] == b"WEBP"
+    assert "base64" not in text
 
 
 def test_a_folder_without_notebooks_gives_no_pages(tmp_path: Path) -> None:

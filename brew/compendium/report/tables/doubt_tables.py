@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import pandas as pd
+
 from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.scored import Scored
 from brew.compendium.report.style import label
@@ -17,12 +19,8 @@ _COLUMNS = {
 
 def doubts(scored: Scored) -> CaptionedTable:
     """A row per benchmark, share of the labels and backbone."""
-    table = scored.summary[list(_COLUMNS)].rename(columns=_COLUMNS)
+    table = doubt_rows(scored)
     table["backbone"] = table["backbone"].map(label)
-    table["numerical deviation"] = [
-        _numerical(scored, (row.benchmark, row.label_fraction, row.backbone), row.seed_numbers)
-        for row in scored.summary.itertuples()
-    ]
     caption = (
         "The table shows every primary score in percent with its doubts, which are never mixed. Between low and high "
         "lies the 95 % interval over n test samples, of the unit that is resampled. The deviation over seeds is that "
@@ -31,6 +29,16 @@ def doubts(scored: Scored) -> CaptionedTable:
         "rounding. An empty cell was not measured."
     )
     return CaptionedTable("doubts", table.round(2), caption)
+
+
+def doubt_rows(scored: Scored) -> pd.DataFrame:
+    """The same with identifiers of backbones, and not rounded."""
+    table = scored.summary[list(_COLUMNS)].rename(columns=_COLUMNS)
+    table["numerical deviation"] = [
+        _numerical(scored, (row.benchmark, row.label_fraction, row.backbone), row.seed_numbers)
+        for row in scored.summary.itertuples()
+    ]
+    return table
 
 
 def _numerical(scored: Scored, place: tuple[str, float, str], seeds: Sequence[int]) -> float:
