@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from brew.compendium.report.crowding import left_to_tables
-from brew.compendium.scale_teachers import ready_teacher
+from brew.compendium.report.style import of_teacher
+from brew.compendium.scale_teachers import ready_teacher, teachers_of
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stage import Stage
 from brew.evaluation.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
@@ -53,12 +54,12 @@ class ComparedModel:
 
 
 def compared_models(stage: Stage, sensor: str | None = None) -> list[ComparedModel]:
-    """A random trunk, every arm that was run, the optical teacher itself, and the scale's backbones of others.
+    """A random trunk, every arm that was run, the optical teachers themselves, and the scale's backbones of others.
 
     sensor: models that cannot read its images are left out.
     A listed backbone that is the scale's teacher stands once, as the teacher. One whose weights are absent is left out.
     """
-    own = [*_trunk_and_arms(stage), *_teacher(stage)]
+    own = [*_trunk_and_arms(stage), *_teachers(stage)]
     if sensor is not None and SENSORS[sensor].path not in PAPER_PATHS:
         own = [each for each in own if reads(getattr(each.load(), "student", None), sensor)]
     return [*own, *_of_others(stage, sensor)]
@@ -84,10 +85,13 @@ def _trunk_and_arms(stage: Stage) -> Iterator[ComparedModel]:
             yield ComparedModel(arm, sha256(file), partial(_student, arm, file), own)
 
 
-def _teacher(stage: Stage) -> Iterator[ComparedModel]:
-    with contextlib.suppress(TeacherUnavailable):
-        teacher = ready_teacher(stage)
-        yield ComparedModel("teacher", _weights_hash(teacher), partial(TeacherBackbone, "teacher", teacher))
+def _teachers(stage: Stage) -> Iterator[ComparedModel]:
+    """The scale's teacher, then the others that its arms may name."""
+    for entry in teachers_of(stage):
+        with contextlib.suppress(TeacherUnavailable):
+            teacher = ready_teacher(stage, entry.name)
+            name = "teacher" if entry.name == stage.settings.teacher else of_teacher(entry.name)
+            yield ComparedModel(name, _weights_hash(teacher), partial(TeacherBackbone, name, teacher))
 
 
 def _of_others(stage: Stage, sensor: str | None) -> Iterator[ComparedModel]:

@@ -110,34 +110,34 @@ STAGES = (
         stated=_ARMS,
         reads=(f"arms/{ARM}.json", "data", "optical-teacher"), parameters=("teacher", "pretraining", f"changes.{ARM}"),
     ),
-    _FEATURES("features", notebook="features", parameters=("arms", "teacher", "backbones")),
+    _FEATURES("features", notebook="features", parameters=("arms", "teacher", "other_teachers", "backbones")),
     _FEATURES(
         "similarity", notebook="similarity",
         parameters=("arms", "teacher", "other_teachers", "backbones", "similarity"),
     ),
     _FEATURES(
         "progress", notebook="progress",
-        parameters=("arms", "teacher", "backbones", "pretraining.snapshots", "progress"),
+        parameters=("arms", "teacher", "other_teachers", "backbones", "pretraining.snapshots", "progress"),
     ),
     _FEATURES(
         "segmentation", notebook="segmentation", trains=True,
-        parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.segmentation"),
+        parameters=("arms", "teacher", "other_teachers", "backbones", *_EVALUATION, "evaluation.segmentation"),
     ),
     _FEATURES(
         "change", notebook="change", trains=True,
-        parameters=("arms", "teacher", "backbones", *_EVALUATION, "evaluation.change", "evaluation.siamese",
-                    "evaluation.siamese_networks"),
+        parameters=("arms", "teacher", "other_teachers", "backbones", *_EVALUATION, "evaluation.change",
+                    "evaluation.siamese", "evaluation.siamese_networks"),
     ),
     _FEATURES(
         "classification", notebook="classification",
         reads=("arms", "data", "optical-teacher", "pretrain", "features"),
-        parameters=("arms", "teacher", "backbones", "evaluation.decoders", "evaluation.label_fractions",
-                    "evaluation.protocols"),
+        parameters=("arms", "teacher", "other_teachers", "backbones", "evaluation.decoders",
+                    "evaluation.label_fractions", "evaluation.protocols"),
     ),
     _FEATURES(
         "cases", notebook="cases",
-        reads=("data", "optical-teacher", "pretrain", "segmentation", "change", "classification"),
-        parameters=("arms", "teacher", "backbones", "evaluation.samples"),
+        reads=("arms", "data", "optical-teacher", "pretrain", "segmentation", "change", "classification"),
+        parameters=("arms", "teacher", "other_teachers", "backbones", "evaluation.samples"),
     ),
     StageEntry(
         "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),

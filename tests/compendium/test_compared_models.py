@@ -24,7 +24,7 @@ from brew.sensors import PATHS
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A scale whose arms were all trained to nothing and whose teacher is absent."""
 
-    def absent(_: Stage) -> None:
+    def absent(_: Stage, name: str) -> None:
         raise TeacherUnavailable("absent")
 
     monkeypatch.setattr(files, "REPORTS", tmp_path)

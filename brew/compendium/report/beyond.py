@@ -14,8 +14,12 @@ YES, NO, UNTOLD = "yes", "no", "cannot be told"
 
 @dataclass(frozen=True)
 class Question:
-    """One comparison. arm, reference: of equal seeds. benchmarks: on whose mean it is decided. title: what it asks."""
+    """One comparison. about: the page's question that it belongs to, of QUESTIONS_ABOUT. title: what it asks.
 
+    arm, reference: of equal seeds. benchmarks: on whose mean it is decided.
+    """
+
+    about: str
     title: str
     arm: str
     reference: str
@@ -23,23 +27,30 @@ class Question:
 
 
 _YEAR, _CHANGE = ("crops-year",), ("new-sites", "new-sites-rgb")
-_FINE, _LABELLED = ("roofs", "new-sites-rgb"), ("roofs", "crops-year", "new-sites", "new-sites-rgb")
+_OFF, _FINE = ("roofs", "new-sites"), ("roofs", "new-sites-rgb")
+_LABELLED = ("roofs", "crops-year", "new-sites", "new-sites-rgb")
 
+#: The page's questions, in its order.
+QUESTIONS_ABOUT = ("dates", "change", "labels", "strength", "alignment")
 QUESTIONS: tuple[Question, ...] = (
-    Question("another date", "deo+time", "deo+time-unpaired", _YEAR),
-    Question("another date, pooled vectors alone", "deo+time-pooled", "deo+time-unpaired", _YEAR),
-    Question("another date without an optical teacher", "ms+time", "ms+time-unpaired", _YEAR),
-    Question("change, patches if alike", "deo+time", "deo+time-unpaired", _CHANGE),
-    Question("change, pooled vectors alone", "deo+time-pooled", "deo+time-unpaired", _CHANGE),
-    Question("all labels", "deo+labels", "deo", _LABELLED),
-    Question("a tenth of the labels", "deo+labels-tenth", "deo", _LABELLED),
-    Question("a hundredth of the labels", "deo+labels-hundredth", "deo", _LABELLED),
-    Question("labels without an optical teacher", "ms+labels", "ms-only", _LABELLED),
-    Question("labels alone", "labels-only", "ms-only", _LABELLED),
-    Question("a teacher that learned nothing", "deo-random", "ms-only", _FINE),
-    Question("the miniature's teacher", "deo-miniature", "ms-only", _FINE),
-    Question("a self-distilled teacher", "deo-self-distilled", "ms-only", _FINE),
-    Question("the scale's teacher", "deo", "ms-only", _FINE),
+    Question("dates", "another date", "deo+time", "deo+time-unpaired", _YEAR),
+    Question("dates", "another date, pooled vectors alone", "deo+time-pooled", "deo+time-unpaired", _YEAR),
+    Question("dates", "another date without an optical teacher", "ms+time", "ms+time-unpaired", _YEAR),
+    Question("change", "change, patches if alike", "deo+time", "deo+time-unpaired", _CHANGE),
+    Question("change", "change, pooled vectors alone", "deo+time-pooled", "deo+time-unpaired", _CHANGE),
+    Question("labels", "all labels", "deo+labels", "deo", _LABELLED),
+    Question("labels", "a tenth of the labels", "deo+labels-tenth", "deo", _LABELLED),
+    Question("labels", "a hundredth of the labels", "deo+labels-hundredth", "deo", _LABELLED),
+    Question("labels", "labels without an optical teacher", "ms+labels", "ms-only", _LABELLED),
+    Question("labels", "labels alone", "labels-only", "ms-only", _LABELLED),
+    Question("strength", "a teacher that learned nothing", "deo-random", "ms-only", _FINE),
+    Question("strength", "the miniature's teacher", "deo-miniature", "ms-only", _FINE),
+    Question("strength", "a self-distilled teacher", "deo-self-distilled", "ms-only", _FINE),
+    Question("strength", "the scale's teacher", "deo", "ms-only", _FINE),
+    # Of scale `misaligned`, at the shift that it has.
+    Question("alignment", "class token alone", "deo-class", "ms-only", _OFF),
+    Question("alignment", "class token and patches", "deo", "ms-only", _OFF),
+    Question("alignment", "patches within a window", "deo-window", "ms-only", _OFF),
 )
 
 

@@ -62,6 +62,7 @@ CHAPTERS = (
         "Dates, labels and the teacher's strength: the questions of docs/study-beyond.md, answered by its rule.",
         (),
         ("beyond-answers",),
+        ("answers-*",),
     ),
     Chapter("Radar", "Beside chance and the untrained trunk, since no other backbone reads it.", (), ("radar",)),
     Chapter(

@@ -66,6 +66,12 @@ _AERIAL: dict[str, tuple[str, str]] = {
     "deo+aerial-scenes": ("DEO + labels of aerial scenes", "#004d40"),
     "deo+aerial-buildings": ("DEO + labels of aerial buildings", "#c6d92d"),
 }
+#: Teachers beside the scale's own, as compared models, in a row of colours of their own.
+_TEACHERS: dict[str, str] = {
+    "teacher-random": "teacher that learned nothing",
+    "teacher-miniature": "the miniature's teacher itself",
+    "teacher-self-distilled": "self-distilled teacher itself",
+}
 #: Backbones of others, in a row of colours of their own.
 _FOREIGN: dict[str, str] = {
     "imagenet": "EfficientNet-Lite0 (ImageNet)",
@@ -83,24 +89,30 @@ _FOREIGN: dict[str, str] = {
     "satlas": "Satlas",
     "unet-resnet50": "U-Net, ResNet-50 (supervised)",
 }
-BACKBONES: dict[str, str] = (
-    _STUDIED | _VARIED | _READINGS | _BEYOND | {name: words for name, (words, _) in _AERIAL.items()} | _FOREIGN
-)
+_LABELS_OF_AERIAL = {name: words for name, (words, _) in _AERIAL.items()}
+BACKBONES: dict[str, str] = _STUDIED | _VARIED | _READINGS | _BEYOND | _LABELS_OF_AERIAL | _TEACHERS | _FOREIGN
 # Wong's colour-blind-safe palette as seaborn ships it; grey for what learns nothing, and for statistics.
 _WONG = iter(sns.color_palette("colorblind", len(_STUDIED) - 2).as_hex())
 COLOURS: dict[str, str] = {
     name: {"random": "#7f7f7f", "band-statistics": "#bdbdbd"}.get(name) or next(_WONG) for name in _STUDIED
 }
-for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_FOREIGN, "viridis")):
+for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_TEACHERS, "copper"), (_FOREIGN, "viridis")):
     COLOURS |= dict(zip(_names, sns.color_palette(_palette, len(_names)).as_hex(), strict=True))
 # Three more than the arms: with fewer, neighbours and the arms of other rows could not be told.
 _BEYONDS_COLOURS = sns.color_palette("gist_rainbow", len(_BEYOND) + 3).as_hex()[: len(_BEYOND)]
 COLOURS |= dict(zip(_BEYOND, _BEYONDS_COLOURS, strict=True))
 COLOURS |= {name: hue for name, (_, hue) in _AERIAL.items()}
+# Drawn in one plane, where the rainbow's neighbours could not be told.
+COLOURS |= {"deo-random": "#4d2600", "deo-miniature": "#1b7837"}
 # It is drawn beside its neighbour in the row, from which it could not be told: Wong's sky blue, which no arm has.
 COLOURS["masked-self-distilled"] = "#56b4e9"
 # The ablation's rows between its first and last one are drawn side by side: from light to dark.
 COLOURS |= {"class-token": "#f7d9b0", "optical-path": "#eb9973", "patch-tokens": "#db565d", "augmented": "#8b1a3a"}
+
+
+def of_teacher(teacher: str) -> str:
+    """The name of a teacher as a compared model, if it is not the scale's own."""
+    return f"teacher-{teacher}"
 
 
 def label(backbone: str) -> str:

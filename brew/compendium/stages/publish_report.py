@@ -17,6 +17,7 @@ import pandas as pd
 from brew import files
 from brew.compendium import scales
 from brew.compendium.pipeline import pipeline_file
+from brew.compendium.report.charts.answer_chart import sentences
 from brew.compendium.report.charts.house import CaptionedChart
 from brew.compendium.report.charts.loss_chart import training_curves
 from brew.compendium.report.contents import CHAPTERS, LEADS, Chapter
@@ -184,7 +185,7 @@ def _exhibits(
 
 
 def _drawn_from(chart: str) -> str:
-    return DRAWN_FROM.get(chart, "pairs")
+    return "beyond-answers" if chart.startswith("answers-") else DRAWN_FROM.get(chart, "pairs")
 
 
 def _table(path: Path, findings: Findings) -> Exhibit:
@@ -288,7 +289,8 @@ def _write_first(report: Report) -> Path:
     )
     return report.write(
         "index.html", "first", paper=paper(), lead=LEADS.get(report.scale, f"Scale {report.scale}."),
-        answer=(folder / ANSWER).read_text(encoding="utf-8"), claims=claims, charts=shown is not None,
+        answer=(folder / ANSWER).read_text(encoding="utf-8"), claims=claims,
+        beyond=sentences(report.findings.tables.answers), charts=shown is not None,
         gains=chart_exhibit_at(shown, gains) if shown and gains else None,
         statements=statements(folder, chapter_address("Claims")), commands=commands(report.scale),
         cost=COSTS.get(report.scale, ""), facts=facts(report.layout),

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from brew.compendium.report.beyond import QUESTIONS_ABOUT
+from brew.compendium.report.charts.answer_chart import answer_chart
 from brew.compendium.report.charts.gain_chart import gain_chart, references_run
 from brew.compendium.report.charts.house import CaptionedChart
 from brew.compendium.report.charts.label_chart import label_chart
@@ -44,5 +46,7 @@ def _made(
         for share in sorted(set(pairs["label fraction"]), reverse=True):
             yield gain_chart(pairs, reference, share)
     yield teacher_chart(pairs)
+    for about in QUESTIONS_ABOUT:
+        yield answer_chart(findings.tables.answers, about)
     yield label_chart(results, list(left_out))
     yield loss_chart(curves[~curves["backbone"].isin(left_out)], health)

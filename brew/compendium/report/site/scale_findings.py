@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class ScaleTables:
     """The tidy tables of a scale.
 
     results, pairs, means, orders: of `tidy_tables`; pairs in both directions. scores: every row with what it was made
-    from.
+    from. answers: of the study beyond the paper, empty unless the scale asks its questions.
     """
 
     results: pd.DataFrame
@@ -29,6 +29,7 @@ class ScaleTables:
     means: pd.DataFrame
     orders: pd.DataFrame
     scores: pd.DataFrame
+    answers: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -74,7 +75,9 @@ def read_tables(site: Path) -> ScaleTables:
         if not file.exists():
             raise BrewError(f"{file} does not exist; expected a tidy table of the report there. Run `make repro` first")
     found = {name: pd.read_csv(file) for name, file in files.items()}
-    return ScaleTables(**{**found, "pairs": directed(found["pairs"])})
+    answers = site / "tables" / "beyond-answers.csv"
+    asked = {"answers": pd.read_csv(answers)} if answers.exists() else {}
+    return ScaleTables(**{**found, "pairs": directed(found["pairs"])}, **asked)
 
 
 def shown_cells(notebooks: Path) -> dict[tuple[str, str], str]:

@@ -1,12 +1,16 @@
 """The answers of the study beyond the paper, by the rule that was fixed before it ran."""
 
+import math
+
 import pandas as pd
 
-from brew.compendium.report.beyond import LEAST, NO, QUESTIONS, UNTOLD, YES, verdict
+from brew.compendium.report.beyond import LEAST, NO, QUESTIONS, UNTOLD, YES, Question, verdict
 from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.gains import gain
 from brew.compendium.report.scored import Scored
-from brew.pretraining.arms import BEYOND
+from brew.compendium.report.seeds import standing
+from brew.compendium.report.style import of_teacher
+from brew.pretraining.arms import ARMS, BEYOND
 
 
 def answers(scored: Scored) -> CaptionedTable | None:
@@ -24,16 +28,27 @@ def answers(scored: Scored) -> CaptionedTable | None:
 
 
 def answers_table(scored: Scored) -> pd.DataFrame:
-    """Question, arm, reference, benchmarks, gain with its interval over seeds, seeds, and the answer."""
+    """Question, arm, reference, benchmarks, gain with its interval over seeds, seeds, and the answer.
+
+    strength: the mean score of the arm's teacher itself on the same benchmarks, if that is the question.
+    """
     rows = []
     for question in QUESTIONS:
         found = gain(scored, question.benchmarks, question.arm, question.reference)
         if found is not None:
             seeds = found.over_seeds
             rows.append({
-                "question": question.title, "arm": question.arm, "less": question.reference,
+                "about": question.about, "question": question.title, "arm": question.arm, "less": question.reference,
                 "decided on": ", ".join(question.benchmarks), "gain": round(found.points, 1),
                 "low": round(seeds.low, 1), "high": round(seeds.high, 1), "seeds": seeds.seeds,
+                "strength": _strength(scored, question) if question.about == "strength" else math.nan,
                 "answer": verdict(found),
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _strength(scored: Scored, question: Question) -> float:
+    """The mean score of the teacher of the question's arm; NaN if the teacher was not scored."""
+    (name,) = ARMS[question.arm].teachers
+    teacher = standing(scored, question.benchmarks).replicates.get("teacher" if name == "default" else of_teacher(name))
+    return math.nan if teacher is None else round(float(teacher[0]), 1)
