@@ -95,6 +95,18 @@ COLOURS["masked-self-distilled"] = "#56b4e9"
 COLOURS |= {"class-token": "#f7d9b0", "optical-path": "#eb9973", "patch-tokens": "#db565d", "augmented": "#8b1a3a"}
 
 
+#: Names of primary metrics, as readers know them.
+_METRICS = {
+    "iou": "IoU", "iou_macro": "mean IoU", "iou_micro": "IoU over all pixels", "f1": "F1",
+    "f1_multilabel_micro": "micro F1", "accuracy": "accuracy",
+}  # fmt: skip
+
+
+def metric_words(metric: str) -> str:
+    """A metric's name as readers know it."""
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
 def label(backbone: str) -> str:
     return BACKBONES.get(backbone, backbone)
 

@@ -37,10 +37,12 @@ from brew.compendium.report.site.home_page import write_home
 from brew.compendium.report.site.ledger_page import ledger_table
 from brew.compendium.report.site.lineage_graph import graph, stage_nodes
 from brew.compendium.report.site.number_cards import cards
+from brew.compendium.report.site.one_file import one_file
 from brew.compendium.report.site.page_shell import Place, is_rehearsal, write_page
 from brew.compendium.report.site.scale_findings import Findings, read_tables, shown_cells
 from brew.compendium.report.site.settings_words import settings_of
 from brew.compendium.report.site.shared_assets import write_assets
+from brew.compendium.report.site.statement_table import statement_table
 from brew.compendium.report.site.table_markup import plain_table, score_table
 from brew.compendium.report.style import caption_of
 from brew.compendium.report.training_health import health_of_heads
@@ -191,6 +193,8 @@ def _table(path: Path, findings: Findings) -> Exhibit:
     name, html = path.stem, ""
     if name.startswith("ledger"):
         html = ledger_table(_cells(path), name)
+    elif name == "statements":
+        html = statement_table(_cells(path))
     elif name in _TASKS:
         chosen = [each for each in findings.tables.benchmarks if BENCHMARKS[each].task == name]
         html = score_table(findings.tables.results, chosen, _ROOT, averages=_averages(_cells(path)))
@@ -340,5 +344,12 @@ def main(arguments: list[str]) -> int:
         prog="brew report", description="Write a scale's report from what its stages left."
     )
     parser.add_argument("scale")
-    print(build(parser.parse_args(arguments).scale).relative_to(ROOT))
+    parser.add_argument("--one-file", action="store_true", help="write the report in git as one HTML file instead")
+    chosen = parser.parse_args(arguments)
+    if chosen.one_file:
+        path = files.SCRATCH / f"report-{chosen.scale}.html"
+        files.write_bytes(path, one_file(Layout(chosen.scale).site).encode())
+        print(f"{path.relative_to(ROOT)}, {path.stat().st_size / 1e6:.1f} MB")
+    else:
+        print(build(chosen.scale).relative_to(ROOT))
     return 0

@@ -12,7 +12,7 @@ from brew.compendium.report.formatting import plural, signed
 from brew.compendium.report.site.first_screen import paper
 from brew.compendium.report.site.page_shell import is_rehearsal, write_page
 from brew.compendium.report.style import label
-from brew.compendium.scales import parameters, scales
+from brew.compendium.scales import parameters
 
 #: The tidy tables of a scale, by name.
 Tables = Mapping[str, pd.DataFrame]
@@ -27,11 +27,10 @@ class _Question:
 
 def write_home(reports: Path) -> Path:
     """Write `index.html` below `reports`, from the tidy tables of the scales that have a report there."""
-    known = [*LEADS, *(name for name in scales() if name not in LEADS)]
-    found = {name: tables for name in known if (tables := _tables(reports / name))}
+    found = {name: tables for name in LEADS if (tables := _tables(reports / name))}
     columns = [
         {"name": name, "address": f"{name}/index.html", "rehearsal": is_rehearsal(parameters(name)),
-         "lead": LEADS.get(name, f"Scale {name}.").split(",")[0].split(":")[0]}
+         "lead": LEADS[name].split(",")[0].split(":")[0]}
         for name in found
     ]  # fmt: skip
     questions = [_Question(words, [answer(each) for each in found.values()]) for words, answer in _QUESTIONS.items()]

@@ -12,7 +12,7 @@ from brew.compendium.report.columns import missing
 from brew.compendium.report.formatting import number
 from brew.compendium.report.html_tables import marked_up
 from brew.compendium.report.site.addresses import cell_id, number_address
-from brew.compendium.report.style import BACKBONES, label
+from brew.compendium.report.style import BACKBONES, label, metric_words
 from brew.compendium.report.summary import in_order
 from brew.evaluation.benchmarks import BENCHMARKS
 
@@ -118,7 +118,7 @@ def score_table(
 
 
 def _metric(name: str) -> str:
-    return escaped(BENCHMARKS[name].metric.replace("_", " "))
+    return escaped(metric_words(BENCHMARKS[name].metric))
 
 
 def _average(text: str) -> str:
