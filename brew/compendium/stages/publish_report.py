@@ -43,7 +43,7 @@ from brew.compendium.report.site.scale_findings import Findings, read_tables, sh
 from brew.compendium.report.site.settings_words import settings_of
 from brew.compendium.report.site.shared_assets import write_assets
 from brew.compendium.report.site.statement_table import statement_table
-from brew.compendium.report.site.table_markup import plain_table, score_table
+from brew.compendium.report.site.table_markup import folded, plain_table, score_table
 from brew.compendium.report.style import caption_of
 from brew.compendium.report.training_health import health_of_heads
 from brew.compendium.settings import Settings, load
@@ -201,10 +201,19 @@ def _table(path: Path, findings: Findings) -> Exhibit:
     elif name == "low-data":
         html = _few_labels(findings)
     else:
-        frame = _cells(path)
-        html = plain_table(frame, name, _ROOT, doors(findings, name))
+        frame, absent = folded(_cells(path))
+        shown = "" if frame.empty else plain_table(frame, name, _ROOT, doors(findings, name))
+        html = shown + _not_run(absent)
     cell = findings.cells.get(("tables", name))
     return table_exhibit(name, caption_of(path), cell, _TIDY_OF.get(name, ()), html)
+
+
+def _not_run(names: Sequence[str]) -> str:
+    """What a table leaves out, with the way to what it needs."""
+    if not names:
+        return ""
+    needs = f'<a href="{_ROOT}{chapter_address("Paper tables")}#table-needs">what they need</a>'
+    return f'<p class="left-out">Not run at this scale ({needs}): {", ".join(names)}.</p>'
 
 
 def _averages(table: pd.DataFrame) -> pd.DataFrame:
