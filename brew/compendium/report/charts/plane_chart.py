@@ -9,6 +9,8 @@ from brew.compendium.report.charts.house import CaptionedChart, colours, hiding,
 
 #: Shares of both axes within which a second name would lie over the first.
 _NAME = (0.28, 0.045)
+#: The backbone that is named if any is.
+_FIRST = "deo"
 
 
 def _apart(points: Float[np.ndarray, "point 2"], span: Float[np.ndarray, " 2"]) -> list[bool]:
@@ -42,6 +44,7 @@ def plane_chart(means: pd.DataFrame, parameters: pd.DataFrame) -> CaptionedChart
     if table.empty:
         return None
     table["million parameters"] = (table["parameters"] / 1e6).round(2)
+    table = pd.concat([table[table["backbone"] == _FIRST], table[table["backbone"] != _FIRST]])
     table["apart"] = _apart(table[["optical value", "multispectral value"]].to_numpy(), _span(table))
     backbones = list(table["backbone"])
     x, y = "optical value", "multispectral value"
