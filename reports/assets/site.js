@@ -138,6 +138,7 @@
     const chance = (p) => (p === null ? "" : p < 0.001 ? "< 0.001" : p.toFixed(3));
     const between = (arm, less, share) => data.pairs
       .map((row) => Object.fromEntries(data.columns.map((name, place) => [name, row[place]])))
+      .map((row) => ({ ...row, on: data.on[row.on], arm: data.arms[row.arm], less: data.arms[row.less] }))
       .filter((row) => row["label fraction"] === share && ((row.arm === arm && row.less === less) || (row.arm === less && row.less === arm)))
       .map((row) => (row.arm === arm ? row : flipped(row)));
     const single = (arm, less, share) => {

@@ -14,7 +14,7 @@ from PIL import Image
 from brew.files import write_bytes
 
 #: Pixels of the longer side at most, and the quality, of 100.
-_LARGEST, _QUALITY = 1600, 60
+_LARGEST, _QUALITY = 1280, 45
 _HEADING = re.compile(r"^#+ (.+)$", re.M)
 
 
