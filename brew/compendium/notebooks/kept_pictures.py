@@ -13,16 +13,18 @@ from PIL import Image
 
 from brew.files import write_bytes
 
-#: Pixels of the longer side at most, and the quality, of 100.
-_LARGEST, _QUALITY = 1600, 60
+#: Pixels of the longer side at most: of a figure of the report, and of a picture in a notebook's page, which is narrow.
+_OF_REPORT, _OF_PAGE = 1280, 900
+#: Of 100.
+_QUALITY = 45
 _HEADING = re.compile(r"^#+ (.+)$", re.M)
 
 
-def kept_picture(png: bytes) -> bytes:
-    """The picture as WebP; the same bytes for the same picture."""
+def kept_picture(png: bytes, largest: int = _OF_REPORT) -> bytes:
+    """The picture as WebP; the same bytes for the same picture. largest: pixels of its longer side at most."""
     with Image.open(BytesIO(png)) as opened:
         image = opened.convert("RGB")
-    image.thumbnail((_LARGEST, _LARGEST))
+    image.thumbnail((largest, largest))
     stream = BytesIO()
     image.save(stream, "WEBP", quality=_QUALITY, method=6)
     return stream.getvalue()
@@ -35,7 +37,7 @@ def pictures_apart(notebook: NotebookNode, folder: Path) -> NotebookNode:
         heading = next(iter(_HEADING.findall(cell.source)), heading) if cell.cell_type == "markdown" else heading
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
-                picture = kept_picture(b64decode(png))
+                picture = kept_picture(b64decode(png), _OF_PAGE)
                 name = f"{hashlib.sha256(picture).hexdigest()[:16]}.webp"
                 write_bytes(folder / name, picture)
                 alt = html.escape(f"Picture of the section: {heading}", quote=True)

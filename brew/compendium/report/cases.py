@@ -18,7 +18,7 @@ from brew.files import write_bytes
 
 #: Kinds of pixels of a map of errors, each with its colour: whatever kind of error a task knows.
 CHANGE_ERRORS = {"no change, rightly": "#e6e9ec", "false alarm": "#d55e00", "missed": "#0072b2", "found": "#1c2024"}
-CLASS_ERRORS = {"right": "#d5dae0", "wrong": "#d55e00", "not scored": "#ffffff"}
+CLASS_ERRORS = {"right": "#d5dae0", "wrong": "#1c2024", "not scored": "#ffffff"}
 #: Pixels of the longer side of a photograph at most, and its quality, of 100.
 _LARGEST, _QUALITY = 480, 70
 

@@ -115,6 +115,18 @@ def of_teacher(teacher: str) -> str:
     return f"teacher-{teacher}"
 
 
+#: Names of primary metrics, as readers know them.
+_METRICS = {
+    "iou": "IoU", "iou_macro": "mean IoU", "iou_micro": "IoU over all pixels", "f1": "F1",
+    "f1_multilabel_micro": "micro F1", "accuracy": "accuracy",
+}  # fmt: skip
+
+
+def metric_words(metric: str) -> str:
+    """A metric's name as readers know it."""
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
 def label(backbone: str) -> str:
     return BACKBONES.get(backbone, backbone)
 

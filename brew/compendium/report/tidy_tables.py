@@ -26,6 +26,8 @@ _PAIRS = ["on", "label fraction", "arm", "less", "value", "low", "high", "low ov
           "detectable", "p", "p over seeds", "rounding", "parts", "n", "unit"]  # fmt: skip
 #: Digits that are kept, of percent and points.
 _DIGITS = 3
+#: The same of differences, of which there are most.
+_DIGITS_OF_PAIRS = 2
 
 
 def results(scored: Scored) -> pd.DataFrame:
@@ -84,12 +86,12 @@ def pairs(scored: Scored) -> pd.DataFrame:
         if found is not None
     ]
     table = pd.DataFrame(rows, columns=_PAIRS)
-    return table.round({name: 6 if name.startswith("p") and name != "parts" else _DIGITS for name in _PAIRS})
+    return table.round({name: 5 if name in ("p", "p over seeds") else _DIGITS_OF_PAIRS for name in _PAIRS})
 
 
 def _row(title: str, fraction: float, found: Gain, benchmarks: int) -> dict[str, object]:
     seeds = found.over_seeds
-    parts = " ".join(f"{name}:{points:.{_DIGITS}f}" for name, points in found.parts)
+    parts = " ".join(f"{name}:{points:.{_DIGITS_OF_PAIRS}f}" for name, points in found.parts)
     numbers = found.points, found.low, found.high, seeds.low, seeds.high, seeds.seeds, seeds.detectable
     row = (title, fraction, found.arm, found.reference, *numbers, found.p, seeds.p, found.least, parts, benchmarks,
            "points")  # fmt: skip

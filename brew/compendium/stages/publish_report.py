@@ -38,11 +38,13 @@ from brew.compendium.report.site.home_page import write_home
 from brew.compendium.report.site.ledger_page import ledger_table
 from brew.compendium.report.site.lineage_graph import graph, stage_nodes
 from brew.compendium.report.site.number_cards import cards
+from brew.compendium.report.site.one_file import one_file
 from brew.compendium.report.site.page_shell import Place, is_rehearsal, write_page
 from brew.compendium.report.site.scale_findings import Findings, read_tables, shown_cells
 from brew.compendium.report.site.settings_words import settings_of
 from brew.compendium.report.site.shared_assets import write_assets
-from brew.compendium.report.site.table_markup import plain_table, score_table
+from brew.compendium.report.site.statement_table import statement_table
+from brew.compendium.report.site.table_markup import folded, plain_table, score_table
 from brew.compendium.report.style import caption_of
 from brew.compendium.report.training_health import health_of_heads
 from brew.compendium.settings import Settings, load
@@ -192,16 +194,27 @@ def _table(path: Path, findings: Findings) -> Exhibit:
     name, html = path.stem, ""
     if name.startswith("ledger"):
         html = ledger_table(_cells(path), name)
+    elif name == "statements":
+        html = statement_table(_cells(path))
     elif name in _TASKS:
         chosen = [each for each in findings.tables.benchmarks if BENCHMARKS[each].task == name]
         html = score_table(findings.tables.results, chosen, _ROOT, averages=_averages(_cells(path)))
     elif name == "low-data":
         html = _few_labels(findings)
     else:
-        frame = _cells(path)
-        html = plain_table(frame, name, _ROOT, doors(findings, name))
+        frame, absent = folded(_cells(path))
+        shown = "" if frame.empty else plain_table(frame, name, _ROOT, doors(findings, name))
+        html = shown + _not_run(absent)
     cell = findings.cells.get(("tables", name))
     return table_exhibit(name, caption_of(path), cell, _TIDY_OF.get(name, ()), html)
+
+
+def _not_run(names: Sequence[str]) -> str:
+    """What a table leaves out, with the way to what it needs."""
+    if not names:
+        return ""
+    needs = f'<a href="{_ROOT}{chapter_address("Paper tables")}#table-needs">what they need</a>'
+    return f'<p class="left-out">Not run at this scale ({needs}): {", ".join(names)}.</p>'
 
 
 def _averages(table: pd.DataFrame) -> pd.DataFrame:
@@ -342,5 +355,12 @@ def main(arguments: list[str]) -> int:
         prog="brew report", description="Write a scale's report from what its stages left."
     )
     parser.add_argument("scale")
-    print(build(parser.parse_args(arguments).scale).relative_to(ROOT))
+    parser.add_argument("--one-file", action="store_true", help="write the report in git as one HTML file instead")
+    chosen = parser.parse_args(arguments)
+    if chosen.one_file:
+        path = files.SCRATCH / f"report-{chosen.scale}.html"
+        files.write_bytes(path, one_file(Layout(chosen.scale).site).encode())
+        print(f"{path.relative_to(ROOT)}, {path.stat().st_size / 1e6:.1f} MB")
+    else:
+        print(build(chosen.scale).relative_to(ROOT))
     return 0

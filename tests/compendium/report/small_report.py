@@ -20,6 +20,7 @@ from brew.compendium.report.tables import (
     difference_tables,
     few_label_tables,
     gain_tables,
+    need_tables,
     rank_tables,
     task_tables,
 )
@@ -84,7 +85,7 @@ def _leave_tables(stage: Stage) -> None:
         task_tables.of_scale(here, "segmentation"), task_tables.of_scale(here, "classification"),
         task_tables.of_paper(here, "segmentation"), rank_tables.ranks(here), ablation_tables.of_scale(here),
         difference_tables.differences(here, "ms-only"), few_label_tables.few_labels(here),
-        gain_tables.few_labels_gains(here),
+        gain_tables.few_labels_gains(here), need_tables.needs(here, stage.settings.teacher),
     ):  # fmt: skip
         write_tables.write(stage, table)
     write_tables.gains(stage, here)

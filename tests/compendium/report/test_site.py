@@ -17,13 +17,16 @@ from brew.compendium.report.charts.gain_chart import directed
 from brew.compendium.report.site import shared_assets
 from brew.compendium.report.site.addresses import cell_id, number_address
 from brew.compendium.report.site.number_cards import doubts
+from brew.compendium.report.site.one_file import one_file
+from brew.compendium.report.site.page_shell import is_rehearsal
 from brew.compendium.report.site.shared_assets import plain_script
 from brew.compendium.report.site.table_markup import plain_table
 from brew.compendium.report.style import COLOURS
 from brew.compendium.stages import publish_report
 from brew.errors import BrewError
 from brew.files import ROOT
-from tests.compendium.report.small_report import NAMES, leave_stages, pages_of
+from tests.compendium.report.conftest import kept_libraries
+from tests.compendium.report.small_report import NAMES, pages_of
 
 
 class Page(HTMLParser):
@@ -43,23 +46,38 @@ class Page(HTMLParser):
         self.alts += [found.get("alt")] if tag == "img" else []
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small report, with stand-ins for the libraries of scripts, which take seconds to bundle."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("reports")
-        patch.setattr(files, "REPORTS", folder)
-        patch.setattr(shared_assets, "libraries", lambda: dict.fromkeys(("charts.js", "tables.js", "tables.css"), ""))
-        leave_stages("tiny")
-        publish_report.build("tiny")
-        first = digests(folder)
-        publish_report.build("tiny")
-        assert digests(folder) == first, "the same inputs give other bytes"
-        return folder
-
-
 def digests(folder: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_same_inputs_give_the_same_bytes_and_a_rehearsal_is_stamped(
+    reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "REPORTS", reports)
+    monkeypatch.setattr(shared_assets, "libraries", kept_libraries)
+    first = digests(reports)
+    assert is_rehearsal({"rehearsal": True}) and not is_rehearsal({})
+    monkeypatch.setattr(publish_report, "is_rehearsal", lambda parameters: True)
+    publish_report.build("tiny")
+    for path in (reports / "tiny").glob("*/*.html"):
+        text = path.read_text()
+        if path.parent.name != "pages":
+            assert "Rehearsal: no results" in text.split("<main")[0], path
+            assert text.count("<figcaption><strong>") == text.count("Rehearsal: no results.</strong>"), path
+    monkeypatch.setattr(publish_report, "is_rehearsal", lambda parameters: False)
+    publish_report.build("tiny")
+    assert digests(reports) == first
+
+
+def test_one_file_holds_every_page_and_needs_no_other(reports: Path, tmp_path: Path) -> None:
+    text = one_file(reports / "tiny")
+    (tmp_path / "report.html").write_text(text)
+    page = Page(tmp_path / "report.html")
+    assert [name for name, count in Counter(page.ids).items() if count > 1] == []
+    for link in page.links:
+        assert link.startswith(("#", "data:", "https://arxiv.org/", "https://github.com/")), link
+        assert not link.startswith("#") or "--" in link or link[1:] in page.ids, link
+    assert all(f'data-order="{value}"' in text for value in pd.read_csv(reports / "tiny/tables/results.csv")["value"])
 
 
 def test_every_link_and_fragment_leads_somewhere_and_none_to_a_network(reports: Path) -> None:
@@ -135,7 +153,15 @@ def test_cells_are_escaped_and_their_marks_printed() -> None:
 
 
 def test_doubts_are_never_mixed_and_one_seed_is_exploratory() -> None:
-    row = {"low": 1.0, "high": 2.0, "n": 8, "unit": "sample", "seeds": 1, "deviation over seeds": float("nan")}
+    row = {
+        "low": 1.0,
+        "high": 2.0,
+        "n": 8,
+        "unit": "sample",
+        "seeds": 1,
+        "deviation over seeds": float("nan"),
+        "decoders": 1,
+    }
     assert "exploratory" in doubts(row)["seeds"] and "not measured" in doubts(row)["numerical"]
     several = doubts({**row, "seeds": 3, "deviation over seeds": 0.5, "numerical deviation": 0.1})
     assert "0.50, over 3 seeds" in several["seeds"] and "0.10" in several["numerical"]

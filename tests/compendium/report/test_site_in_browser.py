@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from brew import files
-from brew.compendium.stages import publish_report
-from tests.compendium.report.small_report import leave_stages, pages_of
+from brew.compendium.report.site.one_file import one_file
+from tests.compendium.report.small_report import pages_of
 
 CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
 #: Style sheets are not read a second time: a browser gives no script the content of a file.
@@ -18,16 +17,6 @@ AXE = {"resultTypes": ["violations"], "preload": False}
 LOCAL = ("file:", "data:", "blob:")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; install it, or name one in CHROMIUM")
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("reports")
-        patch.setattr(files, "REPORTS", folder)
-        leave_stages("tiny")
-        publish_report.build("tiny")
-        return folder
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +56,6 @@ def test_every_page_opens_without_a_request_or_an_error_and_fits_a_phone(opened,
     wide = {}
     for path in pages_of(reports):
         page.goto(path.as_uri())
-        page.wait_for_load_state("networkidle")
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map(each => each.id)")
         assert len(ids) == len(set(ids)), path
         if (width := page.evaluate("document.documentElement.scrollWidth")) > 390:
@@ -101,9 +89,9 @@ def test_a_claim_is_found_by_filter_search_and_address(opened, reports: Path) ->
     rows = page.locator("#table-ledger tbody tr")
     ledger = pd.read_csv(reports / "tiny" / "tables" / "ledger.csv", dtype=str)
     assert rows.count() == len(ledger)
-    page.locator("select[name=Table]").select_option("ablation")
+    page.locator("#table-ledger select[name=Table]").select_option("ablation")
     assert rows.count() == (ledger["table"] == "ablation").sum()
-    page.locator("select[name=Table]").select_option("")
+    page.locator("#table-ledger select[name=Table]").select_option("")
     page.locator("#table-ledger input[type=search]").fill("abstract of arXiv")
     assert 0 < rows.count() < 10
     page.goto(page.url.split("#")[0] + "#ablation-001")
@@ -135,10 +123,36 @@ def test_any_two_are_compared_at_an_address(opened) -> None:
     page.locator("#drawn svg").wait_for()
     assert page.locator("#differences caption").inner_text() == "random trunk less DEO (both teachers)"
     assert "one seed" in page.locator("#differences tbody").inner_text()
+    assert "crops" in page.locator("#differences tbody th", has_text="multispectral").inner_text()
     page.locator("select[name=arm]").select_option("ms-only")
     page.wait_for_url("**#ms-only--deo--1")
     cells = page.locator("#differences tbody tr").first.inner_text()
     assert cells.split()[1].startswith("-") and cells.split()[-1] == "2"
+
+
+def test_a_patch_is_chosen_by_key_and_address_and_every_backbone_answers(opened) -> None:
+    page = opened("chapters/patches.html#image-2-patch-10")
+    pressed = page.locator("#patches button[aria-pressed=true]")
+    assert pressed.get_attribute("aria-label") == "patch in row 2, column 2"
+    assert page.locator("input[name=image]").nth(1).is_checked()
+    pressed.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#image-2-patch-18")
+    for words in page.locator("canvas + figcaption small").all_inner_texts():
+        low, high = map(float, words.split(" to "))
+        assert -1 <= low < high <= 1
+
+
+def test_one_file_draws_its_charts_and_leads_to_a_card(opened, reports: Path) -> None:
+    (reports / "whole.html").write_text(one_file(reports / "tiny"))
+    page = opened("../whole.html")
+    (reports / "whole.html").unlink()
+    page.locator("#figure-scores").scroll_into_view_if_needed()
+    page.locator("#figure-scores .chart-view svg").wait_for()
+    page.locator("#at-roofs-deo a.door").click()
+    page.wait_for_url("**/whole.html#roofs-deo")
+    assert page.locator("#roofs-deo .runs").is_visible()
 
 
 def test_without_a_script_tables_pictures_and_doors_stand(opened) -> None:
@@ -162,14 +176,22 @@ def test_print_loses_no_row_of_the_ledger(opened, reports: Path) -> None:
     assert page.pdf(landscape=True, format="A4").startswith(b"%PDF")
 
 
+#: In the dark, colours alone are other ones.
+PAGES = {
+    "light": ("index.html", "chapters/results.html", "chapters/compare.html", "benchmarks/roofs.html",
+              "chapters/lineage.html", "chapters/cases.html", "chapters/patches.html", "pages/segmentation.html"),
+    "dark": ("index.html", "chapters/results.html", "chapters/patches.html"),
+}  # fmt: skip
+RULES = {"light": {}, "dark": {"runOnly": ["color-contrast"]}}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(opened, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    for address in ("index.html", "chapters/results.html", "chapters/compare.html", "benchmarks/roofs.html",
-                    "chapters/lineage.html", "pages/segmentation.html"):  # fmt: skip
+    for address in PAGES[scheme]:
         page = opened(address, color_scheme=scheme)
-        page.wait_for_timeout(300)
-        found = axe.run(page, options=AXE).response["violations"]
+        page.wait_for_timeout(100)
+        found = axe.run(page, options={**AXE, **RULES[scheme]}).response["violations"]
         grave = [
             (each["id"], each["nodes"][0]["html"][:150]) for each in found if each["impact"] in ("serious", "critical")
         ]

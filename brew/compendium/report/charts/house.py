@@ -23,7 +23,8 @@ from brew.files import write_bytes
 HIDDEN = {"backbone": "hidden_arms", "benchmark": "hidden_benchmarks"}
 #: What a picture says of every mark; `CaptionedChart.finding` says it once.
 _SPOKEN = re.compile(r' (?:aria-label|aria-roledescription|aria-hidden|role)="[^"]*"')
-_FONT = "system-ui, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
+#: Of equal widths everywhere: a picture is laid out here and shown elsewhere.
+_FONT = "Arial, Liberation Sans, Helvetica, sans-serif"
 _GREY = "#6b7280"
 _CONFIG: dict[str, Any] = {
     "font": _FONT, "background": None, "view": {"stroke": None},

@@ -9,17 +9,23 @@ from brew.compendium.report.charts.house import CaptionedChart, colours, hiding,
 
 #: Shares of both axes within which a second name would lie over the first.
 _NAME = (0.28, 0.045)
+#: The backbone that is named if any is.
+_FIRST = "deo"
 
 
-def _apart(points: Float[np.ndarray, "point 2"]) -> list[bool]:
-    """Which points have room for a name: those whose name lies over none of an earlier point."""
-    span = np.ptp(points, axis=0)
+def _apart(points: Float[np.ndarray, "point 2"], span: Float[np.ndarray, " 2"]) -> list[bool]:
+    """Which points have room for a name: those whose name lies over none of an earlier point. span: of both axes."""
     scaled = (points - points.min(axis=0)) / np.where(span > 0, span, 1)
     kept: list[int] = []
     for place, point in enumerate(scaled):
         if not any((np.abs(point - scaled[other]) < _NAME).all() for other in kept):
             kept.append(place)
     return [place in kept for place in range(len(points))]
+
+
+def _span(table: pd.DataFrame) -> Float[np.ndarray, " 2"]:
+    """How much of both axes the intervals take."""
+    return np.array([table[f"{side} high"].max() - table[f"{side} low"].min() for side in ("optical", "multispectral")])
 
 
 def plane_chart(means: pd.DataFrame, parameters: pd.DataFrame) -> CaptionedChart | None:
@@ -38,7 +44,8 @@ def plane_chart(means: pd.DataFrame, parameters: pd.DataFrame) -> CaptionedChart
     if table.empty:
         return None
     table["million parameters"] = (table["parameters"] / 1e6).round(2)
-    table["apart"] = _apart(table[["optical value", "multispectral value"]].to_numpy())
+    table = pd.concat([table[table["backbone"] == _FIRST], table[table["backbone"] != _FIRST]])
+    table["apart"] = _apart(table[["optical value", "multispectral value"]].to_numpy(), _span(table))
     backbones = list(table["backbone"])
     x, y = "optical value", "multispectral value"
     base = alt.Chart(table).encode(color=colours(backbones))

@@ -5,8 +5,7 @@ import pandas as pd
 
 from brew.compendium.report.charts.house import CaptionedChart, colours, hiding, hollow, named
 from brew.compendium.report.formatting import listed
-from brew.compendium.report.style import label
-from brew.evaluation.benchmarks import BENCHMARKS
+from brew.compendium.report.style import label, metric_words
 
 
 def score_chart(results: pd.DataFrame, seeds: pd.DataFrame) -> CaptionedChart | None:
@@ -22,6 +21,7 @@ def score_chart(results: pd.DataFrame, seeds: pd.DataFrame) -> CaptionedChart | 
     )
     table = named(pd.concat([whole.assign(kind="mean"), runs.assign(kind="seed")], ignore_index=True))
     backbones, order = list(whole["backbone"].unique()), list(table["name"].unique())
+    table["metric"] = table["metric"].map(metric_words, na_action="ignore")
     base = alt.Chart(table).encode(y=alt.Y("name:N", sort=order, title=None), color=colours(backbones))
     told = ["name", "benchmark", "metric", "value", "low", "high", "n", "unit", "seeds"]
     mean = base.transform_filter("datum.kind == 'mean'")
@@ -49,8 +49,3 @@ def _finding(whole: pd.DataFrame) -> str:
     best = whole.loc[whole.groupby("benchmark", sort=False)["value"].idxmax()]
     parts = [f"{label(row.backbone)} on {row.benchmark} ({row.value:.1f} %)" for row in best.itertuples()]
     return f"The best score has {listed(parts)}."
-
-
-def metric_words(benchmark: str) -> str:
-    """The benchmark's primary metric in words."""
-    return BENCHMARKS[benchmark].metric.replace("_", " ")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brew.compendium.report.site.addresses import CASES
-from brew.compendium.report.style import label
+from brew.compendium.report.style import label, metric_words
 from brew.compendium.report.summary import in_order
 from brew.evaluation.benchmarks import BENCHMARKS
 
@@ -45,7 +45,7 @@ def _of_benchmark(each: dict[str, Any], root: str) -> CasesOfBenchmark:
         f"{ours} are shown."
     )
     text = (
-        f"{ours} beside {theirs}. {which} Scores are in percent ({entry.metric.replace('_', ' ')}), of the very map "
+        f"{ours} beside {theirs}. {which} Scores are in percent ({metric_words(entry.metric)}), of the very map "
         f"shown: the first seed and decoder. {each['credit']}"
     )
     legends = [(title, pairs) for title, pairs in (
@@ -74,12 +74,9 @@ def patches_of(folder: Path, root: str) -> dict[str, Any] | None:
         return None
     kept = json.loads(file.read_text(encoding="utf-8"))
     names = in_order(kept["likeness"])
-    content = {
-        "grid": kept["grid"], "images": [f"{root}{CASES}/{name}" for name in kept["images"]],
-        "likeness": [[label(name), kept["likeness"][name]] for name in names],
-    }  # fmt: skip
+    content = {"grid": kept["grid"], "likeness": [[label(name), kept["likeness"][name]] for name in names]}
     return {
-        "source": kept["source"], "images": content["images"], "grid": kept["grid"],
+        "source": kept["source"], "images": [f"{root}{CASES}/{name}" for name in kept["images"]], "grid": kept["grid"],
         "names": [label(name) for name in names],
         "data": json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"),
     }  # fmt: skip

@@ -72,14 +72,18 @@ def order_table(orders: pd.DataFrame) -> pd.DataFrame:
 
 
 def _data(findings: Findings, arms: list[str]) -> str:
-    """Every pair in one direction, and every run, as JSON that may stand in a page."""
+    """Every pair in one direction, and every run, as JSON that may stand in a page; pairs name by numbers."""
     places = {name: place for place, name in enumerate(arms)}
     pairs = findings.tables.pairs[_COLUMNS]
     once = pairs[pairs["arm"].map(places) < pairs["less"].map(places)].drop_duplicates(_COLUMNS[:4])
     runs = findings.tables.runs.groupby(["benchmark", "label fraction", "backbone", "seed"], sort=False)["value"].mean()
+    on = list(dict.fromkeys(once["on"]))
+    numbered = once.assign(
+        on=once["on"].map(on.index), arm=once["arm"].map(places), less=once["less"].map(places)
+    )  # fmt: skip
     content = {
-        "columns": _COLUMNS, "pairs": [[_plain(value) for value in row] for row in once.itertuples(index=False)],
-        "runs": [[*key, round(value, 3)] for key, value in runs.items()],
+        "columns": _COLUMNS, "pairs": [[_plain(value) for value in row] for row in numbered.itertuples(index=False)],
+        "runs": [[*key, round(value, 2)] for key, value in runs.items()], "on": on, "arms": arms,
         "labels": {name: label(name) for name in arms}, "chart": pair_chart(),
     }  # fmt: skip
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")

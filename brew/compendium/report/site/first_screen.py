@@ -92,7 +92,7 @@ def _tested(table: pd.DataFrame, claims_page: str) -> list[Statement]:
     return [
         Statement(
             str(part["statement"].iloc[0]), str(part["verdict"].iloc[0]), "; ".join(filter(None, map(_effect, rows))),
-            f"{claims_page}#table-statements",
+            f"{claims_page}#{slug(str(part['id'].iloc[0]))}",
         )
         for _, part in table.groupby("id", sort=False)
         for rows in [part.to_dict("records")]

@@ -11,8 +11,9 @@ from brew.compendium.report.contents import LEADS
 from brew.compendium.report.formatting import plural, signed
 from brew.compendium.report.site.first_screen import paper
 from brew.compendium.report.site.page_shell import is_rehearsal, write_page
+from brew.compendium.report.site.scale_findings import TIDY
 from brew.compendium.report.style import label
-from brew.compendium.scales import parameters, scales
+from brew.compendium.scales import parameters
 
 #: The tidy tables of a scale, by name.
 Tables = Mapping[str, pd.DataFrame]
@@ -27,21 +28,31 @@ class _Question:
 
 def write_home(reports: Path) -> Path:
     """Write `index.html` below `reports`, from the tidy tables of the scales that have a report there."""
-    known = [*LEADS, *(name for name in scales() if name not in LEADS)]
-    found = {name: tables for name in known if (tables := _tables(reports / name))}
+    found = {name: tables for name in LEADS if (tables := _tables(reports / name))}
     columns = [
         {"name": name, "address": f"{name}/index.html", "rehearsal": is_rehearsal(parameters(name)),
-         "lead": LEADS.get(name, f"Scale {name}.").split(",")[0].split(":")[0]}
+         "lead": LEADS[name].split(",")[0].split(":")[0]}
         for name in found
     ]  # fmt: skip
     questions = [_Question(words, [answer(each) for each in found.values()]) for words, answer in _QUESTIONS.items()]
+    questions += [
+        _Question(f"The paper states: {words}", [_verdict(each, words) for each in found.values()])
+        for words in dict.fromkeys(name for each in found.values() for name in each["statements"]["statement"])
+    ]
     return write_page(reports, "index.html", "home", paper=paper(), scales=columns, questions=questions)
 
 
 def _tables(folder: Path) -> Tables:
     """Empty if the scale has no report of this form."""
-    files = {name: folder / "tables" / f"{name}.csv" for name in ("results", "pairs", "means", "orders")}
+    files = {name: folder / "tables" / f"{name}.csv" for name in (*TIDY, "statements")}
     return {name: pd.read_csv(file) for name, file in files.items()} if files["pairs"].exists() else {}
+
+
+def _verdict(tables: Tables, statement: str) -> str:
+    """Of a statement at a scale, without its reason."""
+    table = tables["statements"]
+    found = table.loc[table["statement"] == statement, "verdict"]
+    return str(found.iloc[0]).partition(":")[0] if len(found) else _NOT_RUN
 
 
 def _gain(arm: str, less: str, on: str, share: float = 1.0) -> Callable[[Tables], str]:

@@ -5,6 +5,7 @@ import html
 import pandas as pd
 
 from brew.compendium.report.site.addresses import slug
+from brew.compendium.report.site.statement_table import verdict_html
 
 #: Columns in the order in which the page shows them, as far as the ledger has them.
 _SHOWN = (
@@ -38,9 +39,7 @@ def _row(row: dict[str, str], columns: list[str], known: set[str]) -> str:
 
 def _cell(column: str, text: str, known: set[str]) -> str:
     if column == "verdict":
-        word, _, reason = text.partition(": ")
-        shown = f'<span class="verdict {word.replace(" ", "-")}">{_escaped(word)}</span>'
-        return f'<td data-search="{_escaped(word)}">{shown} <small>{_escaped(reason)}</small></td>'
+        return f'<td data-search="{_escaped(text.partition(": ")[0])}">{verdict_html(text)}</td>'
     if column == "conflicts with":
         links = " ".join(f'<a href="#{slug(each)}">{_escaped(each)}</a>' for each in text.split() if each in known)
         return f"<td>{links}</td>"

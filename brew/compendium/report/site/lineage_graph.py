@@ -39,14 +39,19 @@ def stage_nodes(pipeline: Path) -> list[StageNode]:
     return [
         StageNode(
             name,
-            stage["cmd"].removeprefix("exec "),
+            _plain(stage["cmd"].removeprefix("exec ")),
             after[name],
             [each for each in stages if name in after[each]],
-            [key for file in stage.get("params", ()) for keys in file.values() for key in keys],
+            [_plain(key) for file in stage.get("params", ()) for keys in file.values() for key in keys],
             _hashed(name, locked) if name in settled else [(path, "") for path in stage["deps"]],
         )
         for name, stage in stages.items()
     ]
+
+
+def _plain(text: str) -> str:
+    """With a word in place of what DVC fills in."""
+    return text.replace("${item.arm}", "ARM")
 
 
 def _hashed(name: str, locked: Mapping[str, Any]) -> list[tuple[str, str]]:

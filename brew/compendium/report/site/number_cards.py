@@ -9,7 +9,7 @@ import pandas as pd
 
 from brew.compendium.report.site.addresses import cell_id, notebook_cell, number_id
 from brew.compendium.report.site.scale_findings import Findings
-from brew.compendium.report.style import label
+from brew.compendium.report.style import label, metric_words
 from brew.evaluation.benchmarks import BENCHMARKS
 
 #: Columns of the runs that a card shows, as far as the scores have them.
@@ -56,7 +56,7 @@ def _card(findings: Findings, row: dict[Any, Any], runs: pd.DataFrame, shown_at:
     command = f"python -m brew repro {findings.scale} {task}"
     return Card(
         number_id(backbone, share), backbone, label(backbone), f"{100 * share:g} % of the training labels",
-        f"{row['value']:.2f}", row["metric"].replace("_", " "), doubts(row),
+        f"{row['value']:.2f}", metric_words(row["metric"]), doubts(row),
         runs[shown].to_dict("records"),
         {
             "command": command, "settings": _digests(runs, "settings"),

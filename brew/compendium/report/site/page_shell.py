@@ -9,7 +9,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from brew.compendium.report.site.table_markup import name_of
+from brew.compendium.report.site.statement_table import verdict_html
+from brew.compendium.report.site.table_markup import name_of, spoken
+from brew.compendium.report.style import metric_words
 from brew.files import write_bytes
 
 
@@ -34,6 +36,9 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters["backbone"] = lambda name: Markup(name_of(name))
+    environment.filters["spoken"] = lambda text: Markup(spoken(text))
+    environment.filters["verdict"] = lambda text: Markup(verdict_html(text))
+    environment.filters["metric"] = metric_words
     return environment
 
 

@@ -138,6 +138,7 @@
     const chance = (p) => (p === null ? "" : p < 0.001 ? "< 0.001" : p.toFixed(3));
     const between = (arm, less, share) => data.pairs
       .map((row) => Object.fromEntries(data.columns.map((name, place) => [name, row[place]])))
+      .map((row) => ({ ...row, on: data.on[row.on], arm: data.arms[row.arm], less: data.arms[row.less] }))
       .filter((row) => row["label fraction"] === share && ((row.arm === arm && row.less === less) || (row.arm === less && row.less === arm)))
       .map((row) => (row.arm === arm ? row : flipped(row)));
     const single = (arm, less, share) => {
@@ -145,7 +146,7 @@
       return of(arm).flatMap((run) => of(less).filter((other) => other[0] === run[0] && other[3] === run[3])
         .map((other) => ({ on: run[0], seed: run[3], one: run[4] - other[4] })));
     };
-    const show = async () => {
+    const show = async (event) => {
       const [arm, less, share] = [form.arm.value, form.less.value, Number(form.share.value)];
       const rows = between(arm, less, share), name = data.labels;
       one("#differences caption").textContent = `${name[arm]} less ${name[less]}`;
@@ -162,9 +163,9 @@
       }
       const sure = rows.filter((row) => (row.seeds > 1 ? row["low over seeds"] * row["high over seeds"] > 0 : false));
       one("#finding").textContent = rows.length
-        ? `${name[arm]} less ${name[less]}: ${rows.length} comparisons; over seeds 0 is left out by ${sure.length || "none"}${sure.length ? ` (${sure.map((row) => `${row.on} ${signed(row.value)}`).join(", ")})` : ""}.`
+        ? `${name[arm]} less ${name[less]}: ${rows.length} comparisons. ${sure.length ? `Over seeds, the interval leaves out 0 on ${sure.map((row) => `${row.on} (${signed(row.value)})`).join(", ")}.` : rows.some((row) => row.seeds > 1) ? "Over seeds, every interval holds 0." : "With one shared seed, nothing can be said over seeds."}`
         : `${name[arm]} and ${name[less]} share no seed on any benchmark from these labels.`;
-      history.replaceState(null, "", `#${arm}--${less}--${share}`);
+      if (event) history.replaceState(null, "", `#${arm}--${less}--${share}`);
       const spec = structuredClone(data.chart);
       spec.data = { values: [...rows, ...single(arm, less, share)] };
       await vegaEmbed("#drawn", spec, { actions: false, renderer: "svg" });
@@ -192,7 +193,7 @@
       const [row, column] = one_ < other ? [one_, other] : [other, one_];
       return half[row * count - (row * (row + 1)) / 2 + column - row - 1] / 127 - 1;
     };
-    const canvases = all("canvas", explorer);
+    const canvases = all("canvas", explorer), images = all(".thumbs img", explorer);
     let [image, patch] = [0, count / 2 + data.grid / 2];
     const photograph = document.createElement("img");
     photograph.alt = "";
@@ -201,7 +202,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.setAttribute("aria-label", `patch in row ${Math.floor(number / data.grid) + 1}, column ${(number % data.grid) + 1}`);
-      button.addEventListener("click", () => { patch = number; showPatch(); });
+      button.addEventListener("click", () => { patch = number; choosePatch(); });
       button.addEventListener("keydown", (event) => {
         const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -data.grid, ArrowDown: data.grid }[event.key];
         if (!step || !buttons[number + step]) return;
@@ -212,7 +213,7 @@
       return button;
     });
     const showPatch = () => {
-      photograph.src = data.images[image];
+      photograph.src = images[image].src;
       buttons.forEach((button, number) => {
         button.setAttribute("aria-pressed", number === patch);
         button.tabIndex = number === patch ? 0 : -1;
@@ -225,12 +226,15 @@
         context.putImageData(pixels, 0, 0);
         one("small", canvas.parentElement).textContent = `${low.toFixed(2)} to ${high.toFixed(2)}`;
       });
+    };
+    const choosePatch = () => {
+      showPatch();
       history.replaceState(null, "", `#image-${image + 1}-patch-${patch + 1}`);
     };
     const asked = location.hash.match(/^#image-(\d+)-patch-(\d+)$/);
-    if (asked && data.images[asked[1] - 1] && buttons[asked[2] - 1]) [image, patch] = [asked[1] - 1, asked[2] - 1];
+    if (asked && images[asked[1] - 1] && buttons[asked[2] - 1]) [image, patch] = [asked[1] - 1, asked[2] - 1];
     explorer.elements.image[image].checked = true;
-    explorer.addEventListener("change", (event) => { image = Number(event.target.value); showPatch(); });
+    explorer.addEventListener("change", (event) => { image = Number(event.target.value); choosePatch(); });
     explorer.hidden = false;
     showPatch();
   }

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from brew.compendium.report.columns import missing
+from brew.compendium.report.columns import NOT_COMPARABLE, NOT_RUN, missing
 from brew.compendium.report.formatting import number
 from brew.compendium.report.html_tables import marked_up
 from brew.compendium.report.site.addresses import cell_id, number_address
-from brew.compendium.report.style import BACKBONES, label
+from brew.compendium.report.style import BACKBONES, label, metric_words
 from brew.compendium.report.summary import in_order
 from brew.evaluation.benchmarks import BENCHMARKS
 
@@ -52,8 +52,20 @@ def plain_table(frame: pd.DataFrame, name: str, root: str = "", door: Door = no_
 
 #: Display name -> identifier.
 _IDENTIFIERS = {title: name for name, title in BACKBONES.items()}
+_CODE = re.compile(r"`([^`]+)`")
+#: "optical: roofs (iou macro)": the metric of a column of scores.
+_METRIC = re.compile(r"^\w+: \S+ \(([\w ]+)\)$")
+#: What stands in a cell without a number; and columns that describe a row.
+_EMPTY, _DESCRIBING = {NOT_RUN, NOT_COMPARABLE, "-", ""}, {"what it is"}
 #: The number at the head of a cell, with its marks.
 _NUMBER = re.compile(r"(?:<strong>)?[+-]?\d+\.\d+")
+
+
+def folded(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows that hold something, and the names of the others: a page lists these below its table."""
+    first, *others = frame.columns
+    told = ~frame[[name for name in others if name not in _DESCRIBING]].isin(_EMPTY).all(axis=1)
+    return frame[told], [label(identifier(name)) for name in frame.loc[~told, first]]
 
 
 def identifier(name: str) -> str:
@@ -62,7 +74,10 @@ def identifier(name: str) -> str:
 
 
 def _column(title: str) -> str:
-    return escaped(title[0].upper() + title[1:] if title else title)
+    """A head; the metric that it may name is given in words."""
+    found = _METRIC.search(title)
+    told = title if found is None else title[: found.start(1)] + metric_words(found[1].replace(" ", "_")) + ")"
+    return escaped(told[:1].upper() + told[1:])
 
 
 def _text(value: object, root: str, address: str) -> str:
@@ -77,6 +92,11 @@ def _text(value: object, root: str, address: str) -> str:
     opened = found[0].removeprefix("<strong>")
     link = f'<a class="{kind}" href="{root}{escaped(address)}">{opened}</a>'
     return f"{'<strong>' * (opened != found[0])}{link}{marked[found.end() :]}"
+
+
+def spoken(caption: str) -> str:
+    """A caption as HTML: what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", escaped(caption))
 
 
 def _table(name: str, heads: str, rows: Sequence[str]) -> str:
@@ -118,7 +138,7 @@ def score_table(
 
 
 def _metric(name: str) -> str:
-    return escaped(BENCHMARKS[name].metric.replace("_", " "))
+    return escaped(metric_words(BENCHMARKS[name].metric))
 
 
 def _average(text: str) -> str:
