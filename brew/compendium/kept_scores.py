@@ -9,10 +9,16 @@ import pandas as pd
 from brew.compendium.scoring import FinishedRun
 from brew.compendium.stage import Stage
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Task
+from brew.evaluation.protocols import COMMON
 from brew.evaluation.scores import Score, read_scores, write_arrays, write_counts, write_scores
 
 #: Counts per test unit, (unit, class, class) or (unit, label, 2, 2), and the units' names.
 Counts = tuple[np.ndarray, Sequence[str]]
+
+
+def has_readings(stage: Stage) -> bool:
+    """Whether predictions are scored by all readings of a metric: if the scale asks for more than brew's protocol."""
+    return stage.settings.evaluation.protocols != (COMMON,)
 
 
 def keep_scores(
@@ -37,7 +43,7 @@ def keep_predictions(stage: Stage, task: Task, finished: Sequence[FinishedRun]) 
     """Write the arrays of the first decoder on each model's first seed from all labels, which pictures show."""
     folder = stage.layout.write(task)
     for each in finished:
-        if (each.run.seed, each.run.decoder, each.run.label_fraction) == (0, 0, 1):
+        if (each.run.seed, each.run.decoder, each.run.label_fraction, each.run.protocol) == (0, 0, 1, COMMON):
             write_arrays(prediction_file(folder, each.benchmark, each.run.arm), each.result.arrays)
 
 
@@ -49,7 +55,7 @@ def prediction_file(folder: Path, benchmark: Benchmark, model: str) -> Path:
 def keep_choices(stage: Stage, task: Task, finished: Sequence[FinishedRun]) -> None:
     """Write what validation chose in each run: the values of the run's result, a column each."""
     names = {"benchmark": "benchmark", "arm": "backbone"} | {
-        name: name for name in ("seed", "decoder", "label_fraction")
+        name: name for name in ("seed", "decoder", "label_fraction", *["protocol"] * has_readings(stage))
     }
     rows = [{title: getattr(each.run, name) for name, title in names.items()} | each.result.values for each in finished]
     pd.DataFrame(rows).to_csv(stage.layout.write(task) / "choices.csv", index=False)
@@ -61,10 +67,10 @@ def read_choices(stage: Stage, task: Task) -> pd.DataFrame:
 
 
 def primary_scores(stage: Stage, task: Task) -> pd.DataFrame:
-    """The primary metric of every benchmark of a task, model by model, with the interval over test samples."""
+    """The primary metric of every benchmark of a task by brew's protocol, model by model, with its interval."""
     rows = []
     for score in read_scores(stage.layout.write(task) / "scores.csv"):
-        if score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric:
+        if score.plain and score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric:
             interval = f"{100 * score.low:.1f} to {100 * score.high:.1f}"
             rows.append({
                 "benchmark": score.benchmark, "metric": score.metric, "backbone": score.arm, "seed": score.seed,

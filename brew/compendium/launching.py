@@ -1,4 +1,4 @@
-"""How a training's processes are started: none but this one, forked ones, or those of torchrun or SLURM.
+"""How a training's processes are started: none but this one, forked ones, launched ones, or those of torchrun or SLURM.
 
 A notebook's stage asks for no launch: inside a batch job it finds SLURM's variables, which then mean nothing (`here`).
 Only the command that asks for a launch takes them (`as_launched`). Other systems' variables mean nothing to both.
@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +118,49 @@ def run(fabric: Fabric, share: Callable[[Fabric], None]) -> None:
         return share(fabric)
     kept_by_torchrun = os.environ.pop(_AGENT_STORE, None)
     try:
-        fabric.launch(share)
+        fabric.launch(partial(begin_share, share))
     except ProcessRaisedException as error:  # of a forked process, whose error comes as the text of its traceback
         raise BrewError(str(error).strip().splitlines()[-1].partition(": ")[2]) from error
     finally:
         if kept_by_torchrun is not None:
             os.environ[_AGENT_STORE] = kept_by_torchrun
+
+
+def begin_share(share: Callable[[Any], None], fabric: Any) -> None:
+    """Do the share after torch's pool of threads was made anew, in the one thread that a fork begins with.
+
+    torch 2.15 leaves its pool behind at a fork and replaces it at first use. If two threads are first at once, as
+    readers of batches are, one finds none ("Invalid thread pool!"): in one of thirty forks whose four threads begin
+    together.
+    """
+    torch.set_num_threads(torch.get_num_threads())
+    share(fabric)
+
+
+def launch(processes: int, command: Sequence[str]) -> None:
+    """Start `command`, of `python -m brew`, in so many processes of this machine, as torchrun does; wait for their end.
+
+    The launcher is this process, so its processes end with it. They print to its standard output. Raises BrewError with
+    what the first failed process left, if one fails.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex, rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0", max_restarts=0, monitor_interval=0.5, start_method="spawn",
+    )  # fmt: skip
+    # The agent's thread variable is for processes that were not told theirs.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        elastic_launch(config, sys.executable)("-m", "brew", *command)
+    except ChildFailedError as failed:
+        rank, failure = failed.get_first_failure()
+        raise BrewError(
+            f"process {rank} of {processes} ended with exit code {failure.exitcode}; expected all until the last step. "
+            "Their messages stand above, or in the terminal that the run was started from; the same command goes on "
+            "from the last checkpoint"
+        ) from failed
 
 
 def launched() -> tuple[int, int]:

@@ -78,7 +78,9 @@ class StageEntry:
 
 #: What every stage that computes features reads.
 _FEATURES = partial(StageEntry, stores=True, reads=("data", "optical-teacher", "pretrain"))
-_EVALUATION = tuple(f"evaluation.{name}" for name in ("decoders", "orientations", "samples", "label_fractions"))
+_EVALUATION = tuple(
+    f"evaluation.{name}" for name in ("decoders", "orientations", "samples", "label_fractions", "protocols")
+)
 
 #: The stages that measure something, each with a file of metrics.
 _MEASURING = (
@@ -127,7 +129,8 @@ STAGES = (
     _FEATURES(
         "classification", notebook="classification",
         reads=("data", "optical-teacher", "pretrain", "features"),
-        parameters=("arms", "teacher", "backbones", "evaluation.decoders"),
+        parameters=("arms", "teacher", "backbones", "evaluation.decoders", "evaluation.label_fractions",
+                    "evaluation.protocols"),
     ),
     StageEntry(
         "tables", notebook="tables", files=("data/claims.csv",), parameters=("arms", "teacher", "progress.converged"),

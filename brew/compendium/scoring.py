@@ -15,12 +15,16 @@ from brew.compendium.stage import Stage
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.cache_keys import digest, sources_digest
+from brew.evaluation.protocols import COMMON, PROTOCOLS
 from brew.evaluation.result_cache import CachedResult, Computation, cached_results
 from brew.evaluation.scores import Run
 from brew.files import ROOT, sha256
 
 #: Whatever the runs of one model share.
 T = TypeVar("T")
+#: Modules that decide results beside a task's own: of every run, and of those by a protocol of the authors.
+_SHARED = ("brew.models.student", "brew.models.teachers")
+_BY_AUTHORS = ("brew.evaluation.authors", "brew.evaluation.trained_probe")
 #: Characters of a hash in a score's row.
 _SHORT = 12
 
@@ -32,6 +36,7 @@ class PlannedRun:
     model: the compared model's or the reference's name. identity: the hash of what it is. seed: of its pretraining.
     decoder: which of the decoders, or draws of labels, on this model. settings: all numbers that
     the result depends on. training_samples: how many labelled samples it may learn from, if it learns from a fraction.
+    protocol: of PROTOCOLS, by which the benchmark is read too.
     """
 
     benchmark: Benchmark
@@ -43,6 +48,7 @@ class PlannedRun:
     label_fraction: float = 1.0
     training_samples: int | None = None
     decoder: int = 0
+    protocol: str = COMMON
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,10 @@ class Latest:
 
 def finish(stage: Stage, module: str, planned: Iterable[PlannedRun]) -> list[FinishedRun]:
     """Compute the runs with `module` of brew, or read them back; in their order."""
-    code = sources_digest(module, "brew.models.student", "brew.models.teachers")
+    runs_by = {
+        protocol: sources_digest(module, *_SHARED, *([] if protocol == COMMON else _BY_AUTHORS))
+        for protocol in PROTOCOLS
+    }
     environment = sha256(ROOT / "requirements.lock")
     computations, plans = [], {}
     for each in planned:
@@ -83,15 +92,17 @@ def finish(stage: Stage, module: str, planned: Iterable[PlannedRun]) -> list[Fin
         run = Run(
             each.benchmark.name, each.benchmark.task, each.model, each.seed, digest(settings)[:_SHORT],
             each.label_fraction, each.identity[:_SHORT], store[:_SHORT], environment[:_SHORT], each.decoder,
+            each.protocol,
         )  # fmt: skip
         key = {
             "benchmark": _plain(each.benchmark.decisive()), "model": each.identity, "store": store, "seed": each.seed,
-            "decoder": each.decoder, "label_fraction": each.label_fraction, "settings": settings, "code": code,
+            "decoder": each.decoder, "label_fraction": each.label_fraction, "settings": settings,
+            "code": runs_by[each.protocol],
             "environment": environment, "rounding": list(stage.rounding),
         }  # fmt: skip
         name = f"{stage.settings.scale.name}-{run.name}"
         # Runs of one model on one benchmark share its features.
-        computations.append(Computation(name, key, each.compute, (each.benchmark.name, each.identity)))
+        computations.append(Computation(name, key, each.compute, (each.benchmark.name, each.identity, each.protocol)))
         plans[name] = (each, run)
     results = cached_results(computations, processes=processes())
     return [

@@ -20,6 +20,7 @@ from brew.errors import BrewError
 from brew.evaluation.benchmarks import Benchmark, benchmark
 from brew.evaluation.change_detection import ChangeSettings
 from brew.evaluation.layer_similarity import SimilaritySettings
+from brew.evaluation.protocols import COMMON, check_protocols
 from brew.evaluation.segmentation import SegmentationSettings
 from brew.evaluation.validation_probe import ProbeSettings
 from brew.pretraining.optimisation import Optimisation
@@ -54,9 +55,10 @@ class Sources:
                 )
 
     def offers(self, entry: Benchmark) -> bool:
-        """Whether the scale's data hold what the benchmark reads: of the miniature, radar on request alone."""
-        radar = entry.modality != "radar" or (self.miniature is not None and self.miniature.sar)
-        return entry.source in self.present() and radar
+        """Whether the scale's data hold what the benchmark reads: of the miniature, radar and a year on request."""
+        rendered = self.miniature.products if self.miniature is not None else ()
+        held = entry.source != "miniature" or {entry.images, entry.labels} <= set(rendered)
+        return entry.source in self.present() and held
 
     def present(self) -> dict[str, Any]:
         """The sources of the scale with their settings, by name."""
@@ -92,8 +94,9 @@ class Pretraining:
     """The section `pretraining`. trunk: of TRUNKS. feeds: an arm takes those that have an image for its stems.
 
     precision: of Lightning Fabric. snapshots: how often the student is kept on its way, at equal distances and at the
-    end, for the curve of what it has learned (stage `progress`); 0 keeps the last step alone. Over how many processes
-    a run is spread is no parameter: torchrun or SLURM says it (docs/running-in-parallel.md).
+    end, for the curve of what it has learned (stage `progress`); 0 keeps the last step alone.
+    processes: how many the stage launches on this machine; "auto" takes its accelerators if there are several. torchrun
+    and SLURM say it themselves, as for several machines (docs/running-in-parallel.md).
     """
 
     trunk: str
@@ -102,6 +105,11 @@ class Pretraining:
     views: ViewSettings
     precision: str = "32-true"
     snapshots: int = 0
+    processes: Literal["auto"] | int = "auto"
+
+    def __post_init__(self) -> None:
+        if self.processes != "auto" and self.processes < 1:
+            raise BrewError(f"processes is {self.processes}; expected at least 1, or auto")
 
 
 @dataclass(frozen=True)
@@ -141,8 +149,11 @@ class EvaluationSettings:
 
     label_fractions: of the training labels that decoders are trained on; a share below one is drawn for each student.
     Classification, which costs next to nothing, always has those of `SHARES`.
+    protocols: of PROTOCOLS, by which every benchmark is trained and scored: brew's own, whose numbers are the fields
+    here, and states of the authors' code.
     samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
     where a sensor is not named. Scenes that are cut into tiles are never shortened.
+    not_scored: benchmarks that the scale's data offer and that it leaves out, since its arms learn from their labels.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
     numbers and count: one of its trainings costs more than all decoders.
     """
@@ -155,8 +166,13 @@ class EvaluationSettings:
     change: ChangeSettings
     siamese: ChangeSettings
     siamese_networks: int
+    protocols: tuple[str, ...] = (COMMON,)
+    not_scored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_protocols(self.protocols)
+        for name in self.not_scored:
+            benchmark(name)
         if self.decoders < 1:
             raise BrewError(f"decoders is {self.decoders}; expected at least 1 on each model's features")
 

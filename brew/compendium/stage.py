@@ -20,5 +20,9 @@ class Stage:
         return self.settings.bits, self.settings.nudge
 
     def benchmarks(self, task: Task) -> list[Benchmark]:
-        """The benchmarks of a task whose images are part of the scale."""
-        return [entry for entry in BENCHMARKS.values() if entry.task == task and self.settings.data.offers(entry)]
+        """The benchmarks of a task whose images are part of the scale, and which it does not leave out."""
+        left_out = self.settings.evaluation.not_scored
+        return [
+            entry for entry in BENCHMARKS.values()
+            if entry.task == task and self.settings.data.offers(entry) and entry.name not in left_out
+        ]  # fmt: skip

@@ -6,6 +6,7 @@ scene's own statistics); the backbone then skips its own normalisation.
 Left out: training a backbone. All run without gradients and in evaluation mode.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -61,7 +62,7 @@ def check_bands(images: Images, name: str) -> Sensor:
 class StudentBackbone:
     """A student (ours or the authors'): its own maps and pooled output.
 
-    trained: maps carry gradients, for fine-tuning.
+    trained: maps and pooled vectors carry gradients, for fine-tuning.
     """
 
     name: str
@@ -77,10 +78,16 @@ class StudentBackbone:
             maps = self.student(images, sensor=sensor, normalised=standardised).maps
         return [maps[f"stride{stride}"] for stride in STRIDES]
 
-    @torch.no_grad()
     def pooled(self, images: Images, sensor: str, standardised: bool = False) -> Tensor:
         check_bands(images, sensor)
-        return self.student(images, sensor=sensor, normalised=standardised).pooled
+        with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
+            return self.student(images, sensor=sensor, normalised=standardised).pooled
+
+    def trainable(self, device: str) -> "StudentBackbone":
+        """The same with a copy of the student on the device, whose weights take gradients."""
+        own = copy.deepcopy(self.student).to(device)
+        own.requires_grad_(True)
+        return StudentBackbone(self.name, own, trained=True)
 
 
 def random_backbone(name: str, build: Callable[[], nn.Module], seed: int) -> StudentBackbone:

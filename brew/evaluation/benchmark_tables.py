@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from brew.data.sources.catalogue import source
-from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Protocol
+from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
 from brew.evaluation.page_tables import TablePlace, table
+from brew.evaluation.protocols import STATES, Protocol, State
 from brew.files import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -20,8 +21,11 @@ def tables() -> str:
         table(("benchmark", "task", "images", "classes", "primary metric", "what it asks for"),
                map(_declared, entries)),
         "How the authors ran the paper's thirteen:",
-        table(("benchmark", "input", "loss", "optimiser", "learning rate", "epochs", "batch", "low-data part",
-                "read from"), (_run(name, protocol) for name, protocol in protocols)),
+        table(("benchmark", "input", "statistics", "loss", "optimiser", "learning rate", "warm-up", "epochs", "batch",
+                "low-data part", "read from"), (_run(name, protocol) for name, protocol in protocols)),
+        "What changed between states of the authors' code, each a protocol by its name:",
+        table(("protocol", "commits", "trunk", "bands that a network of three colours got", "Sen1Floods11 trains",
+                "its metric", "chosen on validation by"), map(_state, STATES.values())),
         "Where they come from:",
         table(("source", "licence", "to obtain it"), map(_origin, sources)),
         "Known errors that readers mend:",
@@ -38,7 +42,15 @@ def _declared(entry: Benchmark) -> Sequence[object]:
 def _run(name: str, run: Protocol) -> Sequence[object]:
     part = f"`{run.low_data}`" if run.low_data else ""
     rate = f"{run.learning_rate:g}"
-    return f"`{name}`", run.size, run.loss, run.optimiser, rate, run.epochs, run.batch, part, run.read_from
+    steps = run.warmup, run.epochs, run.batch
+    return f"`{name}`", run.size, run.statistics, run.loss, run.optimiser, rate, *steps, part, run.read_from
+
+
+def _state(state: State) -> Sequence[object]:
+    trunk = "frozen" if state.frozen else "trained at the decoder's rate"
+    colours = ", ".join(str(position + 1) for position in state.colours)
+    floods, classes = state.floods, "dry and water" if state.floods.alone else "three classes"
+    return f"`{state.name}`", state.commits, trunk, colours, classes, floods.metric, floods.chosen_by
 
 
 def _origin(name: str) -> Sequence[object]:

@@ -11,34 +11,22 @@ from brew.data.miniature.legends import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS,
 from brew.data.sources import rsscn7
 from brew.data.sources.forms import FORMS
 from brew.errors import unknown
+from brew.evaluation.protocols import Protocol
 
 Task = Literal["segmentation", "change", "classification"]
 #: What tells a benchmark's classes apart, so that one can see what each teacher brings.
 LivesOn = Literal[
-    "fine texture", "red edge and short-wave infrared", "short-wave infrared", "the whole spectrum", "backscatter"
+    "fine texture",
+    "red edge and short-wave infrared",
+    "short-wave infrared",
+    "the whole spectrum",
+    "backscatter",
+    "time",
 ]
 Modality = Literal["optical", "multispectral", "radar"]
 #: Fields that say something about a benchmark, or are for its tables alone; they decide no result of a computation.
 _REMARKS = ("summary", "errata", "lives_on", "protocol", "left_out")
 _MODALITIES: dict[str, Modality] = {"rgb": "optical", "sentinel1": "radar"}
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How the authors ran a benchmark. size: pixels of the input. loss: by its usual name. batch: effective.
-
-    low_data: the store's variable that marks the training samples of the low-data table; None if it is not part of
-    it. read_from: where these numbers stand.
-    """
-
-    size: int
-    loss: str
-    learning_rate: float
-    epochs: int = 50
-    batch: int = 64
-    optimiser: str = "AdamW"
-    low_data: str | None = None
-    read_from: str = "satmae_experiments at f3f5d53, the authors' own"
 
 
 @dataclass(frozen=True)
@@ -51,6 +39,7 @@ class Benchmark:
     tiles: the samples are tiles of larger scenes, whose statistics standardise them and which are stitched again.
     left_out: test scenes without which scores are given once more.
     multilabel: labels are (sample, class) of 0 and 1.
+    over_time: how features of all dates are pooled (`brew.evaluation.over_time`); "" reads the first date alone.
     protocol: the authors', for the paper's thirteen. errata: known errors of the data set that its reader mends.
     summary: what it asks for, in one clause. lives_on: what tells its classes apart.
     """
@@ -71,10 +60,12 @@ class Benchmark:
     protocol: Protocol | None = None
     errata: str = ""
     lives_on: LivesOn = "the whole spectrum"
+    over_time: Literal["", "mean", "median", "attention"] = ""
 
     def decisive(self) -> dict[str, Any]:
         """The fields that decide a result: what a key of the result cache holds of a benchmark."""
-        return {name: value for name, value in asdict(self).items() if name not in _REMARKS}
+        named = {name: value for name, value in asdict(self).items() if name not in _REMARKS}
+        return named if self.over_time else {name: value for name, value in named.items() if name != "over_time"}
 
     @property
     def modality(self) -> Modality:
@@ -88,12 +79,23 @@ class Benchmark:
 
 
 _CHANGE = ("no change", "change")
+_POOLED: tuple[tuple[Literal["attention", "mean", "median"], str], ...] = (
+    ("attention", ""), ("mean", "-mean"), ("median", "-median"),
+)  # fmt: skip
 _INFRARED: LivesOn = "red edge and short-wave infrared"
-_BINARY, _CATEGORICAL = "binary cross-entropy", "cross-entropy"
+_BINARY, _CATEGORICAL = "one-hot-cross-entropy", "cross-entropy"
+#: PASTIS is fed in the order of its files, blue first.
+_FILE_ORDER = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
 #: The tenth of the training samples that the data set itself names.
 _TENTH = "partition_0.10"
 #: The paper says how change is decoded, not how the decoder is trained.
 _BTC = "BTC-change-detection at db41090, the closest published code; the authors' own is not"
+
+
+def _change(size: int) -> Protocol:
+    return Protocol(
+        size, "dice", 1e-4, epochs=100, batch=32, warmup=0, last_rate=0.0, statistics="backbone", read_from=_BTC
+    )
 
 
 def _published(
@@ -127,6 +129,14 @@ BENCHMARKS: dict[str, Benchmark] = {
             "crops from ten bands: red edge and short-wave infrared", ignore=IGNORE,
             lives_on=_INFRARED,
         ),
+        *(
+            Benchmark(
+                f"crops-year{suffix}", "segmentation", "miniature", "multispectral", "crops_year", "sentinel2", CROPS,
+                "iou_macro", f"crops that differ in their calendar alone, features of all dates pooled by {how}",
+                ignore=IGNORE, lives_on="time", over_time=how,
+            )
+            for how, suffix in _POOLED
+        ),
         Benchmark(
             "materials-sar", "segmentation", "miniature", "sar", "materials", "sentinel1", MATERIALS, "iou_macro",
             "all surface materials from radar alone", lives_on="backscatter",
@@ -151,7 +161,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         Benchmark(
             "oscd", "change", "oscd", "multispectral", "change", "sentinel2", _CHANGE, "f1",
             "urban change between two dates in ten test cities", tiles=True, left_out=("saclay_w",),
-            protocol=Protocol(96, "dice", 1e-4, epochs=100, batch=32, read_from=_BTC),
+            protocol=_change(96),
         ),
         Benchmark(
             "rsscn7", "classification", "rsscn7", "optical", "scene", "rgb", rsscn7.CLASSES, "accuracy",
@@ -164,7 +174,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         _published(
             "spacenet1", "iou_macro", "buildings of Rio de Janeiro at 0.5 m",
-            Protocol(224, _BINARY, 1e-4, low_data=_TENTH), "chips differ in size by a pixel; all are read at 224 x 224",
+            Protocol(224, _BINARY, 1e-4, orientations=4, statistics="white", low_data=_TENTH),
+            "chips differ in size by a pixel; all are read at 224 x 224",
         ),
         _published("m-nz-cattle", "iou_macro", "cattle on New Zealand's pastures at 0.1 m",
                    Protocol(500, _BINARY, 1e-4)),
@@ -182,11 +193,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         ),
         _published(
             "pastis", "iou_macro", "eighteen crops of France from a year's median image",
-            Protocol(128, _BINARY, 1e-2), lives_on=_INFRARED,
+            Protocol(128, _BINARY, 1e-2, bands=_FILE_ORDER), lives_on=_INFRARED,
         ),
         _published(
             "levir-cd", "f1", "new and lost buildings in Texas at 0.5 m, in tiles of 256 pixels",
-            Protocol(256, "dice", 1e-4, epochs=100, batch=32, read_from=_BTC),
+            _change(256),
         ),
         _published(
             "bigearthnet-v2", "f1_multilabel_micro",

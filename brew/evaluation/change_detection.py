@@ -40,7 +40,7 @@ from brew.evaluation.dense_harness import (
 from brew.evaluation.fcsiam import FCSiamDiff
 from brew.evaluation.fit import FitSettings, Inputs, predict
 from brew.evaluation.frozen_features import Reader, read_images
-from brew.evaluation.metrics import check_labels, confusion
+from brew.evaluation.metrics import check_labels, confusion, f1_binary
 from brew.evaluation.splits import NAMES, Split
 from brew.evaluation.thresholds import Threshold, best_threshold, otsu
 from brew.sensors import sensor
@@ -167,6 +167,19 @@ class ChangeSettings:
         if not self.learning_rates:
             raise BrewError("no learning rate is given; expected at least one in learning_rates")
 
+    def threshold(self, probabilities: Float[np.ndarray, " pixel"], labels: Integer[np.ndarray, " pixel"]) -> Threshold:
+        """Where validation cuts."""
+        return best_threshold(probabilities, labels)
+
+
+@dataclass(frozen=True)
+class UncutChange(ChangeSettings):
+    """The same, with the likelier class of every pixel instead of a threshold that validation chooses."""
+
+    def threshold(self, probabilities: Float[np.ndarray, " pixel"], labels: Integer[np.ndarray, " pixel"]) -> Threshold:
+        counts = confusion(labels[None], probabilities[None] >= 0.5, 2)
+        return Threshold(0.5, float(f1_binary(counts.sum(0))))
+
 
 @dataclass(frozen=True)
 class ChangeResult:
@@ -226,7 +239,7 @@ def _trained_and_tested(
     """Fit a network at each rate, choose rate and threshold on validation, test those."""
 
     def best(network: nn.Module, inputs: Inputs) -> Threshold:
-        return best_threshold(*_validated(network, inputs, task, device))
+        return settings.threshold(*_validated(network, inputs, task, device))
 
     candidates = [replace(settings.fit, learning_rate=rate) for rate in settings.learning_rates]
     choice = choose(training, task, candidates, seed, lambda network, inputs: best(network, inputs).f1, device)

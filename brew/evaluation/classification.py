@@ -114,7 +114,7 @@ def neighbours_multilabel(
         return (nearest.votes(for_and_against, count) > 0).astype(np.int64)
 
     choices = partial(predict, validation), partial(predict, test)
-    return _chosen(grid, labels, split, *choices, _counted_per_label, f1_multilabel_micro)
+    return _chosen(grid, labels, split, *choices, counted_per_label, f1_multilabel_micro)
 
 
 @dataclass(frozen=True)
@@ -233,11 +233,11 @@ def linear_probe_multilabel(
         return (models[strength].log_odds(queries) > 0).astype(np.int64)
 
     choices = partial(predict, validation), partial(predict, test)
-    result = _chosen(strengths, labels, split, *choices, _counted_per_label, f1_multilabel_micro)
+    result = _chosen(strengths, labels, split, *choices, counted_per_label, f1_multilabel_micro)
     return replace(result, log_odds=models[result.chosen].log_odds(test))
 
 
-def _counted_per_label(
+def counted_per_label(
     truth: Integer[np.ndarray, "query label"], predicted: Integer[np.ndarray, "query label"]
 ) -> Integer[np.ndarray, "query label 2 2"]:
     return confusion(truth.reshape(-1, 1), predicted.reshape(-1, 1), 2).reshape(*truth.shape, 2, 2)

@@ -179,7 +179,7 @@ def choose(
     for settings in candidates:
         network = fit(
             training.build(), inputs.train, labels, len(task.classes), task.ignore, settings, seed, device,
-            training.passes,
+            training.passes, lambda network: score(network, inputs.validation),
         )  # fmt: skip
         tried.append(Choice(network, settings, score(network, inputs.validation), ()))
     best = max(tried, key=lambda each: each.score)

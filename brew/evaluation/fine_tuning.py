@@ -5,13 +5,14 @@ the next seed starts where this one did. Its maps are computed anew in every ste
 and not from its maps, so the student sees no context around it.
 """
 
-import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor
 
 from brew.errors import BrewError
 from brew.evaluation.backbones import Backbone, StudentBackbone
+from brew.evaluation.fed_backbones import FedBackbone
 from brew.evaluation.fit import FineTuned, build_decoder
 from brew.evaluation.frozen_features import Images, extract_maps
 
@@ -27,12 +28,18 @@ def finetuned(
     maps_of: what the decoder is fed with. images: of training, whose maps it standardises by.
     Raises BrewError for a backbone that is no student.
     """
+    own = trainable(backbone, device)
+    maps = extract_maps(lambda part: maps_of(own, part), images.read, images.samples)
+    return FineTuned(own.student, build_decoder(maps, classes, width, seed, device), lambda part: maps_of(own, part))
+
+
+def trainable(backbone: Backbone, device: str) -> StudentBackbone | FedBackbone:
+    """A copy of the student that is trained; BrewError for a backbone that is no student."""
+    if isinstance(backbone, FedBackbone):
+        return replace(backbone, backbone=trainable(backbone.backbone, device))
     if not isinstance(backbone, StudentBackbone):
         raise BrewError(
             f"backbone {backbone.name!r} is a {type(backbone).__name__}; expected a student, the only kind that is "
             "fine-tuned. Set finetune to 0, or leave the backbone out"
         )
-    own = StudentBackbone(backbone.name, copy.deepcopy(backbone.student).to(device), trained=True)
-    own.student.requires_grad_(True)
-    maps = extract_maps(lambda part: maps_of(own, part), images.read, images.samples)
-    return FineTuned(own.student, build_decoder(maps, classes, width, seed, device), lambda part: maps_of(own, part))
+    return backbone.trainable(device)

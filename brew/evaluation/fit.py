@@ -2,6 +2,7 @@
 
 AdamW, cosine schedule to zero. The weights that are kept are the mean over the last steps (Izmailov et al. 2018, arXiv
 1803.05407). No validation score chooses among epochs, since such a choice follows the noisiest one (record 0033).
+`ScheduledFit` is the exception: protocols of others warm up, and choose so (record 0039).
 Order, orientation, crop and initial weights are keyed by the seed, so a run repeats bit by bit on the same machine and
 leaves global random state alone.
 Left out: early stopping and mixed precision.
@@ -10,7 +11,7 @@ Left out: early stopping and mixed precision.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -58,6 +59,9 @@ class FitSettings:
     averaged: float = 0.5
     finetune: float = 0.0
 
+    #: Whether the weights of the epoch that validation scores highest are kept, instead of the averaged ones.
+    by_validation: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise BrewError(f"epochs is {self.epochs}; expected at least 1")
@@ -70,17 +74,50 @@ class FitSettings:
         pixel_loss(self.loss)
         check_class_weights(self.class_weights)
 
+    def share(self, step: int, total: int) -> float:
+        """Of the learning rate, at a step of `total`."""
+        return 0.5 * (1 + math.cos(math.pi * step / total))
+
+    def passes(self, evened: int) -> int:
+        """Over the training samples in an epoch. evened: how many make about as many steps as on all samples."""
+        return evened
+
+
+@dataclass(frozen=True)
+class ScheduledFit(FitSettings):
+    """As published code often trains: a rate that rises first, and the weights of the best epoch on validation.
+
+    warmup: epochs in which the rate rises from zero. last_rate: where its cosine ends. An epoch is one pass, however
+    few the training samples are. `averaged` has no part in it.
+    """
+
+    warmup: int = 0
+    last_rate: float = 0.0
+    by_validation: ClassVar[bool] = True
+
+    def share(self, step: int, total: int) -> float:
+        rise = total * self.warmup / self.epochs
+        if step < rise:
+            return step / rise
+        last = self.last_rate / self.learning_rate
+        return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, total - rise)))
+
+    def passes(self, evened: int) -> int:
+        return 1
+
 
 class _Average:
-    """The mean of a network's weights and statistics over steps."""
+    """The mean of a network's weights and statistics over all steps from the `first` one."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
         self._update = get_swa_multi_avg_fn()
         self._mean: list[Tensor] = []
-        self._steps = 0
+        self._first, self._steps = first, 0
 
     @torch.no_grad()
-    def add(self, network: nn.Module) -> None:
+    def after(self, step: int, network: nn.Module) -> None:
+        if step < self._first:
+            return
         now = _numbers(network)
         if self._steps:
             self._update(self._mean, now, self._steps)
@@ -93,6 +130,29 @@ class _Average:
         """Set the network's weights and statistics to the mean."""
         for value, mean in zip(_numbers(network), self._mean, strict=True):
             value.copy_(mean)
+
+
+class _Best:
+    """A network's weights and statistics after the epoch, of so many steps, that `score` rates highest."""
+
+    def __init__(self, score: Callable[[nn.Module], float], steps: int) -> None:
+        self._score, self._steps = score, steps
+        self._highest, self._kept = -math.inf, list[Tensor]()
+
+    @torch.no_grad()
+    def after(self, step: int, network: nn.Module) -> None:
+        if (step + 1) % self._steps:
+            return
+        found = self._score(network.eval())
+        network.train()
+        if found > self._highest:
+            self._highest, self._kept = found, [value.clone() for value in _numbers(network)]
+
+    @torch.no_grad()
+    def give(self, network: nn.Module) -> None:
+        """Set the network's weights and statistics to the kept ones."""
+        for value, kept in zip(_numbers(network), self._kept, strict=True):
+            value.copy_(kept)
 
 
 def _numbers(network: nn.Module) -> list[Tensor]:
@@ -134,11 +194,13 @@ def fit(
     seed: int,
     device: str = "cpu",
     passes: int = 1,
+    validated: Callable[[nn.Module], float] = lambda network: 0.0,
 ) -> nn.Module:
     """Train `network` (list of inputs -> logits) for all its steps; returns it with its averaged weights.
 
     labels: one per row of `inputs`, on their own grid. ignore: a label value that does not count, or None. passes: over
-    the training samples in an epoch. Raises BrewError if the loss is no number.
+    the training samples in an epoch, that even out the steps. validated: a network's score, by which settings that
+    choose an epoch do so. Raises BrewError if the loss is no number.
     """
     if len(labels) != len(inputs.samples):
         raise BrewError(f"{len(labels)} labels for {len(inputs.samples)} training samples; expected one each")
@@ -149,13 +211,15 @@ def fit(
     network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(_parameters(network, settings), weight_decay=settings.weight_decay, fused=True)
     steps = max(1, len(labels) // settings.batch)
+    passes = settings.passes(passes)
     total = settings.epochs * passes * steps
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / total)))
-    average, first = _Average(), total - max(1, round(settings.averaged * total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: settings.share(step, total))
+    averaged = max(1, round(settings.averaged * total))
+    kept = _Best(validated, passes * steps) if settings.by_validation else _Average(total - averaged)
     with torch.random.fork_rng():
         torch.manual_seed(randomness.key(seed, "decoder/dropout"))
         network.train()
-        batches = _batches(range(settings.epochs * passes), len(labels), steps, seed)
+        batches = batches_of(range(settings.epochs * passes), len(labels), steps, seed)
         for step, (number, rows) in enumerate(batches):
             fed, target = _training_batch(inputs, labels, rows, settings.crop, seed, number, device)
             counted = torch.ones_like(target) if ignore is None else (target != ignore).long()
@@ -165,11 +229,10 @@ def fit(
             loss.backward()
             optimiser.step()
             schedule.step()
-            if step >= first:
-                average.add(network)
+            kept.after(step, network)
     if not torch.isfinite(loss):
         raise BrewError(f"the last step's loss is {float(loss.detach())}; expected a number: lower the learning rate")
-    average.give(network)
+    kept.give(network)
     return network.eval()
 
 
@@ -188,7 +251,7 @@ def _parameters(network: nn.Module, settings: FitSettings) -> list[dict[str, Any
     return [{"params": list(network.parameters()), "lr": settings.learning_rate}]
 
 
-def _batches(numbers: range, count: int, steps: int, seed: int) -> Iterator[tuple[int, Tensor]]:
+def batches_of(numbers: range, count: int, steps: int, seed: int) -> Iterator[tuple[int, Tensor]]:
     """The passes of these numbers, each in its keyed order and `steps` batches: a pass's number and a batch's rows."""
     for number in numbers:
         for rows in np.array_split(randomness.permutation(seed, number, count, stream="decoder/order"), steps):

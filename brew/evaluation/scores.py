@@ -1,6 +1,7 @@
 """Scores as tidy rows, with the counts that they come from beside them.
 
-One row per benchmark, task, metric, arm, seed, decoder, share of the training labels and subset. Files are the same
+One row per benchmark, task, metric, arm, seed, decoder, share of the training labels, subset, protocol and reading.
+Files are the same
 bytes whatever the order of writing: rows are sorted, a row of the same identity is replaced, numbers have ten
 significant digits, and no time is recorded.
 Counts per test sample go to one NPZ per arm, from which every interval can be computed again.
@@ -11,14 +12,16 @@ import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from brew.errors import BrewError
+from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.metrics import metric
+from brew.evaluation.protocols import BATCHES, COMMON, IMAGES, OVER, PROTOCOLS, SET
 from brew.evaluation.statistics import Interval, bootstrap, mean_of_units, unit_values
 from brew.files import write_bytes
 
@@ -28,6 +31,7 @@ class Score:
     """One number. label_fraction: the share of the training labels that was used, 1 for all.
 
     seed: of the pretraining. decoder: which of the decoders on this one backbone, from 0.
+    protocol: of PROTOCOLS; reading: of OVER. Both are left out of a file in which all rows have their defaults.
     subset: which test samples ("all", or what is left out); unit: what was resampled for [low, high]; n: how many of
     them. low and high are NaN without one.
     settings, model, data, environment: hashes of the numbers of its evaluation (`cache_keys.digest`), of the backbone,
@@ -51,19 +55,29 @@ class Score:
     data: str
     environment: str
     decoder: int = 0
+    protocol: str = COMMON
+    reading: str = SET
 
     @property
     def identity(self) -> tuple[str, str, str, int, int, float, str, str]:
         run = self.benchmark, self.task, self.arm, self.seed, self.decoder, self.label_fraction
-        return *run, self.metric, self.subset
+        read = self.metric if self.plain else f"{self.metric} [{self.protocol}, {self.reading}]"
+        return *run, read, self.subset
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is by brew's own protocol, over the whole test."""
+        return (self.protocol, self.reading) == (COMMON, SET)
 
     @property
     def run_name(self) -> str:
         """Of the run that it is a score of."""
-        return _run_name(self.benchmark, self.arm, self.seed, self.decoder, self.label_fraction)
+        return _run_name(self.benchmark, self.arm, self.seed, self.decoder, self.label_fraction, self.protocol)
 
 
 _COLUMNS = tuple(column.name for column in fields(Score))
+#: Of a file in which every score is plain.
+_PLAIN_COLUMNS = tuple(name for name in _COLUMNS if name not in ("protocol", "reading"))
 _TYPES = {column.name: column.type for column in fields(Score)}
 
 
@@ -81,22 +95,24 @@ class Run:
     data: str = ""
     environment: str = ""
     decoder: int = 0
+    protocol: str = COMMON
 
     @property
     def name(self) -> str:
         """Of its cached result and its files."""
-        return _run_name(self.benchmark, self.arm, self.seed, self.decoder, self.label_fraction)
+        return _run_name(self.benchmark, self.arm, self.seed, self.decoder, self.label_fraction, self.protocol)
 
-    def score(self, metric: str, subset: str, interval: Interval, unit: str) -> Score:
+    def score(self, metric: str, subset: str, interval: Interval, unit: str, reading: str = SET) -> Score:
         return Score(
             **asdict(self), metric=metric, subset=subset, value=interval.value, low=interval.low, high=interval.high,
-            unit=unit, n=interval.n,
+            unit=unit, n=interval.n, reading=reading,
         )  # fmt: skip
 
 
-def _run_name(benchmark: str, arm: str, seed: int, decoder: int, label_fraction: float) -> str:
+def _run_name(benchmark: str, arm: str, seed: int, decoder: int, label_fraction: float, protocol: str) -> str:
     which = f"-decoder{decoder}" if decoder else ""
-    return f"{benchmark}-{arm}-{seed}{which}" + ("" if label_fraction == 1 else f"-{label_fraction:g}")
+    by = "" if protocol == COMMON else f"-by-{protocol}"
+    return f"{benchmark}-{arm}-{seed}{which}" + ("" if label_fraction == 1 else f"-{label_fraction:g}") + by
 
 
 def scores_of(
@@ -121,6 +137,28 @@ def scores_of(
         rows.append(
             run.score(name, subset, bootstrap({run.arm: counts}, function, replicates=replicates)[run.arm], unit)
         )
+    return rows
+
+
+def readings_of(
+    run: Run, counts: np.ndarray, benchmark: Benchmark, *, unit: str = "sample", replicates: int = 2000
+) -> list[Score]:
+    """The primary metric of one evaluation averaged over test images, and over batches of them in their order.
+
+    Published code takes either, where `scores_of` sums counts over the whole test. Batches are those of the authors'
+    protocol; without one there are none. The interval is over images, or over batches.
+    """
+    chosen = metric(benchmark.metric)
+    ignore = benchmark.ignore if chosen.ignores else None
+    groups = {IMAGES: counts}
+    if benchmark.protocol is not None:
+        starts = np.arange(0, len(counts), benchmark.protocol.batch)
+        groups[BATCHES] = np.add.reduceat(counts, starts, axis=0)
+    rows = []
+    for reading, summed in groups.items():
+        values = unit_values(np.asarray(chosen(summed, ignore)))
+        interval = bootstrap({run.arm: values}, mean_of_units, replicates=replicates)[run.arm]
+        rows.append(run.score(benchmark.metric, "all", interval, unit if reading == IMAGES else "batch", reading))
     return rows
 
 
@@ -164,11 +202,13 @@ def write_scores(path: Path, scores: Iterable[Score]) -> None:
     """Add rows to a CSV file, replacing rows of the same identity; atomic."""
     rows = {score.identity: score for score in (read_scores(path) if path.exists() else [])}
     rows.update({score.identity: score for score in scores})
+    columns = _PLAIN_COLUMNS if all(score.plain for score in rows.values()) else _COLUMNS
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow(columns)
     for _, score in sorted(rows.items()):
-        writer.writerow([f"{value:.10g}" if isinstance(value, float) else value for value in astuple(score)])
+        values = [getattr(score, column) for column in columns]
+        writer.writerow([f"{value:.10g}" if isinstance(value, float) else value for value in values])
     write_bytes(path, text.getvalue().encode())
 
 
@@ -179,7 +219,7 @@ def read_scores(path: Path) -> list[Score]:
     twice.
     """
     columns, rows = read_table(path)
-    if columns != _COLUMNS:
+    if columns not in (_COLUMNS, _PLAIN_COLUMNS):
         raise BrewError(f"{path} has the columns {list(columns)}; expected {list(_COLUMNS)}: delete and recompute")
     scores = [_score(row, f"{path}, row {number}") for number, row in enumerate(rows, 1)]
     doubled = [identity for identity, count in Counter(score.identity for score in scores).items() if count > 1]
@@ -211,6 +251,11 @@ def _score(row: Mapping[str, str], where: str) -> Score:
         raise BrewError(
             f"{where}: value {score.value} in [{score.low}, {score.high}]; expected shares from 0 to 1, as all metrics "
             "are: delete the file and recompute"
+        )
+    if score.protocol not in PROTOCOLS or score.reading not in OVER:
+        raise BrewError(
+            f"{where}: protocol {score.protocol!r}, reading {score.reading!r}; expected one of {', '.join(PROTOCOLS)} "
+            f"and one of {', '.join(OVER)}: delete the file and recompute"
         )
     if not (0 < score.label_fraction <= 1 and score.n >= 1):
         raise BrewError(

@@ -87,13 +87,15 @@ class SegmentationSettings:
 class SegmentationResult:
     """counts: confusion of each test sample, in the order of `samples`. predictions: of the first of them.
 
-    validation: the score on the validation samples, by which nothing is chosen.
+    validation: the score on the validation samples, by which nothing is chosen. linear: a linear probe's confusion, if
+    the task has one.
     """
 
     samples: Int64[np.ndarray, " test"]
     counts: Integer[np.ndarray, "test classes classes"]
     predictions: UInt8[np.ndarray, "kept y x"]
     validation: float
+    linear: Integer[np.ndarray, "test classes classes"] | None = None
 
 
 def evaluate(

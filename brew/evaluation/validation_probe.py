@@ -80,7 +80,7 @@ def _cells(
     features, told = [], []
     for batch, read in enumerate(_batches(probed, samples)):
         start = batch * _BATCH
-        dates = [backbone.pyramid(read[:, time], b.sensor) for time in range(2 if b.task == "change" else 1)]
+        dates = [backbone.pyramid(read[:, time], b.sensor) for time in ((0, -1) if b.task == "change" else (0,))]
         maps = dates[0] if len(dates) == 1 else [(one - other).abs() for one, other in zip(*dates, strict=True)]
         grid = (maps[0].shape[2], maps[0].shape[3])
         most = min(count, grid[0] * grid[1])

@@ -4,6 +4,8 @@ Source: DEO (arXiv 2602.19863, section 3) and its released code. The multispectr
 distillation are one formula on different heads. Left out: the weights of the terms, which belong to the objective.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -65,15 +67,50 @@ def class_alignment(
 
 
 def patch_alignment(
-    teacher: Float[Tensor, "batch width y x"], student: Float[Tensor, "batch width student_y student_x"]
+    teacher: Float[Tensor, "batch width y x"],
+    student: Float[Tensor, "batch width student_y student_x"],
+    window: int = 0,
 ) -> Float[Tensor, ""]:
     """Mean cosine similarity per patch between maps of the same view, on the teacher's grid.
 
     The student's map (head outputs) is resized bilinearly to the teacher's grid (no antialiasing, corners not aligned),
     and the cosine normalises what the resizing shortened. teacher: the optical teacher's patch tokens, any length.
+    window: patches around its place among which the student's patch meets the most similar one; 0 is its own place.
     """
     with torch.autocast(teacher.device.type, enabled=False):
         output = student.float()
         if output.shape[-2:] != teacher.shape[-2:]:
             output = F.interpolate(output, size=teacher.shape[-2:], mode="bilinear", align_corners=False)
+        if window:
+            return _best_within(F.normalize(teacher.float(), dim=1), F.normalize(output, dim=1), window).mean()
         return F.cosine_similarity(output, teacher.float(), dim=1).mean()
+
+
+def _best_within(
+    teacher: Float[Tensor, "batch width y x"], student: Float[Tensor, "batch width y x"], window: int
+) -> Float[Tensor, "batch y x"]:
+    """The largest cosine of each student patch with the teacher's within `window` rows and columns. Both are unit."""
+    rows, columns = teacher.shape[-2:]
+    best = teacher.new_full((len(teacher), rows, columns), -1.0)
+    for down in range(max(-window, 1 - rows), min(window, rows - 1) + 1):
+        for right in range(max(-window, 1 - columns), min(window, columns - 1) + 1):
+            there = teacher[..., max(0, down) : rows + min(0, down), max(0, right) : columns + min(0, right)]
+            top, left = max(0, -down), max(0, -right)
+            here = student[..., top : top + there.shape[-2], left : left + there.shape[-1]]
+            cosine = (here * there).sum(1)
+            padding = (left, columns - left - there.shape[-1], top, rows - top - there.shape[-2])
+            best = torch.maximum(best, F.pad(cosine, padding, value=-1.0))
+    return best
+
+
+@torch.no_grad()
+def spread(targets: Float[Tensor, "row width"], reduce: Callable[[Tensor], Tensor] | None = None) -> Float[Tensor, ""]:
+    """How far a teacher's outputs lie apart: 1 less the length of their mean direction, in [0, 1].
+
+    It is the scale of a cosine loss: what the best constant answer loses (C-RADIO's question, asked of cosines).
+    reduce: sums over processes.
+    """
+    total = F.normalize(targets.float(), dim=-1).sum(0)
+    summed = torch.cat([total, total.new_tensor([len(targets)])])
+    summed = reduce(summed) if reduce else summed
+    return 1 - torch.linalg.vector_norm(summed[:-1] / summed[-1])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from brew.errors import BrewError
 from brew.models.miniature_teacher import Colour, TeacherFeatures
+from brew.models.products import asked_precision
 
 _TOKENS = ("class_token", "late", "middle")
 
@@ -152,7 +153,8 @@ class OpticalTeacher(nn.Module):
         return self.network.pyramid(self.prepared(display))
 
     def _read(self, display: Float[Tensor, "batch 3 y x"]) -> TeacherFeatures:
-        return self.network(self.prepared(display))
+        with asked_precision(display):
+            return self.network(self.prepared(display))
 
     def sides(self, given: Sequence[int]) -> list[int]:
         """Pixels per side of what the network takes of images with the given sides."""

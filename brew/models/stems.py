@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from brew.models.products import applied
+
 
 class Stem(nn.Module):
     """A convolution whose stride is its kernel, then a layer norm if the trunk expects one (Swin).
@@ -16,4 +18,4 @@ class Stem(nn.Module):
         self.norm = nn.LayerNorm(width) if norm else nn.Identity()
 
     def forward(self, images: Float[Tensor, "batch channel y x"]) -> Float[Tensor, "batch patch_y patch_x width"]:
-        return self.norm(self.proj(images).permute(0, 2, 3, 1))
+        return self.norm(applied(self.proj, images).permute(0, 2, 3, 1))

@@ -11,6 +11,7 @@ torchvision.models.swin_transformer, whose behaviour tests pin.
 import functools
 import itertools
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew.models.features import Features
-from brew.models.stochastic_depth import drop_probabilities, residual
+from brew.models.products import applied
+from brew.models.stochastic_depth import drop_probabilities, residual, survivors
+from brew.models.swin_branches import Windows, attention_branch, mlp_branch
+from brew.models.window_layout import shape_of_windows, window_layout
 
 _MASKED = -100.0  # torchvision's value for pairs of tokens from different regions of a shifted window
 
@@ -42,11 +46,9 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch y x width"]:
         batch, height, length, width = x.shape
-        h, w = min(height, self.window), min(length, self.window)  # the part of a window that is laid out
-        shifts = (self.shift if height > self.window else 0, self.shift if length > self.window else 0)
+        (h, w), (rows, columns), shifts = shape_of_windows(height, length, self.window, self.shift)
 
         qkv = _pad(self.qkv(x), self.qkv.bias, -height % h, -length % w)
-        rows, columns = qkv.shape[1] // h, qkv.shape[2] // w
         qkv = qkv.roll((-shifts[0], -shifts[1]), (1, 2)) if any(shifts) else qkv
         qkv = qkv.view(batch, rows, h, columns, w, 3, self.heads, -1).permute(5, 0, 1, 3, 6, 2, 4, 7)
         q, k, v = qkv.reshape(3, batch * rows * columns, self.heads, h * w, -1)
@@ -54,7 +56,8 @@ class WindowAttention(nn.Module):
             padding = self.qkv.bias.to(q.dtype).view(3, self.heads, 1, -1)
             k, v = (torch.cat([each, padding[i].expand(len(each), -1, -1, -1)], 2) for i, each in ((1, k), (2, v)))
 
-        bias = self._bias(h, w, rows, columns, shifts).to(q.dtype)
+        bias, mask = self.bias(height, length)
+        bias = (bias if mask is None else bias + mask[:, None]).to(q.dtype)
         # Windows of an image differ in their bias only when shifted; then they stand beside the heads.
         q, k, v = (each.reshape(-1, len(bias) * self.heads, *each.shape[2:]) for each in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.flatten(0, 1)[None])
@@ -64,22 +67,32 @@ class WindowAttention(nn.Module):
         x = x.roll(shifts, (1, 2)) if any(shifts) else x
         return self.proj(x[:, :height, :length].contiguous())  # else the bias is added in a pass of its own
 
-    def _bias(
-        self, h: int, w: int, rows: int, columns: int, shifts: tuple[int, int]
-    ) -> Float[Tensor, "windows heads query key"]:
-        """What is added to the attention's logits. windows: 1 if all are alike. Padding left out is the last key."""
+    def windows(self, height: int, length: int) -> Windows:
+        """How tokens of a map of height x length attend on the CPU."""
+        layout = window_layout(height, length, self.window, self.shift, self.heads)
+        return Windows(layout, *self.bias(height, length))
+
+    def bias(
+        self, height: int, length: int
+    ) -> tuple[Float[Tensor, "windows heads query key"], Float[Tensor, "every_window query key"] | None]:
+        """What is added to the attention's logits on a map of height x length tokens.
+
+        windows: 1 if all are alike. Padding left out is the last key. The second part is constant: what sets regions
+        of shifted windows apart, unless the first holds that already.
+        """
         window = self.window
+        (h, w), (rows, columns), shifts = shape_of_windows(height, length, window, self.shift)
         table = self.relative_position_bias_table
         index = relative_positions(window, table.device).unflatten(0, (window, window))[:h, :w].flatten(0, 1)
         bias = table.t()[:, index][None]
-        if any(shifts):
-            apart = regions_apart(rows, columns, window, shifts, bias.device)
-            bias = bias + apart.unflatten(1, (window, window))[:, :h, :w].flatten(1, 2)[:, None] * _MASKED
+        mask = _mask(rows, columns, window, shifts, table.device, table.dtype) if any(shifts) else None
         if min(h, w) == window:
-            return bias
+            return bias, mask
+        if mask is not None:
+            bias = bias + mask.unflatten(1, (window, window))[:, :h, :w].flatten(1, 2)[:, None]
         bias = bias.unflatten(3, (window, window))
         left_out = torch.cat([bias[..., h:, :].flatten(3), bias[..., :h, w:].flatten(3)], 3)
-        return torch.cat([bias[..., :h, :w].flatten(3), left_out.logsumexp(3, keepdim=True)], 3)
+        return torch.cat([bias[..., :h, :w].flatten(3), left_out.logsumexp(3, keepdim=True)], 3), None
 
 
 def _pad(
@@ -123,6 +136,14 @@ def regions_apart(
     return (number[:, :, None] != number[:, None, :]).float()
 
 
+@functools.lru_cache(maxsize=32)
+@torch.inference_mode(False)
+def _mask(
+    rows: int, columns: int, window: int, shifts: tuple[int, int], device: torch.device, dtype: torch.dtype
+) -> Float[Tensor, "windows query key"]:
+    return regions_apart(rows, columns, window, shifts, device).to(dtype) * _MASKED
+
+
 class Block(nn.Module):
     """Attention and MLP, each on a residual branch that stochastic depth may drop for a sample."""
 
@@ -134,13 +155,29 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width))
 
-    def forward(
+    def forward(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch y x width"]:
+        (x,) = self.together([x], [None])
+        return x
+
+    def together(
         self,
-        x: Float[Tensor, "batch y x width"],
-        drop: Float[Tensor, "batch 2"] | None = None,
+        maps: Sequence[Float[Tensor, "_batch _y _x width"]],
+        drops: Sequence[Float[Tensor, "_batch 2"] | None],
         fixed_count: bool = False,
-    ) -> Float[Tensor, "batch y x width"]:
-        first, second = (None, None) if drop is None else drop.unbind(1)
+    ) -> list[Float[Tensor, "_batch _y _x width"]]:
+        """The block on maps of several sizes. On the CPU their tokens pass the linear maps together."""
+        probability = self.drop_probability
+        both = [(None, None) if drop is None else drop.unbind(1) for drop in drops]
+        if maps[0].device.type != "cpu":
+            return [self._alone(x, one, two, fixed_count) for x, (one, two) in zip(maps, both, strict=True)]
+        first, second = (
+            [survivors(draw, probability, fixed_count) for draw in each] for each in zip(*both, strict=True)
+        )
+        windows = [self.attn.windows(*x.shape[1:3]) for x in maps]
+        maps = attention_branch(maps, self.norm1, self.attn.qkv, self.attn.proj, windows, first)
+        return mlp_branch(maps, self.norm2, self.mlp, second)
+
+    def _alone(self, x: Tensor, first: Tensor | None, second: Tensor | None, fixed_count: bool) -> Tensor:
         x = residual(x, lambda kept: self.attn(self.norm1(kept)), first, self.drop_probability, fixed_count)
         return residual(x, lambda kept: self.mlp(self.norm2(kept)), second, self.drop_probability, fixed_count)
 
@@ -154,9 +191,21 @@ class Merging(nn.Module):
         self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
 
     def forward(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch half_y half_x double"]:
+        (x,) = self.together([x])
+        return x
+
+    def together(
+        self, maps: Sequence[Float[Tensor, "_batch _y _x width"]]
+    ) -> list[Float[Tensor, "_batch _half_y _half_x double"]]:
+        """Of maps of several sizes, whose tokens pass the linear map together."""
+        quarters = [self._quarters(x) for x in maps]
+        y = applied(self.reduction, self.norm(torch.cat([each.flatten(0, 2) for each in quarters])))
+        parts = y.split([each.shape[:3].numel() for each in quarters])
+        return [part.view(*each.shape[:3], -1) for part, each in zip(parts, quarters, strict=True)]
+
+    def _quarters(self, x: Float[Tensor, "batch y x width"]) -> Float[Tensor, "batch half_y half_x fourfold"]:
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
-        quarters = [x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]]
-        return self.reduction(self.norm(torch.cat(quarters, -1)))
+        return torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
 
 
 class Stage(nn.Module):
@@ -175,16 +224,19 @@ class Stage(nn.Module):
             for i, probability in enumerate(drop_probabilities)
         )
 
-    def forward(
+    def together(
         self,
-        x: Float[Tensor, "batch _y _x _width"],
-        drop: Float[Tensor, "batch blocks 2"] | None = None,
+        maps: Sequence[Float[Tensor, "_batch _y _x _width"]],
+        drops: Sequence[Float[Tensor, "_batch blocks 2"] | None],
         fixed_count: bool = False,
-    ) -> Float[Tensor, "batch y x width"]:
-        x = self.merging(x)
+    ) -> list[Float[Tensor, "_batch _half_y _half_x _double"]]:
+        """The stage on maps of several sizes."""
+        if isinstance(self.merging, Merging):
+            maps = self.merging.together(maps)
         for i, block in enumerate(self.blocks):
-            x = block(x, None if drop is None else drop[:, i], fixed_count)
-        return x
+            own = [None if drop is None else drop[:, i] for drop in drops]
+            maps = cast(Block, block).together(maps, own, fixed_count)
+        return list(maps)
 
 
 class Swin(nn.Module):
@@ -228,13 +280,28 @@ class Swin(nn.Module):
         self, tokens: Float[Tensor, "batch y x width"], drop: Float[Tensor, "batch draws"] | None = None
     ) -> Features:
         """drop: two draws in [0, 1) per sample and block; None drops nothing."""
-        x, maps = tokens, []
-        draws = [None] * len(self.depths) if drop is None else drop.unflatten(1, (-1, 2)).split(self.depths, 1)
-        for stage, each in zip(self.stages, draws, strict=True):
-            x = stage(x, each, self.fixed_count)
-            maps.append(x.permute(0, 3, 1, 2))
+        (features,) = self.together([tokens], None if drop is None else [drop])
+        return features
+
+    def together(
+        self,
+        tokens: Sequence[Float[Tensor, "_batch _y _x width"]],
+        drops: Sequence[Float[Tensor, "_batch draws"]] | None = None,
+    ) -> list[Features]:
+        """Features of maps of several sizes, in one pass."""
+        maps, seen = list(tokens), []
+        draws = [
+            [None] * len(self.depths) if drops is None else drops[i].unflatten(1, (-1, 2)).split(self.depths, 1)
+            for i in range(len(maps))
+        ]
+        for number, stage in enumerate(self.stages):
+            maps = cast(Stage, stage).together(maps, [each[number] for each in draws], self.fixed_count)
+            seen.append([x.permute(0, 3, 1, 2) for x in maps])
+        return [self._features(x, each) for x, *each in zip(maps, *seen, strict=True)]
+
+    def _features(self, last: Tensor, maps: Sequence[Tensor]) -> Features:
         named = {f"stride{stride}": each for stride, each in zip(self.strides, maps, strict=True)}
-        return Features(named, self.norm(x).mean((1, 2)), late=maps[-1], middle=maps[-2])
+        return Features(named, self.norm(last).mean((1, 2)), late=maps[-1], middle=maps[-2])
 
 
 def _initialise(module: nn.Module) -> None:

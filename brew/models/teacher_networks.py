@@ -143,6 +143,13 @@ def miniature(random: bool, download: bool) -> nn.Module:
     return load_miniature_teacher(path)[0]
 
 
+def untrained(random: bool, download: bool) -> nn.Module:
+    """Random weights on purpose, the same on every machine."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return MiniatureViT()
+
+
 def learned_here(random: bool, download: bool) -> nn.Module:
     if random:
         return MiniatureViT()

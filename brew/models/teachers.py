@@ -13,7 +13,7 @@ from brew.errors import unknown
 from brew.models.miniature_teacher import Colour, TeacherFeatures
 from brew.models.optical_teacher import OpticalTeacher
 from brew.models.teacher_entry import TeacherEntry, TeacherUnavailable
-from brew.models.teacher_networks import efficientnet_lite0, learned_here, miniature, timm_transformer
+from brew.models.teacher_networks import efficientnet_lite0, learned_here, miniature, timm_transformer, untrained
 
 __all__ = ["TEACHERS", "OpticalTeacher", "TeacherEntry", "TeacherFeatures", "TeacherUnavailable", "load_teacher"]
 
@@ -88,6 +88,17 @@ TEACHERS: dict[str, TeacherEntry] = {
             licence="that of the scale's images",
             needs="list it as the scale's `teacher`, or among `other_teachers`, and run the stage optical-teacher",
             learned_here=True,
+        ),
+        TeacherEntry(
+            name="random",
+            network=untrained,
+            width=128,
+            late_width=128,
+            middle_width=128,
+            multiple=8,
+            source="a MiniatureViT that learned nothing: the lower end of teachers' strength, taken by this name alone",
+            licence="MIT",
+            needs="nothing: it is drawn by a fixed seed",
         ),
     )
 }

@@ -3,110 +3,30 @@
 An arm names the student's teachers and how each meets the student: through which stem (`path`), with which tokens,
 at which weight. The objective reads these entries; no code asks for an arm by its name.
 
-Adding an arm is one entry here; the contract test (`tests/pretraining/test_arms.py`) picks it up.
+Adding an arm is one entry here, or in `brew.pretraining.arms_beyond` if it asks what the paper does not; the contract
+test (`tests/pretraining/test_arms.py`) picks it up.
 """
 
-from dataclasses import dataclass, replace
+from brew.errors import unknown
+from brew.pretraining.arm_parts import (
+    TOKENS,
+    TOKENS_RELEASED,
+    Arm,
+    Distillation,
+    Masking,
+    SelfDistillation,
+    Supervision,
+    TemporalAlignment,
+)
+from brew.pretraining.arms_beyond import BEYOND
 
-from brew.errors import BrewError, unknown
-from brew.sensors import PATHS
+__all__ = [
+    "ARMS", "BEYOND", "TOKENS", "TOKENS_RELEASED", "Arm", "Distillation", "Masking", "SelfDistillation", "Supervision",
+    "TemporalAlignment", "arm",
+]  # fmt: skip
 
-#: What a frozen teacher can give, with the weights alpha1..alpha3 of the paper's equation for L_O.
-TOKENS: dict[str, float] = {"class": 1.0, "late": 0.5, "middle": 0.5}
-#: The released code instead takes (class + (late + middle) / 2) / 2.
-TOKENS_RELEASED: dict[str, float] = {"class": 0.5, "late": 0.25, "middle": 0.25}
 #: The coding rate is half of the printed log-determinant (record 0012), so twice its weight is the printed gamma of 1.
 GAMMA_PRINTED = 2.0
-
-
-@dataclass(frozen=True)
-class SelfDistillation:
-    """A teacher that is the student's moving average and sees the global views through the same `path`.
-
-    gamma: weight of the expansion (coding rate) beside the compression.
-    """
-
-    path: str
-    gamma: float = 1.0
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """A frozen teacher of the optical bands; the student meets it through `path`.
-
-    teacher: a name of TEACHERS. "default" stands for the teacher that the scale declares.
-    tokens: which of the teacher's tokens are matched, each with its weight.
-    """
-
-    path: str
-    tokens: tuple[tuple[str, float], ...] = tuple(TOKENS.items())
-    teacher: str = "default"
-
-
-@dataclass(frozen=True)
-class Masking:
-    """Masked image modelling: the student restores hidden pixels of the global views of `path`.
-
-    Which share is hidden, in squares of which size, belongs to the views. Source: SimMIM (Xie et al. 2022, arXiv
-    2111.09886).
-    """
-
-    path: str
-    weight: float = 1.0
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to pretrain a student.
-
-    summary: the row's name in the paper's ablation, or what it is beside the paper.
-    self_distillation, distillation: its teachers. masking: what it restores.
-    optical_augmentation: photometric augmentation of the optical bands.
-    high_resolution: where a sample's high-resolution optical image goes: "none", the "optical" stem only, or "both"
-        stems as in the released code.
-    """
-
-    name: str
-    summary: str
-    self_distillation: tuple[SelfDistillation, ...] = ()
-    distillation: tuple[Distillation, ...] = ()
-    masking: tuple[Masking, ...] = ()
-    optical_augmentation: bool = True
-    high_resolution: str = "both"
-
-    def __post_init__(self) -> None:
-        met = {
-            "self-distilled stem": [entry.path for entry in self.self_distillation],
-            "frozen teacher": [entry.teacher for entry in self.distillation],
-            "masked stem": [entry.path for entry in self.masking],
-        }
-        for what, names in met.items():
-            for name in names:
-                if names.count(name) > 1:  # heads and losses go by these names
-                    raise BrewError(f"arm {self.name!r} names {what} {name!r} twice; expected one entry for it")
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The stems that this arm trains, in the order of `PATHS`."""
-        used = {*self.whole_paths, *(entry.path for entry in self.masking)}
-        return tuple(path for path in PATHS if path in used)
-
-    @property
-    def whole_paths(self) -> tuple[str, ...]:
-        """Those through which the student sees every view whole: to meet a teacher."""
-        used = {entry.path for entry in self.self_distillation} | {entry.path for entry in self.distillation}
-        return tuple(path for path in PATHS if path in used)
-
-    @property
-    def teachers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(entry.teacher for entry in self.distillation))
-
-    def with_teacher(self, default: str) -> "Arm":
-        """The arm with "default" replaced by the scale's teacher."""
-        named = tuple(
-            replace(entry, teacher=default) if entry.teacher == "default" else entry for entry in self.distillation
-        )
-        return replace(self, distillation=named)
 
 
 def _tokens(*names: str) -> tuple[tuple[str, float], ...]:
@@ -181,7 +101,7 @@ _ENTRIES = (
     ),
 )
 
-ARMS: dict[str, Arm] = {entry.name: entry for entry in _ENTRIES}
+ARMS: dict[str, Arm] = {entry.name: entry for entry in _ENTRIES} | BEYOND
 
 
 def arm(name: str) -> Arm:

@@ -28,6 +28,7 @@ from brew.errors import BrewError
 from brew.models.student import Student, save_student
 from brew.models.teachers import OpticalTeacher, TeacherFeatures
 from brew.pretraining import checkpoint
+from brew.pretraining.allocation import keep_freed_memory
 from brew.pretraining.arms import Arm
 from brew.pretraining.ema import moving_average_of, update_moving_average
 from brew.pretraining.feeds import Feed, stream, views_of_step
@@ -73,6 +74,7 @@ def pretrain(
     Raises BrewError at a loss that is not finite, naming the step and the first tensors that are not. Raises BrewError
     if processes do not find the same checkpoint.
     """
+    keep_freed_memory()
     o = optimisation
     if arm.masking and views.mask_patch % student.trunk.patch:
         raise BrewError(

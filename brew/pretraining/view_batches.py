@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -11,10 +12,23 @@ from brew.errors import BrewError
 from brew.views import View
 
 
+class Labels(NamedTuple):
+    """Labels of one supervised task for the samples of its path.
+
+    rows: which samples have them. values: per global view, of places (labelled, y, x) or of images (labelled,).
+    expected: how many samples are labelled on average.
+    """
+
+    rows: Int64[Tensor, " labelled"]
+    values: Sequence[Int64[Tensor, "labelled *_places"]]
+    expected: float
+
+
 class ViewBatch:
     """The views of one step. samples: per path, the identifiers of the samples that have an image for it.
 
     hidden: per masked path and global view, the pixels that a masked student does not see.
+    later: the global views' geometry on another date of the same places. labels: per supervised task.
     A plain class: Fabric takes dataclasses apart to convert the tensors in them, and these stay as they are.
     """
 
@@ -23,8 +37,11 @@ class ViewBatch:
         views: Sequence[View],
         samples: Mapping[str, Int64[Tensor, " batch"]],
         hidden: Mapping[tuple[str, str], Bool[Tensor, "batch y x"]] = MappingProxyType({}),
+        later: Sequence[View] = (),
+        labels: Mapping[str, Labels] = MappingProxyType({}),
     ):
         self.views, self.samples, self.hidden = views, samples, hidden
+        self.later, self.labels = later, labels
 
     @property
     def global_views(self) -> list[View]:
@@ -38,11 +55,37 @@ class ViewBatch:
         return images
 
 
-def merge(parts: Sequence[ViewBatch]) -> ViewBatch:
-    """One batch from several sources; a sample that lacks a sensor is simply absent from that sensor's tensors."""
+def merge(parts: Sequence[ViewBatch], path_of: Mapping[str, str] = MappingProxyType({})) -> ViewBatch:
+    """One batch from several sources; a sample that lacks a sensor is simply absent from that sensor's tensors.
+
+    path_of: the path of each supervised task.
+    """
     if len(parts) == 1:
         return parts[0]
-    views = [
+    paths = {path for part in parts for path in part.samples}
+    samples = {path: torch.cat([part.samples[path] for part in parts if path in part.samples]) for path in paths}
+    masked = dict.fromkeys(key for part in parts for key in part.hidden)
+    hidden = {key: torch.cat([part.hidden[key] for part in parts if key in part.hidden]) for key in masked}
+    later = _merged_views([part.later for part in parts if part.later])
+    labels = {task: _merged_labels(parts, task, path) for task, path in path_of.items()}
+    return ViewBatch(_merged_views([part.views for part in parts]), samples, hidden, later, labels)
+
+
+def _merged_labels(parts: Sequence[ViewBatch], task: str, path: str) -> Labels:
+    """The rows of each part's labels follow the samples of the parts before it."""
+    rows, values, expected, before = [], [], 0.0, 0
+    for part in parts:
+        if task in part.labels:
+            own = part.labels[task]
+            rows.append(own.rows + before)
+            values.append(own.values)
+            expected += own.expected
+        before += len(part.samples[path]) if path in part.samples else 0
+    return Labels(torch.cat(rows), [torch.cat(same) for same in zip(*values, strict=True)], expected)
+
+
+def _merged_views(parts: Sequence[Sequence[View]]) -> list[View]:
+    return [
         View(
             name=same[0].name,
             is_global=same[0].is_global,
@@ -54,13 +97,8 @@ def merge(parts: Sequence[ViewBatch]) -> ViewBatch:
                 for path in dict.fromkeys(path for view in same for path in view.others)
             },
         )
-        for same in zip(*(part.views for part in parts), strict=True)
+        for same in zip(*parts, strict=True)
     ]
-    paths = {path for part in parts for path in part.samples}
-    samples = {path: torch.cat([part.samples[path] for part in parts if path in part.samples]) for path in paths}
-    masked = dict.fromkeys(key for part in parts for key in part.hidden)
-    hidden = {key: torch.cat([part.hidden[key] for part in parts if key in part.hidden]) for key in masked}
-    return ViewBatch(views, samples, hidden)
 
 
 def _join(tensors: Iterable[Tensor | None]) -> Tensor | None:

@@ -1,9 +1,13 @@
 """Who starts a training's processes: a notebook's stage asks nobody, whatever variables surround it."""
 
+import os
+import threading
+
 import pytest
 import torch
 
-from brew.compendium.launching import as_launched, here, launched
+from brew.compendium.launching import as_launched, begin_share, here, launched
+from brew.compendium.processes import training_processes
 from brew.errors import BrewError
 
 #: What SLURM sets in an ordinary batch job, and torchrun in a process.
@@ -80,6 +84,53 @@ def test_the_command_is_alone_without_a_launch(monkeypatch: pytest.MonkeyPatch, 
     assert (fabric.world_size, fabric.global_rank) == (1, 0)
 
 
+@pytest.mark.parametrize(("accelerators", "batches", "portable", "expected"), [
+    (0, [32], False, 1), (1, [32], False, 1), (8, [32, 24], False, 8), (8, [32, 12], False, 4), (8, [32], True, 1),
+    (3, [32], False, 2),
+])  # fmt: skip
+def test_a_machine_s_accelerators_are_taken_as_far_as_they_divide_the_batches(
+    monkeypatch: pytest.MonkeyPatch, accelerators: int, batches: list[int], portable: bool, expected: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: accelerators)
+    assert training_processes("auto", batches, portable) == expected
+    assert training_processes(4, batches, portable) == 4
+
+
+def test_a_number_of_processes_that_divides_no_batch_is_refused() -> None:
+    with pytest.raises(BrewError, match="processes is 5, and a feed's batch is 32"):
+        training_processes(5, [32], False)
+
+
 def test_a_shell_of_a_batch_system_is_no_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     surround(monkeypatch, MANY_TASKS | {"SLURM_STEP_ID": "0", "SLURM_JOB_NAME": "interactive"})
     assert launched() == (1, 1)
+
+
+def compute_in_threads(_: object) -> None:
+    """Let eight threads be the first to compute; the fork ends with status 1 if one cannot."""
+    together, failed = threading.Barrier(8), list[Exception]()
+
+    def compute() -> None:
+        together.wait()
+        try:
+            torch.arange(4) * 2
+        except RuntimeError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=compute) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os._exit(len(failed) > 0)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_threads_of_a_fork_may_compute_at_once() -> None:
+    """About one of twenty forks fails if torch's pool of threads is not made anew before they begin."""
+    torch.set_num_threads(torch.get_num_threads())
+    for _ in range(40):
+        fork = os.fork()
+        if fork == 0:
+            begin_share(compute_in_threads, None)
+        assert os.waitpid(fork, 0)[1] == 0

@@ -2,8 +2,10 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from math import dist
+from typing import get_args
 
 import pytest
 from matplotlib.colors import to_rgb
@@ -11,17 +13,22 @@ from matplotlib.colors import to_rgb
 from benchmarks.matched import table
 from brew.compendium import scales
 from brew.compendium.report.crowding import left_to_tables
-from brew.compendium.report.paper import SYNTHETIC
+from brew.compendium.report.paper import SYNTHETIC, paper_benchmarks
 from brew.compendium.report.style import colour
 from brew.compendium.settings import load
 from brew.compendium.stages import Stage
 from brew.compendium.stages.arm_plan import plan
 from brew.compendium.stages.train_miniature_teacher import TeacherTraining
-from brew.compendium.stages.training_feeds import usable
+from brew.compendium.stages.training_feeds import check_labels, usable
 from brew.data.store import IMAGES
+from brew.errors import BrewError
+from brew.evaluation.benchmarks import BENCHMARKS, Task
+from brew.evaluation.zoo import BACKBONES
 from brew.files import DATA, Layout
 from brew.models.teachers import TEACHERS
 from brew.models.trunks import TRUNKS
+from brew.pretraining.arms import arm
+from brew.pretraining.supervised_tasks import scored_too
 
 SCALES = scales.scales()
 #: Record 0027: what the study compares over seeds.
@@ -52,6 +59,26 @@ def test_the_arms_of_a_picture_can_be_told_by_their_colours(scale):
     assert not near
 
 
+def test_the_paper_s_two_trunks_differ_in_nothing_else_that_is_trained_or_scored():
+    swin, vit = load("paper"), load("paper-vit")
+    assert (swin.pretraining.trunk, vit.pretraining.trunk) == ("swin-b", "vit-b8")
+    assert replace(swin.pretraining, trunk="vit-b8") == vit.pretraining
+    assert (swin.data, swin.evaluation, swin.arms, swin.teacher) == (vit.data, vit.evaluation, vit.arms, vit.teacher)
+
+
+@pytest.mark.parametrize("scale", ["ablation", "paper"])
+def test_the_paper_s_scales_score_its_thirteen_by_both_protocols(scale):
+    settings = load(scale)
+    assert all(settings.data.offers(BENCHMARKS[name]) for name in paper_benchmarks())
+    assert settings.evaluation.protocols == ("common", "authors") and settings.evaluation.label_fractions == (1.0, 0.1)
+    assert set(settings.backbones) == set(BACKBONES) or scale == "ablation"
+    o, fmow = settings.pretraining.optimisation, settings.data.fmow
+    (feed,) = settings.pretraining.feeds
+    epochs = o.steps * feed.batch / fmow.count
+    assert epochs == pytest.approx(50 if scale == "ablation" else 100, rel=1e-3)
+    assert o.learning_rate == 5e-4 * feed.batch / 256 and o.warmup * epochs == pytest.approx(10, rel=1e-3)
+
+
 def _world(scale: str) -> int | None:
     miniature = load(scale).data.miniature
     return miniature.seed if miniature else None
@@ -65,9 +92,20 @@ def test_a_scale_is_synthetic_whose_only_source_is_the_miniature(scale):
 def test_the_study_s_world_was_seen_by_nobody_before():
     with (DATA / "frozen-world.csv").open(newline="") as file:
         chosen_on = {int(row["world seed"]) for row in csv.DictReader(file)}
-    others = {scale: _world(scale) for scale in SCALES if scale not in ("study", "gpu")}
+    fresh = ("study", "gpu", "beyond", "misaligned")
+    others = {scale: _world(scale) for scale in SCALES if scale not in fresh}
     used = {*others.values(), *chosen_on, TeacherTraining().world_seed}
-    assert _world("study") not in used | {_world("gpu")} and _world("gpu") not in used
+    assert len({*map(_world, fresh)} - used) == len(fresh)
+
+
+def test_no_scale_scores_the_labels_that_its_arms_learn_from():
+    for scale in SCALES:
+        stage = Stage(load(scale), Layout(scale, explore=True))
+        scored = [(each.source, each.labels) for task in get_args(Task) for each in stage.benchmarks(task)]
+        taught = {entry.task for name in _arms(scale) for entry in plan(stage, name)[0].supervision}
+        assert not scored_too(taught, scored), scale
+    with pytest.raises(BrewError, match=r"'deo\+labels' learns from the labels scenes, which the scale scores"):
+        check_labels(Stage(load("tiny"), Layout("tiny", explore=True)), arm("deo+labels"))
 
 
 def test_the_study_repeats_its_core_five_times_and_explores_the_rest_once():

@@ -10,7 +10,7 @@ from torch import nn
 from brew.errors import BrewError
 from brew.evaluation.decoders import Decoder, Standardise, at_size
 from brew.evaluation.dense_losses import LOSSES, class_weights, pixel_loss
-from brew.evaluation.fit import FitSettings, build_decoder, crop_aligned, fit, predict
+from brew.evaluation.fit import FitSettings, ScheduledFit, build_decoder, crop_aligned, fit, predict
 from brew.evaluation.frozen_features import FrozenMaps
 
 CHANNELS = (6, 8, 10, 12)
@@ -143,6 +143,21 @@ def test_fit_learns_repeats_and_leaves_global_state():
     maps, labels = _task()
     logits = torch.cat([part for _, part in predict(one, maps, (64, 64))])
     assert float((logits.argmax(1) == labels).float().mean()) > 0.65
+
+
+def test_published_code_keeps_the_epoch_that_validation_scores_highest():
+    maps, labels = _task()
+    scores, seen = iter((0.2, 0.9, 0.9, 0.1)), []
+
+    def validated(network: nn.Module) -> float:
+        assert not network.training
+        seen.append(_state(network).clone())
+        return next(scores)
+
+    settings = ScheduledFit(epochs=4, batch=4, learning_rate=1e-2, warmup=1)
+    # Passes that even out the steps of few labels belong to brew's own fits.
+    found = fit(build_decoder(maps, 2, 8, 0, "cpu"), maps, labels, 2, None, settings, 0, passes=3, validated=validated)
+    assert len(seen) == 4 and torch.equal(_state(found), seen[1]), "of equal epochs the first"
 
 
 def test_the_weights_are_the_mean_over_the_last_steps(monkeypatch):

@@ -2,13 +2,25 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from brew.errors import BrewError
+from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.metrics import f1_binary, iou_macro
-from brew.evaluation.scores import Run, read_counts, read_scores, scene_scores, scores_of, write_counts, write_scores
+from brew.evaluation.protocols import AUTHORS, BATCHES, COMMON, IMAGES, SET, Protocol
+from brew.evaluation.scores import (
+    Run,
+    read_counts,
+    read_scores,
+    readings_of,
+    scene_scores,
+    scores_of,
+    write_counts,
+    write_scores,
+)
 
 COUNTS = np.random.default_rng(0).integers(1, 50, (10, 2, 2))
 RUN = Run("oscd", "change", "deo", 0, "abc")
@@ -23,6 +35,35 @@ def test_rows_carry_value_interval_and_what_was_resampled():
     assert other.value != row.value
     (same,) = scores_of(RUN, COUNTS, ("f1",), ignore=0)
     assert same.value == pytest.approx(float(f1_binary(COUNTS.sum(0))))
+
+
+def test_a_prediction_is_read_over_images_and_over_batches():
+    sizes = np.array([1] * 9 + [50])[:, None, None]
+    counts = COUNTS * sizes
+    entry = replace(BENCHMARKS["spacenet1"], protocol=Protocol(8, "dice", 0.1, batch=4))
+    images, batches = readings_of(Run("spacenet1", "segmentation", "deo", 0, "abc", protocol=AUTHORS), counts, entry)
+    assert (images.reading, images.metric, images.n, images.unit) == (IMAGES, "iou_macro", 10, "sample")
+    assert images.value == pytest.approx(iou_macro(counts).mean())
+    summed = [counts[:4].sum(0), counts[4:8].sum(0), counts[8:].sum(0)]
+    assert (batches.reading, batches.n) == (BATCHES, 3)
+    assert batches.value == pytest.approx(np.mean([float(iou_macro(each)) for each in summed]))
+    assert [row.reading for row in readings_of(RUN, counts, BENCHMARKS["roofs"])] == [IMAGES]
+
+
+def test_protocol_and_reading_are_columns_only_where_a_row_needs_them(tmp_path):
+    path, plain = tmp_path / "scores.csv", scores_of(RUN, COUNTS, ("f1",))
+    write_scores(path, plain)
+    assert "protocol" not in path.read_text() and all(row.plain for row in read_scores(path))
+    theirs = [replace(plain[0], protocol=AUTHORS), replace(plain[0], reading=IMAGES)]
+    write_scores(path, theirs)
+    assert path.read_text().splitlines()[0].endswith(",decoder,protocol,reading")
+    assert {(row.protocol, row.reading) for row in read_scores(path)} == {
+        (COMMON, SET), (AUTHORS, SET), (COMMON, IMAGES),
+    }  # fmt: skip
+    assert len({row.identity for row in read_scores(path)}) == 3
+    path.write_text(path.read_text().replace(IMAGES, "pixels"))
+    with pytest.raises(BrewError, match="reading 'pixels'; expected one of common"):
+        read_scores(path)
 
 
 def test_scenes_are_pooled_averaged_and_listed():

@@ -56,18 +56,17 @@ def test_the_counter_sees_every_product_of_an_attention() -> None:
 
 
 @pytest.mark.parametrize("window", [7, 12])
-@pytest.mark.parametrize("trained", [True, False])
-def test_counts_do_not_depend_on_the_device(window: int, trained: bool) -> None:
-    """The CPU's fused attention, which runs where nothing is trained, is counted like its products on meta."""
-    swin = random_trunk(window).requires_grad_(trained)
-    for trunk in (swin, PlainSwin(swin).requires_grad_(trained)):
+def test_counts_do_not_depend_on_the_device(window: int) -> None:
+    """The CPU multiplies a padding token too, and nothing else."""
+    swin = random_trunk(window).requires_grad_(False)
+    for trunk in (swin, PlainSwin(swin).requires_grad_(False)):
         modules = (trunk, *stems(swin))
         counts = []
         for device in ("cpu", "meta"):
             on_device, *through = (copy.deepcopy(module).to(device) for module in modules)
-            with torch.device(device), torch.set_grad_enabled(trained):
+            with torch.device(device), torch.no_grad():
                 counts.append(flops(lambda t=on_device, s=through: encode(t, s, ((96, 1),))))
-        assert counts[0] == counts[1] > 0
+        assert counts[1] == pytest.approx(counts[0], rel=0.02 if trunk is swin else 0)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
@@ -139,7 +138,7 @@ def test_saved_bytes_are_those_that_backward_needs() -> None:
     assert found == image + map_ + 2 * statistics + map_
 
 
-@pytest.mark.parametrize(("window", "share"), [(7, 1.0), (12, 0.8)])
+@pytest.mark.parametrize(("window", "share"), [(7, 0.6), (12, 0.4)])
 def test_the_trunk_saves_no_more_than_the_plain_one(window: int, share: float) -> None:
     swin = random_trunk(window)
     ours, plain = (saved_bytes(trunk, stems(swin), VIEWS) for trunk in (swin, PlainSwin(swin)))

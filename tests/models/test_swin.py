@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torchvision.models.swin_transformer import ShiftedWindowAttention, SwinTransformer
+from torchvision.models.swin_transformer import ShiftedWindowAttention, SwinTransformer, SwinTransformerBlock
 from torchvision.ops import StochasticDepth
 
 from brew.models.features import Features
 from brew.models.stochastic_depth import drop_probabilities, residual
 from brew.models.student import build_student
-from brew.models.swin import Merging, Swin, WindowAttention
+from brew.models.swin import Block, Merging, Swin, WindowAttention
 
 WIDTH, DEPTHS, HEADS = 8, (1, 2, 2, 1), (1, 2, 4, 8)
 
@@ -99,6 +99,47 @@ def test_trunk_equals_torchvision_s(size: tuple[int, int], window: int) -> None:
     features.pooled.square().sum().backward()
     pooled.square().sum().backward()
     assert_like(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize(("window", "shift"), [(4, 0), (4, 2), (3, 1)])
+def test_a_block_on_maps_of_several_sizes_equals_torchvision_s(window: int, shift: int) -> None:
+    """Outputs and all gradients: maps that divide, are padded, are covered by one window along one axis or both."""
+    torch.manual_seed(0)
+    theirs = SwinTransformerBlock(6, 2, [window, window], [shift, shift]).double()
+    ours = Block(6, 2, window, shift, 4, 0.0).double()
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    ours.load_state_dict({name.replace("mlp.3.", "mlp.2."): value for name, value in theirs.named_parameters()})
+    sizes = ((1, 8, 12), (2, 7, 5), (3, 2, 9), (2, 3, 2))
+    maps = [torch.randn(*size, 6, dtype=torch.float64, requires_grad=True) for size in sizes]
+    weights = [torch.randn_like(each) for each in maps]
+    leaves = [*maps, *ours.parameters()]
+    found = ours.together(maps, [None] * len(maps))
+    expected = [theirs(each) for each in maps]
+    for ours_, theirs_ in zip(found, expected, strict=True):
+        assert_like(ours_, theirs_)
+    gradients = torch.autograd.grad(sum((y * w).sum() for y, w in zip(found, weights, strict=True)), leaves)
+    names = [name.replace("mlp.2.", "mlp.3.") for name, _ in ours.named_parameters()]
+    of_theirs = dict(theirs.named_parameters())
+    leaves = [*maps, *(of_theirs[name] for name in names)]
+    references = torch.autograd.grad(sum((y * w).sum() for y, w in zip(expected, weights, strict=True)), leaves)
+    for gradient, reference in zip(gradients, references, strict=True):
+        assert_like(gradient, reference)
+
+
+def test_a_block_passes_some_images_at_a_time_and_leaves_others_out() -> None:
+    """Whatever passes together, and whichever branches are left out: what residual branches of single images give."""
+    torch.manual_seed(1)
+    block = Block(32, 2, 4, 2, 4, 0.5)
+    x = torch.randn(150, 16, 16, 32)
+    drop = torch.rand(150, 2)
+    with torch.no_grad():
+        (found,) = block.together([x], [drop])
+        kept = (drop >= 0.5)[:, :, None, None, None] * 2.0
+        first = x + kept[:, 0] * block.attn(block.norm1(x))
+        expected = first + kept[:, 1] * block.mlp(block.norm2(first))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert torch.equal(found[(drop < 0.5).all(1)], x[(drop < 0.5).all(1)])
 
 
 def test_merging_pads_odd_maps_with_zeros() -> None:

@@ -38,9 +38,37 @@ class SceneFeed:
             yield Batch(torch.arange(16)[rows], {name: values[rows] for name, values in self.products.items()})
 
 
+class PlaceFeed(SceneFeed):
+    """The same scenes on both dates, with their labels."""
+
+    name = "miniature"
+    labels = ("materials_by_date", "scene", "change")
+
+    def __init__(self, products: dict[str, torch.Tensor]):
+        super().__init__(products)
+        self.products |= {key: products[key] for key in self.labels}
+        self.later = {key: products[key][:, 1] for key in ("multispectral", "optical")}
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        for batch in super().epoch(epoch, start_step):
+            yield Batch(batch.samples, batch.arrays, {key: each[batch.samples] for key, each in self.later.items()})
+
+
 @pytest.fixture(scope="session")
-def scenes() -> SceneFeed:
-    return SceneFeed(render(torch.arange(16), 5, products=("multispectral", "optical", "sar"), size=32, dates=1))
+def world() -> dict[str, torch.Tensor]:
+    products = ("multispectral", "optical", "sar", "materials", "scene", "change")
+    rendered = render(torch.arange(16), 5, products=products, size=32)
+    return rendered | {"materials_by_date": rendered["materials"]}
+
+
+@pytest.fixture(scope="session")
+def scenes(world) -> SceneFeed:
+    return SceneFeed(world)
+
+
+@pytest.fixture(scope="session")
+def places(world) -> PlaceFeed:
+    return PlaceFeed(world)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +78,7 @@ def teacher() -> OpticalTeacher:
 
 
 @pytest.fixture
-def short_run(scenes: SceneFeed, teacher: OpticalTeacher, tmp_path: Path):
+def short_run(scenes: SceneFeed, places: PlaceFeed, teacher: OpticalTeacher, tmp_path: Path):
     """A function that pretrains one arm for some steps. feed: replaces the scenes. depth: stochastic depth."""
 
     def teachers(name: str) -> OpticalTeacher:
@@ -75,8 +103,9 @@ def short_run(scenes: SceneFeed, teacher: OpticalTeacher, tmp_path: Path):
             maskable=bool(chosen.masking),
             seed=0,
         )
+        shown = places if chosen.dated_paths or chosen.supervision else scenes
         return pretrain(
-            chosen, student, {each: teachers(each) for each in chosen.teachers}, [feed or scenes], VIEWS, optimisation,
+            chosen, student, {each: teachers(each) for each in chosen.teachers}, [feed or shown], VIEWS, optimisation,
             unfinished or tmp_path / "unfinished.pt", Fabric(accelerator="cpu", devices=1), snapshots=snapshots,
         )  # fmt: skip
 

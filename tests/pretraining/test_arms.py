@@ -7,19 +7,51 @@ import torch
 
 from brew.errors import BrewError
 from brew.losses import coding_rate
-from brew.pretraining.arms import ARMS, TOKENS, TOKENS_RELEASED, Arm, Distillation, Masking, SelfDistillation, arm
+from brew.pretraining import loop
+from brew.pretraining.arms import (
+    ARMS,
+    BEYOND,
+    TOKENS,
+    TOKENS_RELEASED,
+    Arm,
+    Distillation,
+    Masking,
+    SelfDistillation,
+    arm,
+)
 from brew.sensors import PATHS
 
 
+@pytest.fixture
+def reached(monkeypatch) -> list[tuple[set[str], set[str]]]:
+    """Of each step, the parameters that are trained, and those that a gradient reaches."""
+    seen, clip = [], loop.clip
+
+    def spy(module: torch.nn.Module, limit: float, jointly: bool) -> torch.Tensor:
+        named = dict(module.named_parameters())
+        trained = {name for name, each in named.items() if each.requires_grad}
+        seen.append((trained, {name for name, each in named.items() if each.grad is not None}))
+        return clip(module, limit, jointly)
+
+    monkeypatch.setattr(loop, "clip", spy)
+    return seen
+
+
 @pytest.mark.parametrize("name", ARMS)
-def test_every_arm_trains_and_its_loss_falls(name, short_run):
-    run = short_run(name, steps=24)
-    loss = run.history["loss"]
-    assert loss.tail(6).mean() < loss.head(6).mean()
+def test_every_arm_trains_and_its_loss_falls(name, short_run, reached):
+    run = short_run(name, steps=10 if name in BEYOND else 24)
+    loss, part = run.history["loss"], max(2, len(run.history) // 4)
+    assert loss.tail(part).mean() < loss.head(part).mean()
     entry = ARMS[name].with_teacher("miniature")
+    for trained, found in reached:
+        assert found == trained
+        assert {each.split(".")[3] for each in found if each.startswith("own.student.stems.")} == set(entry.paths)
     named = {f"{each.path}/{part}" for each in entry.self_distillation for part in ("compression", "expansion")}
     named |= {f"{each.teacher}/{token}" for each in entry.distillation for token, _ in each.tokens}
     named |= {f"{each.path}/reconstruction" for each in entry.masking}
+    named |= {f"{each.path}/time" for each in entry.time}
+    named |= {f"{each.path}/time patches" for each in entry.time if each.matched != "none"}
+    named |= {f"labels/{each.task}" for each in entry.supervision}
     assert named == {column for column in run.history if "/" in column}
     assert run.student.trained_paths == entry.paths
 

@@ -46,7 +46,11 @@ from brew.views import ViewSettings
 VIEWS = ViewSettings(global_size=32, local_size=16, locals=2, blur_kernel=5)
 STEPS, STOP = 4, 2
 #: Of a store: its variables and the samples per step.
-FEEDS = {"scenes": (("multispectral", "optical"), 8), "aerial": (("optical",), 4)}
+FEEDS = {
+    "scenes": (("multispectral", "optical"), 8),
+    "aerial": (("optical",), 4),
+    "miniature": (("multispectral", "optical", "materials_by_date", "scene"), 8),
+}
 #: Name -> arm, feeds, covariance. Feeds of two sizes, one without a sensor; arms with an untrained stem.
 TRAINED: dict[str, tuple[str, tuple[str, ...], str]] = {
     "deo": ("deo", ("scenes",), "global"),
@@ -54,6 +58,8 @@ TRAINED: dict[str, tuple[str, tuple[str, ...], str]] = {
     "ms-only": ("ms-only", ("scenes",), "global"),
     "optical-only": ("optical-only", ("aerial",), "global"),
     "local": ("ms-only", ("scenes",), "local"),
+    "time": ("deo+time-spread", ("miniature",), "global"),
+    "labels": ("deo+labels-tenth", ("miniature", "aerial"), "global"),
 }
 #: A hang fails by this, never by a slow machine.
 PATIENCE_S = 900
@@ -85,9 +91,10 @@ def train(
         teachers = {each: TEACHERS["miniature"].build(random=True) for each in chosen.teachers}
     rank, world = share or (fabric.global_rank, fabric.world_size)
     batches = [
-        feed(each, folder / f"{each}.zarr", FEEDS[each][0], ("pretrain",), FEEDS[each][1], 0, "cpu", rank, world)
+        feed(each, folder / f"{each}.zarr", FEEDS[each][0], ("pretrain",), FEEDS[each][1], 0, "cpu", rank, world,
+             pairs=chosen.pairs if each == "miniature" else "none")
         for each in feeds
-    ]
+    ]  # fmt: skip
     student = build_student("swin-nano", chosen.paths, stochastic_depth=0.0, seed=0)
     # No warm-up: every step moves the weights, so that a state which is not carried over shows.
     optimisation = Optimisation(
@@ -161,18 +168,20 @@ def torchrun(*arguments: str | Path) -> list[str]:
 
 
 def build_stores(folder: Path) -> None:
-    images = {
-        name: values.numpy()
-        for name, values in render(torch.arange(16), 5, products=("multispectral", "optical"), size=32, dates=1).items()
-        if name in ("multispectral", "optical")
-    }
-    dims = {"multispectral": ("band", "y", "x"), "optical": ("optical_band", "optical_y", "optical_x")}
+    world = render(torch.arange(16), 5, products=("multispectral", "optical", "materials", "scene"), size=32)
+    world["materials_by_date"] = world.pop("materials")
+    dims = {
+        "multispectral": ("time", "band", "y", "x"), "optical": ("time", "optical_band", "optical_y", "optical_x"),
+        "materials_by_date": ("y", "x"), "scene": (),
+    }  # fmt: skip
     for name, (variables, _) in FEEDS.items():
+        dates = slice(0, 2 if name == "miniature" else 1)
+        images = {each: (world[each][:, dates] if "time" in dims[each] else world[each]).numpy() for each in variables}
         declared = {
-            each: Variable(("sample", "time", *dims[each]), images[each].shape[1:], images[each].dtype.name)
-            for each in variables
+            each: Variable(("sample", *dims[each]), values.shape[1:], values.dtype.name)
+            for each, values in images.items()
         }
-        block = {each: images[each] for each in variables} | {"split": np.array(["pretrain"] * 16, dtype=object)}
+        block = images | {"split": np.array(["pretrain"] * 16, dtype=object)}
         write_store(folder / f"{name}.zarr", 16, declared | {"split": Variable(("sample",), (), "text")}, [block], {})
 
 
@@ -297,10 +306,11 @@ def tree(tmp_path_factory, folder) -> Path:
     return tree
 
 
-def scale(tree: Path, steps: int, **optimisation: float) -> None:
+def scale(tree: Path, steps: int, processes: int | str = "auto", **optimisation: float) -> None:
     feed = {"source": "miniature", "variables": ["multispectral", "optical"], "splits": ["pretrain"], "batch": 8}
     pretraining = {
-        "trunk": "swin-nano", "feeds": [feed], "views": {"global_size": 32, "local_size": 16, "locals": 2},
+        "trunk": "swin-nano", "processes": processes, "feeds": [feed],
+        "views": {"global_size": 32, "local_size": 16, "locals": 2},
         "optimisation": {"steps": steps, "hidden": 32, "width": 32, "checkpoint_every_s": 0, **optimisation},
     }  # fmt: skip
     (tree / "scales" / "small.yaml").write_text(yaml.safe_dump({"bits": "native", "pretraining": pretraining}))
@@ -343,9 +353,15 @@ def left(tree: Path, *processes: int) -> list[tuple[bytes, bytes]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def by_forks(tree) -> list[tuple[bytes, bytes]]:
+    """What the stage leaves alone, and twice with two processes that it forks."""
+    return left(tree, 1, 2, 2)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
-def test_forked_processes_of_the_stage_train_as_one_does(tree):
-    alone, shared, again = left(tree, 1, 2, 2)
+def test_forked_processes_of_the_stage_train_as_one_does(by_forks):
+    alone, shared, again = by_forks
     assert shared == again, "two forked trainings differ"
     one, two = (pd.read_csv(io.BytesIO(history)) for _, history in (alone, shared))
     assert list(one["step"]) == list(two["step"])
@@ -395,6 +411,14 @@ def test_the_stage_takes_what_a_run_from_the_shell_left(tree):
     state["history"][0]["loss"] = 123.0
     checkpoint.save(unfinished, state)
     assert b"123.0" in left(tree, 1)[0][1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_processes_that_the_stage_launches_train_as_those_that_it_forks(tree, by_forks):
+    scale(tree, steps=3, processes=2)
+    (launched,) = left(tree, 1)
+    scale(tree, steps=3)
+    assert launched == by_forks[1]
 
 
 @contextmanager

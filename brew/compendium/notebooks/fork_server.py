@@ -236,6 +236,9 @@ def _run(request: Mapping[str, Any]) -> None:
     os.environ.update(request["variables"])
     if "JPY_PARENT_PID" in os.environ:  # a kernel ends if this is not its parent
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
+    if "torch" in sys.modules:  # its pool of threads is left behind, and replaced here while there is one thread
+        torch = sys.modules["torch"]
+        torch.set_num_threads(torch.get_num_threads())
     sys.path.insert(0, os.getcwd())
     sys.argv[1:] = request["arguments"]
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)

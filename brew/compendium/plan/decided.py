@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.report.claims import Claim
-from brew.compendium.report.paper import PAPER, SYNTHETIC, paper_benchmarks
+from brew.compendium.report.paper import SYNTHETIC, paper_benchmarks
 from brew.compendium.settings import Settings
 from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.zoo import BACKBONES
@@ -42,7 +42,7 @@ def _model(settings: Settings, claim: Claim, held: Mapping[str, Holding]) -> str
     if backbone in settings.backbones:
         return "" if backbone not in held or held[backbone].usable else f"absent: {backbone}"
     if arm in settings.arms:
-        return "" if settings.scale.name == PAPER else f"an arm answers at scale {PAPER} alone"
+        return "" if settings.scale.name == claim.scale else f"an arm answers at scale {claim.scale} alone"
     if backbone in BACKBONES:
         return f"not among the scale's backbones: {backbone}"
     return f"brew has no counterpart of {claim.model}"

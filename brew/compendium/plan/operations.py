@@ -88,7 +88,9 @@ def of_arm(arm: Arm, trunk: str, views: ViewSettings, paths: Set[str] = frozense
 
     student = sum(passes(path, _GLOBAL_VIEWS, views.locals) for path in arm.whole_paths)
     student += sum(passes(entry.path, _GLOBAL_VIEWS, 0) for entry in arm.masking)
+    student += sum(passes(path, _GLOBAL_VIEWS, 0) for path in arm.dated_paths)  # the other date
     average = sum(passes(entry.path, _GLOBAL_VIEWS, 0) for entry in arm.self_distillation)
+    average += sum(passes(dates.path, _GLOBAL_VIEWS, 0) for dates in arm.time)
     display = views.global_size * views.optical_scale
     read = [entry.teacher for entry in arm.distillation if entry.path in paths]
     taught = sum(_GLOBAL_VIEWS * teacher(name, display) for name in read)

@@ -17,6 +17,7 @@ from brew.compendium.stages.arm_plan import plan as arm_plan
 from brew.compendium.stages.training_feeds import stems_of, usable
 from brew.data.store import open_store
 from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
+from brew.evaluation.protocols import COMMON, STATES, Protocol, State
 from brew.evaluation.splits import LABEL_FRACTIONS, NAMES
 from brew.evaluation.zoo import backbone
 
@@ -82,12 +83,45 @@ def _scoring(stage: Stage, entry: Benchmark, held: Mapping[str, Holding], absent
     absent_others = sum(name in held and not held[name].usable for name in readable)
     each = runs_of_model(entry.task, settings.evaluation.decoders, fractions)
     models = len(settings.arms) + 2 + len(readable)  # a repeated arm is one more; two: a random trunk and the teacher
+    own = COMMON in settings.evaluation.protocols
+    theirs = list(_states(settings, entry))
+    by_them = runs_of_model("segmentation", settings.evaluation.decoders, settings.evaluation.label_fractions)
+    students = len(settings.arms) + 1  # the only ones that are trained with their decoders
+    runs = models * each * own + by_them * sum(models if state.frozen else students for state in theirs)
     if not source.usable:
-        return Scoring(entry.name, entry.task, models * each, models * each, None, f"{entry.source} is {source.state}")
-    impossible = (absent_arms + absent_others) * each
+        return Scoring(entry.name, entry.task, runs, runs, None, f"{entry.source} is {source.state}")
+    frozen = sum(state.frozen for state in theirs)
+    impossible = absent_arms * (each * own + by_them * len(theirs)) + absent_others * (each * own + by_them * frozen)
     counts = samples(stage, entry)
-    cost = None if counts is None else _cost(settings, entry, *counts, models=models, runs=models * each)
-    return Scoring(entry.name, entry.task, models * each, impossible, cost)
+    cost = None if counts is None else _cost(settings, entry, *counts, models=models, runs=models * each) * own
+    if counts is not None and entry.protocol is not None:
+        trunk = settings.pretraining.trunk
+        trained = {state: (models if state.frozen else students, by_them) for state in theirs}
+        cost = (cost or 0) + sum(
+            _their_cost(trunk, entry, entry.protocol, state.frozen, counts[0], *trained[state]) for state in theirs
+        )
+    return Scoring(entry.name, entry.task, runs, impossible, cost)
+
+
+def _states(settings: Settings, entry: Benchmark) -> Iterator[State]:
+    """The states of the authors' code by which the scale scores the benchmark."""
+    if entry.protocol is not None:
+        yield from (STATES[name] for name in settings.evaluation.protocols if name != COMMON)
+
+
+def _their_cost(
+    trunk: str, entry: Benchmark, protocol: Protocol, frozen: bool, counts: Sequence[int], models: int, runs: int
+) -> int:
+    """As `_cost`, by a protocol of the authors, of so many models of so many runs each. Linear heads cost nothing."""
+    train, rest = counts[0], sum(counts[1:])
+    dates = 2 if entry.task == "change" else 1
+    each = dates * operations.features(trunk, entry.sensor, protocol.size)
+    passes = operations.TRAINING * protocol.epochs * train + protocol.epochs * counts[1] + counts[2]
+    features = (train * protocol.orientations + rest) * each if frozen else runs * passes * each
+    if entry.task == "classification":
+        return models * features
+    decoded = operations.decoder(trunk, protocol.size, len(entry.classes), protocol.width)
+    return models * (features + runs * passes * decoded)
 
 
 def runs_of_model(task: str, decoders: int, fractions: Sequence[float]) -> int:
@@ -112,9 +146,17 @@ def samples(stage: Stage, entry: Benchmark) -> tuple[Sequence[int], int] | None:
     return [min(pair) for pair in zip(counts, most, strict=True)], side
 
 
+def _dates(settings: Settings, entry: Benchmark) -> int:
+    """Images of each sample that are read."""
+    world = settings.data.miniature
+    if entry.over_time and world is not None and world.year is not None:
+        return len(world.year.days)
+    return 2 if entry.task == "change" else 1
+
+
 def _cost(settings: Settings, entry: Benchmark, counts: Sequence[int], side: int, models: int, runs: int) -> int:
     """Features of every model, each taken to cost what the student's do; a decoder for every run of a dense task."""
-    trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, 2 if entry.task == "change" else 1
+    trunk, evaluation, dates = settings.pretraining.trunk, settings.evaluation, _dates(settings, entry)
     train, rest = counts[0], sum(counts[1:])
     each = dates * operations.features(trunk, entry.sensor, side)
     if entry.task == "classification":

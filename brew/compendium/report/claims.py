@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brew.compendium.report.paper import AVERAGES, DATASETS, MODELS, Group, Model
+from brew.compendium.report.paper import ABLATED, AVERAGES, DATASETS, MODELS, PAPER, Group, Model
 from brew.errors import BrewError
 from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.protocols import OVER, STATES
 from brew.evaluation.scores import read_table
 from brew.files import DATA
 
@@ -26,9 +27,24 @@ STATUSES = ("reported", "derived", "doubtful", "superseded")
 _KINDS = {"mIoU": "iou", "F1": "f1", "top-1": "accuracy", "accuracy": "accuracy", "mean": "mean"}
 #: A statement of the paper, a number about its tables, and a number from elsewhere by a protocol of its own.
 STATEMENT, NUMBER, CONTEXT = KINDS = ("statement", "number", "context")
+#: Of a number of the authors', if it is not told at which state of their code it was measured.
+ANY_STATE = "authors (any state)"
 #: The paper's table 5, whose rows are arms.
 ABLATION = "ablation"
-_COLUMNS = ("id", "kind", "table", "model", "dataset", "metric", "value", "status", "source", "words")
+_COLUMNS = (
+    "id",
+    "kind",
+    "table",
+    "model",
+    "dataset",
+    "metric",
+    "value",
+    "status",
+    "source",
+    "words",
+    "protocol",
+    "reading",
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,7 @@ class Claim:
     """One statement or number from elsewhere, as its source gives it.
 
     value: percent, or points if it is a gain; NaN of a statement that names no number. words: of a statement.
+    protocol: of PROTOCOLS, by which it was measured, or `ANY_STATE`; reading: of OVER. Both of numbers alone.
     """
 
     id: str
@@ -48,6 +65,8 @@ class Claim:
     status: str
     source: str
     words: str = ""
+    protocol: str = ""
+    reading: str = ""
 
     @property
     def of_paper(self) -> bool:
@@ -57,6 +76,16 @@ class Claim:
     @property
     def ours(self) -> Model:
         return MODELS.get(self.model, Model())
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that it may have been measured by."""
+        return tuple(STATES) if self.protocol == ANY_STATE else (self.protocol,)
+
+    @property
+    def scale(self) -> str:
+        """The one scale whose arms answer it."""
+        return ABLATED if self.table == ABLATION else PAPER
 
     @property
     def benchmark(self) -> str | None:
@@ -110,6 +139,11 @@ def _claim(row: dict[str, str], path: Path) -> Claim:
         raise BrewError(f"{path}, {row['id']}: status {row['status']!r}; expected one of {', '.join(STATUSES)}")
     if row["kind"] not in KINDS:
         raise BrewError(f"{path}, {row['id']}: kind {row['kind']!r}; expected one of {', '.join(KINDS)}")
+    if row["kind"] == NUMBER and (row["protocol"] not in (ANY_STATE, *STATES) or row["reading"] not in OVER):
+        raise BrewError(
+            f"{path}, {row['id']}: protocol {row['protocol']!r}, reading {row['reading']!r}; expected "
+            f"{', '.join((ANY_STATE, *STATES))}, and one of {', '.join(OVER)}"
+        )
     if row["kind"] == STATEMENT and not row["value"]:
         return Claim(**{**row, "value": math.nan})  # type: ignore[arg-type]
     try:

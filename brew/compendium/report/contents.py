@@ -16,6 +16,11 @@ LEADS = {
     f"a way that was fixed before the answer was known (docs/study.md), on {_EARTH}",
     "radar": f"A third teacher, for Sentinel-1: what a student learns of radar (record 0026), on {_EARTH}",
     "gpu": f"A larger student, with views of the paper's sizes, on {_EARTH}",
+    "ablation": "The paper's ablation at the size that the names of the authors' runs tell: a Swin-T, 50,000 pairs of "
+    "fMoW, 50 epochs. Benchmarks are scored by brew's protocol and by the authors'.",
+    "paper": "The paper's own run: a Swin-B pretrained on 500,000 pairs of fMoW for 100 epochs, beside every other "
+    "backbone, on the paper's thirteen benchmarks, by brew's protocol and by the authors'.",
+    "paper-vit": "The paper's own run with its other trunk, a ViT-B/8.",
     "real": "Dual-teacher distillation on real imagery at hand (docs/real.md): OSCD's training cities for ten bands, "
     "aerial images for the optical stem, an ImageNet network as optical teacher and once another that learned by "
     "itself, a small Swin trained on two CPU cores, five arms with three seeds each. The paper's numbers belong to a "
@@ -48,6 +53,12 @@ CHAPTERS = (
         "Which teacher, path, token and view brings what: every arm, and its gains over the same student without.",
         (("figures", "gains.png"), ("figures", "teachers.png")),
         ("ablation", "gains", "teachers"),
+    ),
+    Chapter(
+        "Beyond the paper",
+        "Dates, labels and the teacher's strength: the questions of docs/study-beyond.md, answered by its rule.",
+        (),
+        ("beyond-answers",),
     ),
     Chapter("Radar", "Beside chance and the untrained trunk, since no other backbone reads it.", (), ("radar",)),
     Chapter(

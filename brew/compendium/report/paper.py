@@ -12,9 +12,9 @@ from brew.evaluation.benchmarks import BENCHMARKS, Benchmark, Modality, Task
 
 TASKS: tuple[Task, ...] = ("segmentation", "change", "classification")
 #: Scales on the procedural Earth: nothing there can be held against a number from real images.
-SYNTHETIC = (MINIATURE, "tiny", "radar", "study", "gpu")
-#: The one scale whose students are the paper's own: same architecture, same data.
-PAPER = "paper"
+SYNTHETIC = (MINIATURE, "tiny", "radar", "study", "gpu", "beyond", "misaligned")
+#: The one scale whose students are the paper's own, same architecture and same data; and the one of its ablation.
+PAPER, ABLATED = "paper", "ablation"
 
 #: The paper's thirteen in its order: the name that claims give a data set -> of BENCHMARKS.
 DATASETS: dict[str, str] = {
@@ -75,7 +75,8 @@ AVERAGES: dict[str, Group] = {
 class Model:
     """Whom a claim is about. backbone: of ours with the same released weights. arm: pretrained here by the same method.
 
-    An arm's score answers the claim only at scale `PAPER`; at another scale it stands beside it.
+    An arm's score answers the claim only at scale `PAPER`, or `ABLATED` for the ablation's; at another scale it stands
+    beside it.
     """
 
     backbone: str = ""

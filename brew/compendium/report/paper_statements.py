@@ -111,7 +111,7 @@ def _similarities(_: Scored, found: pd.DataFrame) -> list[Evidence]:
 
 
 #: Teachers that learned without labels, by comparing views.
-CONTRASTIVE = tuple(name for name in TEACHERS if name != "imagenet")
+CONTRASTIVE = tuple(name for name in TEACHERS if name not in ("imagenet", "random"))
 _PRIOR = ("copernicus-fm", "dofa", "panopticon", "dinov3-b", "dinov3-l-sat")
 _ROWS = ("ms-only", "class-token", "optical-path", "patch-tokens", "augmented", "deo")
 _OPTICAL, _MULTISPECTRAL = Group(modality="optical"), Group(modality="multispectral")

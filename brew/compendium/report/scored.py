@@ -13,6 +13,7 @@ import pandas as pd
 from brew.compendium.report.claims import Claim
 from brew.compendium.report.joint import ModelReplicates, Replicates
 from brew.compendium.report.rounding import Noise
+from brew.evaluation.scores import Score
 
 #: Seed of pretraining -> decoder -> replicates.
 Runs = Mapping[int, Mapping[int, Replicates]]
@@ -27,7 +28,8 @@ class Scored:
     runs: by benchmark and share of the labels, of every backbone. summary: of the same scores, by `summarise`.
     claims: with those of the paper. compared: backbones that have a row in the paper's tables, run or not.
     labelled: how many samples a share of a benchmark's training labels is, if that is known. noise: what rounding alone
-    changes, if that was measured.
+    changes, if that was measured. protocols: the same by each other protocol that the scale asks for. readings: all
+    scores of the whole test, if it asks for another one.
     """
 
     runs: Mapping[Scoring, Mapping[str, Runs]]
@@ -36,6 +38,8 @@ class Scored:
     compared: Sequence[str] = ()
     labelled: Mapping[Scoring, int] = field(default_factory=dict)
     noise: Noise = field(default_factory=Noise)
+    protocols: Mapping[str, "Scored"] = field(default_factory=dict)
+    readings: Sequence[Score] = ()
 
     @cached_property
     def replicates(self) -> Mapping[Scoring, ModelReplicates]:

@@ -40,6 +40,27 @@ _READINGS: dict[str, str] = {
     "deo-printed": "DEO, expansion as printed",
     "deo-own-images": "DEO, high resolution for the optical stem alone",
 }
+#: Arms beyond the paper, likewise.
+_BEYOND: dict[str, str] = {
+    "ms+time": "MS self-distillation over dates",
+    "ms+time-unpaired": "MS self-distillation, dates unpaired",
+    "deo+time": "DEO over dates",
+    "deo+time-pooled": "DEO over dates, pooled vectors",
+    "deo+time-unpaired": "DEO, dates unpaired",
+    "ms+labels": "MS self-distillation + labels",
+    "deo+labels": "DEO + labels",
+    "deo+labels-tenth": "DEO + a tenth of the labels",
+    "deo+labels-hundredth": "DEO + a hundredth of the labels",
+    "labels-only": "labels alone",
+    "deo-random": "DEO, random teacher",
+    "deo-miniature": "DEO, the miniature's teacher",
+    "deo+time-all": "DEO over dates, all patches",
+    "deo+change-labels": "DEO + labels of change",
+    "deo-spread": "DEO, weighted by spread",
+    "deo+time-spread": "DEO over dates, weighted by spread",
+    "deo-class": "DEO, class token alone",
+    "deo-window": "DEO, patches within a window",
+}
 #: Backbones of others, likewise.
 _FOREIGN: dict[str, str] = {
     "imagenet": "EfficientNet-Lite0 (ImageNet)",
@@ -57,7 +78,7 @@ _FOREIGN: dict[str, str] = {
     "satlas": "Satlas",
     "unet-resnet50": "U-Net, ResNet-50 (supervised)",
 }
-BACKBONES: dict[str, str] = _STUDIED | _VARIED | _READINGS | _FOREIGN
+BACKBONES: dict[str, str] = _STUDIED | _VARIED | _READINGS | _BEYOND | _FOREIGN
 # Wong's colour-blind-safe palette as seaborn ships it; grey for what learns nothing, and for statistics.
 _WONG = iter(sns.color_palette("colorblind", len(_STUDIED) - 2).as_hex())
 COLOURS: dict[str, str] = {
@@ -65,8 +86,12 @@ COLOURS: dict[str, str] = {
 }
 for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_FOREIGN, "viridis")):
     COLOURS |= dict(zip(_names, sns.color_palette(_palette, len(_names)).as_hex(), strict=True))
+# Three more than the arms: with fewer, neighbours and the arms of other rows could not be told.
+COLOURS |= dict(zip(_BEYOND, sns.color_palette("gist_rainbow", len(_BEYOND) + 3).as_hex(), strict=False))
 # It is drawn beside its neighbour in the row, from which it could not be told: Wong's sky blue, which no arm has.
 COLOURS["masked-self-distilled"] = "#56b4e9"
+# The ablation's rows between its first and last one are drawn side by side: from light to dark.
+COLOURS |= {"class-token": "#f7d9b0", "optical-path": "#eb9973", "patch-tokens": "#db565d", "augmented": "#8b1a3a"}
 
 
 def label(backbone: str) -> str:

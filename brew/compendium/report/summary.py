@@ -8,7 +8,9 @@ import pandas as pd
 from brew.compendium.report.formatting import plural
 from brew.compendium.report.joint import ModelReplicates, interval
 from brew.compendium.report.style import BACKBONES
+from brew.evaluation.benchmark_metrics import scored_as
 from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.protocols import COMMON, SET
 from brew.evaluation.scores import Score
 
 _KEY = ["benchmark", "backbone", "label_fraction"]
@@ -18,9 +20,10 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def is_primary(score: Score) -> bool:
-    """Whether it is its benchmark's primary metric, of the whole test."""
-    return score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric
+def is_primary(score: Score, protocol: str = COMMON) -> bool:
+    """Whether it is its benchmark's primary metric by that protocol, of the whole test."""
+    whole = score.subset == "all" and score.reading == SET and score.protocol == protocol
+    return whole and score.metric == scored_as(BENCHMARKS[score.benchmark], protocol).metric
 
 
 def summarise(scores: Iterable[Score], replicates: Mapping[tuple[str, float], ModelReplicates]) -> pd.DataFrame:

@@ -13,6 +13,12 @@ from brew.compendium.report.figures.spectrum_curves import (
     caption_of_bands,
     material_spectra,
 )
+from brew.compendium.report.figures.year_pictures import (
+    CAPTION_OF_SEASONS,
+    caption_of_year,
+    seasons,
+    year_of_places,
+)
 from brew.compendium.report.style import save
 from brew.compendium.stages import Stage
 from brew.data.sources.catalogue import SOURCES
@@ -86,6 +92,20 @@ def spectra(stage: Stage) -> Figure:
         figure, text = band_distributions(pixels), caption_of_bands(name, len(pixels))
     save(figure, stage.layout.write("data") / "spectra.png", text)
     return figure
+
+
+def year(stage: Stage, places: int = 3) -> tuple[Figure, ...]:
+    """Places of the miniature over their year, and what grows when; nothing if the scale has a pair of dates."""
+    world = stage.settings.data.miniature
+    if world is None or world.year is None:
+        return ()
+    path, days = _store(stage, "miniature"), list(world.year.days)
+    chosen = np.linspace(0, open_store(path).sizes["sample"] - 1, places).astype(int)
+    pictures = year_of_places(ArrayReader(path, "multispectral").read(chosen), days)
+    save(pictures, stage.layout.write("data") / "year.png", caption_of_year(world.size * _METRES))
+    curves = seasons(days)
+    save(curves, stage.layout.write("data") / "seasons.png", CAPTION_OF_SEASONS)
+    return pictures, curves
 
 
 def _training_pixels(path: Path, tiles: int = 400) -> np.ndarray:

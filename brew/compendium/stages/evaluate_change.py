@@ -12,6 +12,7 @@ import pandas as pd
 from brew.compendium.dense_evaluation import DenseBenchmark, DenseTask, plan
 from brew.compendium.kept_scores import (
     Counts,
+    has_readings,
     keep_choices,
     keep_predictions,
     keep_scores,
@@ -22,11 +23,13 @@ from brew.compendium.scoring import PlannedRun, finish
 from brew.compendium.settings import EvaluationSettings
 from brew.compendium.stages import Stage
 from brew.evaluation import change_detection, dense_harness
+from brew.evaluation.authors import Applied
 from brew.evaluation.benchmark_metrics import metrics_of
 from brew.evaluation.benchmark_stores import OpenedBenchmark
-from brew.evaluation.change_detection import ChangeResult, ChangeTask
+from brew.evaluation.change_detection import ChangeResult, ChangeSettings, ChangeTask, UncutChange
+from brew.evaluation.over_time import FirstAndLast
 from brew.evaluation.result_cache import CachedResult
-from brew.evaluation.scores import Score, scene_scores, scores_of
+from brew.evaluation.scores import Score, readings_of, scene_scores, scores_of
 from brew.evaluation.splits import split_by_name
 
 #: Test scenes whose probabilities are kept, of which pictures show those with most change.
@@ -46,6 +49,8 @@ def evaluate(stage: Stage) -> pd.DataFrame:
             if each.benchmark.tiles
             else scores_of(each.run, values, metrics)
         )
+        if has_readings(stage):
+            scores += readings_of(each.run, values, each.benchmark)
         counts[each.run.name] = (values, scenes)
     keep_scores(stage, "change", finished, scores, counts)
     keep_predictions(stage, "change", finished)
@@ -57,9 +62,14 @@ def planned(stage: Stage) -> Iterator[PlannedRun]:
     """Every run of the stage."""
     task = DenseTask(
         "change", task_data, dense_harness.freeze, change_detection.evaluate_decoder, change_detection.finetune,
-        _cached, _references,
+        _cached, _references, _by_authors,
     )  # fmt: skip
     return plan(stage, task, stage.settings.evaluation.change)
+
+
+def _by_authors(applied: Applied, data: ChangeTask) -> tuple[ChangeTask, ChangeSettings]:
+    rates = (applied.protocol.learning_rate,)
+    return data, UncutChange(rates, applied.protocol.width, applied.fit)
 
 
 def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> ChangeTask:
@@ -70,7 +80,8 @@ def task_data(opened: OpenedBenchmark, most: Sequence[int] | None = None) -> Cha
     b, data = opened.benchmark, opened.dataset
     changed = (opened.labels > 0).astype(np.uint8)  # the miniature's labels name the kind of change
     if not b.tiles:
-        return ChangeTask.of_images(opened.images, b.sensor, changed, opened.split(most))
+        images = opened.images if opened.images.shape[1] == 2 else FirstAndLast(opened.images)
+        return ChangeTask.of_images(images, b.sensor, changed, opened.split(most))
     scenes = data["city"].values
     row, column, height, width = (data[name].values for name in ("row", "column", "height", "width"))
     return ChangeTask(

@@ -26,7 +26,7 @@ from brew.evaluation.scores import write_arrays
 from brew.evaluation.splits import NAMES
 
 #: Sources with optical images whose licence lets a picture into a report.
-_SHOWN_SOURCES = ("miniature", "hot_buildings")
+_SHOWN_SOURCES = ("miniature", "hot_buildings", "spacenet1")
 
 
 def pooled_file(folder: Path, benchmark: Benchmark, model: ComparedModel) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -23,7 +24,7 @@ from brew.compendium.stages import Stage
 from brew.compendium.stages.optical_images import spread
 from brew.evaluation.backbones import Backbone, StudentBackbone
 from brew.evaluation.benchmark_stores import OpenedBenchmark, open_benchmark
-from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.benchmarks import BENCHMARKS, Task
 from brew.evaluation.result_cache import CachedResult
 from brew.evaluation.validation_probe import ProbedImages, ProbeSettings, probe
 from brew.files import sha256
@@ -68,7 +69,8 @@ def show(stage: Stage) -> Figure:
 def counts(stage: Stage) -> Counts:
     """Counts per validation image of every kept student on every benchmark of the scale that it can read."""
     planned, places, numbers = [], [], stage.settings.progress.probe
-    benchmarks = list(filter(stage.settings.data.offers, BENCHMARKS.values()))
+    every = [each for task in get_args(Task) for each in stage.benchmarks(task)]
+    benchmarks = [each for each in BENCHMARKS.values() if each in every and not each.over_time]
     able = {sensor: list(_kept(stage, sensor)) for sensor in dict.fromkeys(each.sensor for each in benchmarks)}
     for benchmark in benchmarks:
         opened = open_benchmark(benchmark, stage.layout.store(benchmark.source))

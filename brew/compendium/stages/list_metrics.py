@@ -33,7 +33,7 @@ def primary_means(scores: list[Score]) -> dict[str, Any]:
     """Benchmark -> backbone -> share of the training labels -> primary metric, the mean over seeds."""
     values: dict[tuple[str, str, str], list[float]] = {}
     for score in scores:
-        if score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric:
+        if score.plain and score.subset == "all" and score.metric == BENCHMARKS[score.benchmark].metric:
             share = f"{100 * score.label_fraction:g} % of labels"
             values.setdefault((score.benchmark, score.arm, share), []).append(score.value)
     nested: dict[str, Any] = {}

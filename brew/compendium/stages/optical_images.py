@@ -12,7 +12,7 @@ from brew.data.store import ArrayReader, open_store
 from brew.sensors import SENSORS
 
 #: Stores with optical images, in the order in which they are shown; training splits alone are read.
-OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings")
+OPTICAL_SOURCES = ("miniature", "rsscn7", "hot_buildings", "spacenet1", "fmow")
 TRAINING = ("pretrain", "train")
 
 

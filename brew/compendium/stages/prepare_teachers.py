@@ -20,7 +20,7 @@ from brew.data.store import ArrayReader, open_store
 from brew.models.teachers import OpticalTeacher, TeacherEntry, TeacherUnavailable
 
 #: Sources whose licence lets a picture into a report.
-_SHOWN_SOURCES = ("miniature", "hot_buildings")
+_SHOWN_SOURCES = ("miniature", "hot_buildings", "spacenet1")
 _PROBED = ("train", "validation")
 
 

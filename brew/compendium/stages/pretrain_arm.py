@@ -1,11 +1,12 @@
 """Stage `pretrain`: one arm's student and its history.
 
 The notebook trains on one accelerator, or in a few forked processes on the CPU (`BREW_PROCESSES`): there two processes
-of one thread are faster than one of two. A run over more is started from the shell, by torchrun or SLURM:
+of one thread are faster than one of two. On a machine with several accelerators it launches the command `brew pretrain`
+once for each (`pretraining.processes`). A run over several machines is started from the shell, by torchrun or SLURM:
 
-    torchrun --nproc-per-node 8 -m brew pretrain --scale SCALE --arm ARM
+    torchrun --nnodes 2 --nproc-per-node 8 ... -m brew pretrain --scale SCALE --arm ARM
 
-It leaves the checkpoint of its last step, which the notebook then takes (docs/running-in-parallel.md).
+Either leaves the checkpoint of its last step, which the notebook then takes (docs/running-in-parallel.md).
 """
 
 import argparse
@@ -22,11 +23,12 @@ from lightning_fabric import Fabric
 
 from brew.compendium import launching
 from brew.compendium.environment import PORTABLE
+from brew.compendium.processes import training_processes
 from brew.compendium.scale_teachers import ready_teacher
 from brew.compendium.settings import Pretraining
 from brew.compendium.stages import Stage, begin, processes
 from brew.compendium.stages.arm_plan import plan
-from brew.compendium.stages.training_feeds import share_of, usable
+from brew.compendium.stages.training_feeds import check_labels, share_of, usable
 from brew.compendium.stages.unfinished import checkpoint_of_arm, snapshots
 from brew.errors import BrewError
 from brew.models.student import build_student, save_student
@@ -46,8 +48,13 @@ def train(stage: Stage, run: str) -> pd.DataFrame:
     except TeacherUnavailable as absent:
         (folder / "not-run.txt").write_text(f"{absent}\n")
         return pd.DataFrame()
-    fabric = launching.here(numbers.precision, processes())
-    unfinished = checkpoint_of_arm(stage, chosen, numbers, fabric.world_size)
+    batches = [feed.batch for feed in usable(chosen, numbers.feeds)]
+    spread = training_processes(numbers.processes, batches, stage.settings.bits == "portable")
+    if spread > 1:
+        check_processes(stage, spread)
+        launching.launch(spread, ["pretrain", "--scale", stage.settings.scale.name, "--arm", run])
+    fabric = launching.here(numbers.precision, 1 if spread > 1 else processes())
+    unfinished = checkpoint_of_arm(stage, chosen, numbers, max(spread, fabric.world_size))
     rows = unfinished.with_suffix(".pickle")
     rows.parent.mkdir(parents=True, exist_ok=True)
 
@@ -77,6 +84,7 @@ def train_share(
 ) -> Pretrained:  # fmt: skip
     """This process's share of the training. keep: leave the checkpoint of the last step."""
     o = numbers.optimisation
+    check_labels(stage, chosen)
     if fabric.device.type == "cuda":  # a frozen network's weights are kept as autocast would round them at every step
         for teacher in teachers.values():
             teacher.network.to(launching.PRECISIONS[numbers.precision])

@@ -1,7 +1,8 @@
 """What was scored: the rows and counts that the evaluation stages left, as tables and figures take them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from brew.compendium.report.scored import Runs, Scored, means
 from brew.compendium.report.summary import is_primary, summarise
 from brew.compendium.stages import Stage
 from brew.errors import BrewError
-from brew.evaluation.benchmarks import BENCHMARKS
+from brew.evaluation.benchmark_metrics import scored_as
+from brew.evaluation.benchmarks import BENCHMARKS, Benchmark
+from brew.evaluation.protocols import COMMON
 from brew.evaluation.scores import Score, read_counts, read_scores
 from brew.files import Layout
 
@@ -33,11 +36,22 @@ def scored(stage: Stage) -> Scored:
 
     Raises BrewError if the counts of a score are absent, or if backbones were tested on different samples.
     """
-    rows = [score for score in all_scores(stage) if is_primary(score)]
+    rows = all_scores(stage)
+    found = {
+        name: _by_protocol(stage, rows, name) for name in {score.protocol: None for score in rows} | {COMMON: None}
+    }
+    others = {name: each for name, each in found.items() if name != COMMON}
+    readings = [score for score in rows if score.subset == "all"] if others else []
+    return replace(found[COMMON], protocols=others, readings=readings)
+
+
+def _by_protocol(stage: Stage, scores: Sequence[Score], protocol: str) -> Scored:
+    """What was scored by one protocol."""
+    rows = [score for score in scores if is_primary(score, protocol)]
     files: defaultdict[tuple[str, float], dict[tuple[str, int, int], Path]] = defaultdict(dict)
     for row in rows:
         files[row.benchmark, row.label_fraction][row.arm, row.seed, row.decoder] = _counts_file(stage, row)
-    runs = {key: _runs(key[0], of_runs) for key, of_runs in files.items()}
+    runs = {key: _runs(scored_as(BENCHMARKS[key[0]], protocol), of_runs) for key, of_runs in files.items()}
     summary = summarise(rows, {key: means(arms) for key, arms in runs.items()})
     return Scored(runs, summary, labelled=_labelled(stage), noise=_noise(stage))
 
@@ -77,16 +91,14 @@ def _counts_file(stage: Stage, row: Score) -> Path:
     raise BrewError(f"{folder} holds no counts {stem}; expected those of every score. Run its stage again")
 
 
-def _runs(benchmark: str, files: Mapping[tuple[str, int, int], Path]) -> dict[str, Runs]:
+def _runs(benchmark: Benchmark, files: Mapping[tuple[str, int, int], Path]) -> dict[str, Runs]:
     """Backbone -> its runs, all of the same test samples. files: by backbone, seed and decoder."""
     found = {run: read_counts(file) for run, file in files.items()}
     if len({tuple(units) for _, units in found.values()}) > 1:
         raise BrewError(
-            f"backbones of {benchmark} were tested on different samples; expected the same. Run its stage again"
+            f"backbones of {benchmark.name} were tested on different samples; expected the same. Run its stage again"
         )
-    drawn = replicates_of(
-        BENCHMARKS[benchmark], {" ".join(map(str, run)): counts for run, (counts, _) in found.items()}
-    )
+    drawn = replicates_of(benchmark, {" ".join(map(str, run)): counts for run, (counts, _) in found.items()})
     runs: dict[str, dict[int, dict[int, Replicates]]] = {}
     for arm, seed, decoder in sorted(found):
         runs.setdefault(arm, {}).setdefault(seed, {})[decoder] = drawn[f"{arm} {seed} {decoder}"]

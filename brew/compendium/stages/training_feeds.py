@@ -1,16 +1,21 @@
 """The scale's feeds that an arm can use, and one process's share of each."""
 
 from collections.abc import Iterable
+from typing import get_args
 
 from lightning_fabric import Fabric
 
 from brew.compendium.settings import FeedSettings
 from brew.compendium.stages import Stage
-from brew.data.batches import Batches
+from brew.data.batches import Batches, Pairs
 from brew.data.miniature.feed import RenderedFeed
-from brew.data.store import open_store
+from brew.data.store import image_hashes, open_store
+from brew.errors import BrewError
+from brew.evaluation.benchmarks import Task
+from brew.evaluation.splits import NAMES
 from brew.pretraining.arms import Arm
 from brew.pretraining.feeds import Feed
+from brew.pretraining.supervised_tasks import scored_too, supervised_task
 from brew.sensors import PAPER_PATHS
 
 
@@ -29,14 +34,53 @@ def share_of(stage: Stage, chosen: Arm, feed: FeedSettings, seed: int, fabric: F
     """This process's share of a source: its store's samples, or scenes behind its store's last one."""
     path, share = stage.layout.store(feed.source), (fabric.device, fabric.global_rank, fabric.world_size)
     if not feed.rendered:
-        return Batches(feed.source, path, _seen(chosen, feed), feed.splits, feed.batch, seed, *share)
+        variables = (*_seen(chosen, feed), *label_variables(chosen, feed))
+        return Batches(feed.source, path, variables, feed.splits, feed.batch, seed, *share, pairs=_pairs(chosen, feed))
     world = stage.settings.data.miniature
     assert world is not None  # it has a store
+    if world.year is not None or world.misaligned is not None:
+        raise BrewError(
+            "pretraining.feeds: scenes are to be rendered while training runs, but `data.miniature` has a year or "
+            "misaligned images; expected neither. Leave `rendered` out"
+        )
     device, rank, processes = share
     return RenderedFeed(
         feed.source, world.seed, feed.rendered, feed.batch, world.size, _seen(chosen, feed), device,
         first=open_store(path).sizes["sample"], rank=rank, world=processes,
     )  # fmt: skip
+
+
+def label_variables(chosen: Arm, feed: FeedSettings) -> tuple[str, ...]:
+    """The variables of the source that hold labels which the arm learns from."""
+    tasks = [supervised_task(entry.task) for entry in chosen.supervision]
+    return tuple(task.variable for task in tasks if task.source == feed.source)
+
+
+def _pairs(chosen: Arm, feed: FeedSettings) -> Pairs:
+    """Whether the feed gives two dates of each place: if it shows what the arm compares over time."""
+    return chosen.pairs if set(chosen.dated_paths) & stems_of(feed.variables) else "none"
+
+
+def check_labels(stage: Stage, chosen: Arm) -> None:
+    """BrewError if the arm learns from labels that the scale scores: of the same task, or of a scored image."""
+    scored = [entry for task in get_args(Task) for entry in stage.benchmarks(task)]
+    named = [entry.task for entry in chosen.supervision]
+    if both := scored_too(named, [(entry.source, entry.labels) for entry in scored]):
+        raise BrewError(
+            f"arm {chosen.name!r} learns from the labels {', '.join(both)}, which the scale scores; expected other "
+            "tasks. Add the benchmark to `evaluation.not_scored`, or leave the arm out"
+        )
+    for feed in stage.settings.pretraining.feeds:
+        if not label_variables(chosen, feed) or feed.source not in {entry.source for entry in scored}:
+            continue
+        path = stage.layout.store(feed.source)
+        shared = image_hashes(path, feed.splits) & image_hashes(path, NAMES)
+        if shared:
+            raise BrewError(
+                f"arm {chosen.name!r} learns from labels of {len(shared)} images of {feed.source!r} (splits "
+                f"{', '.join(feed.splits)}), which the scale scores; expected labels of images that are pretrained on "
+                "alone. Give the feed the split 'pretrain'"
+            )
 
 
 def _seen(chosen: Arm, feed: FeedSettings) -> tuple[str, ...]:

@@ -36,10 +36,11 @@ def checkpoint_of_arm(stage: Stage, chosen: Arm, numbers: Pretraining, processes
     The number of processes counts only if the coding rate depends on it.
     """
     sources = stage.layout.read("data") / "sources.csv"
+    followed = {name: value for name, value in asdict(numbers).items() if name != "processes"}
     teachers = [file for name in chosen.teachers for file in stage.layout.read("optical-teacher").glob(f"{name}*.pt")]
     return checkpoint_of(
         f"{stage.settings.scale.name}-{chosen.name}-{numbers.optimisation.seed}",
-        asdict(chosen), asdict(numbers), processes if numbers.optimisation.covariance == "local" else None,
+        asdict(chosen), followed, processes if numbers.optimisation.covariance == "local" else None,
         sources.read_text(), sorted(map(sha256, teachers)), stage.rounding,
     )  # fmt: skip
 

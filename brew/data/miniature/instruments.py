@@ -16,7 +16,7 @@ SENTINEL2 = SENSORS["sentinel2"]
 _TEN_METRE = tuple(band.resolution_m == 10 for band in SENTINEL2.bands)
 
 
-def optical_image(light: Light, grid: Grid, draw: Draws, date: int) -> UInt8[Tensor, "batch 3 fine_y fine_x"]:
+def optical_image(light: Light, grid: Grid, draw: Draws, date: str) -> UInt8[Tensor, "batch 3 fine_y fine_x"]:
     """Red, green and blue on the optical grid. 255 is the `white` of the sensor `sentinel2`."""
     noise = draw.grain(f"optical/{date}", grid.pixels**2, grid.device).view(-1, grid.pixels, grid.pixels)
     scale = 10000 / SENTINEL2.white * 255
@@ -28,7 +28,7 @@ def optical_image(light: Light, grid: Grid, draw: Draws, date: int) -> UInt8[Ten
     return image
 
 
-def multispectral_image(light: Light, grid: Grid, draw: Draws, date: int) -> UInt16[Tensor, "batch 10 y x"]:
+def multispectral_image(light: Light, grid: Grid, draw: Draws, date: str) -> UInt16[Tensor, "batch 10 y x"]:
     """Digital numbers of ten bands at 10 m. Bands of 20 m are seen at 20 m and enlarged."""
     size, bands = grid.size, len(SENTINEL2)
     image = torch.empty(len(light.gain), bands, size, size, dtype=torch.uint16, device=grid.device)
@@ -56,7 +56,7 @@ def radar_image(cover: LandCover, plan: Plan, grid: Grid, draw: Draws, date: int
     table, speckle = 10 ** ((backscatter.levels()[material] + varied[..., None]) / 10), backscatter.speckle_table()
     speckle = speckle.to(grid.device)
     size, floor = grid.size, 10 ** (backscatter.FLOOR_DB / 10)
-    bits = draw.grain(f"sar/{date}", 2 * size**2, grid.device).view(-1, 2, size, size)
+    bits = draw.grain(f"sar/{plan.moments[date].name}", 2 * size**2, grid.device).view(-1, 2, size, size)
     image = torch.empty(len(material), 2, size, size, device=grid.device)
     for band in range(2):
         power = grid.average(cover.look(table[..., band].contiguous()), grid.ratio)

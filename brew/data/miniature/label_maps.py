@@ -19,18 +19,27 @@ from brew.data.miniature.scene_kinds import FOREST, SOLAR
 def label_scenes(
     products: Sequence[str], plan: Plan, ground: Ground, grid: Grid, covers: Sequence[LandCover]
 ) -> dict[str, Tensor]:
-    """The labels among `products`. covers: of each date; `change` needs both."""
+    """The labels among `products`. covers: of each date; `change` tells the first from the last."""
     first, looks, labels = covers[0], plan.looks[0], {}
     if {"materials", "scene_labels"} & set(products):
         labels["materials"], _ = _majority(first.look(looks["material"]), len(MATERIALS), grid)
         labels["scene_labels"] = _presence(labels["materials"])
+    if "materials_by_date" in products:
+        dated = [
+            _majority(cover.look(table["material"]), len(MATERIALS), grid)[0]
+            for cover, table in zip(covers, plan.looks, strict=True)
+        ]
+        labels["materials_by_date"] = torch.stack(dated, 1)
     if "crops" in products:
         label, share = _majority(first.look(looks["crop"]).clamp_max(len(CROPS)), len(CROPS), grid)
         labels["crops"] = torch.where(share > 0.5, label, IGNORE)
+    if "crops_year" in products:
+        label, share = _majority(first.look(looks["crop"]).clamp_max(len(CROPS)), len(CROPS), grid)
+        labels["crops_year"] = torch.where(share > 0.5, label, IGNORE)
     if "roofs" in products:
         labels["roofs"] = first.roof.to(torch.uint8)
     if "change" in products:
-        label, share = _majority(_changes(ground, first, covers[1]) - 1, len(CHANGES) - 1, grid)
+        label, share = _majority(_changes(ground, first, covers[-1]) - 1, len(CHANGES) - 1, grid)
         labels["change"] = torch.where(share > 0.5, label + 1, 0)
     return {name: labels[name] for name in products if name in labels}
 

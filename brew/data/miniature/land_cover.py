@@ -33,15 +33,16 @@ class LandCover:
 
 
 def cover_ground(plan: Plan, ground: Ground, grid: Grid, draw: Draws, date: int) -> LandCover:
-    """The land cover of the planned scenes on one date (0 or 1)."""
+    """The land cover of the planned scenes on one of the plan's dates."""
+    changed = plan.moments[date].changed[:, None, None].to(grid.device)
     use = ground.parcels(plan.uses[date].float())
-    sun = sun_direction(draw, date).to(grid.device)
+    sun = sun_direction(draw, plan.moments[date]).to(grid.device)
     lots = divide_into_lots(plan, ground, use)
     buildings = raise_buildings(plan, ground, lots, sun, positive(use - FOREST) * positive(SOLAR - use), date)
     panel_rows = triangle_wave((grid.y + grid.x * 0.05) * ground.parcels(plan.parcel["panel frequency"]))
     panels = _panels(ground, grid, use, panel_rows)
     wood = ground.wood * (1 - positive(use - FOREST))  # ignores parcels, but not towns
-    cleared = ground.parcels(plan.parcel["cleared"]) * torch.maximum(wood, equals(use, FOREST)) * date
+    cleared = ground.parcels(plan.parcel["cleared"]) * torch.maximum(wood, equals(use, FOREST)) * changed
 
     index = _with_trees(ground, use, wood)
     index = _cover(index, equals(use, HALLS) * positive(ground.grain - 0.965), "marking")  # vehicles
@@ -51,7 +52,7 @@ def cover_ground(plan: Plan, ground: Ground, grid: Grid, draw: Draws, date: int)
     index = put(index, positive(ground.border + 0.5), ground.border)
     index = _cover(index, cleared, "stumps")
     index = put(index, buildings.stands, lots.number + LEVELLED)
-    flood = plan.one["flood"].to(grid.device) * date * (1 + 0.3 * ground.patches)
+    flood = plan.one["flood"].to(grid.device) * changed * (1 + 0.3 * ground.patches)
     wet = positive(flood - ground.shore)
     index = _with_water(ground, index, wet, buildings.stands)
     dry_road = ground.road * torch.maximum(1 - wet, positive(-ground.shore))

@@ -57,7 +57,7 @@ def raise_buildings(
     plan: Plan, ground: Ground, lots: Lots, sun: Float[Tensor, "3 batch 1 1"], built: Tensor, date: int
 ) -> Buildings:
     """The buildings on one date. built: 1.0 where parcels hold houses or halls."""
-    stands = lots.look(plan.lot[f"stands {date}"]) * built
+    stands = lots.look(plan.stands[date]) * built
     building = stands * positive(-lots.beyond_u) * positive(-lots.beyond_v) * ground.within
     # The shadow is the outline moved away from the sun, in the frame of the rows.
     sun_u, sun_v = sun[0] * ground.cos + sun[1] * ground.sin, sun[1] * ground.cos - sun[0] * ground.sin

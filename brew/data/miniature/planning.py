@@ -1,6 +1,6 @@
 """The plan of a scene: what was drawn for its sectors, rows, parcels, lots and waters, as small tables on the CPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from brew.data.miniature.arithmetic import between, choose
 from brew.data.miniature.draws import Draws
 from brew.data.miniature.grid import GROUND
 from brew.data.miniature.legends import CHANGES, SCENES
+from brew.data.miniature.moments import Moment, moments_of
 from brew.data.miniature.palette import paint_surfaces
 from brew.data.miniature.scene_kinds import GRASS, HALLS, HOUSES, SCENE_KINDS, SOLAR
 from brew.data.miniature.surfaces import LOTS, NUMBERS, PARCELS
@@ -28,10 +29,11 @@ class Plan:
     """What was drawn for each scene of a block. Tables are (batch, entries); lengths are metres.
 
     scene: number of the kind of scene. bend: how far roads and borders wander. sites: of the sectors. sector, row,
-    parcel, lot: tables by sector, by sector and row, by parcel, by lot. one: numbers of the whole scene. uses: of each
-    parcel on each date. palettes: reflectance on each date. looks: on each date, tables by surface.
+    parcel, lot: tables by sector, by sector and row, by parcel, by lot. one: numbers of the whole scene. On each date,
+    uses: of each parcel; stands: 1.0 for lots with a building; palettes: reflectance; looks: tables by surface.
     """
 
+    moments: tuple[Moment, ...]
     scene: Int64[Tensor, " batch"]
     bend: Float[Tensor, " batch"]
     sites: Float[Tensor, "batch sectors 2"]
@@ -40,13 +42,15 @@ class Plan:
     parcel: dict[str, Float[Tensor, "batch parcel"]]
     lot: dict[str, Float[Tensor, "batch lot"]]
     one: dict[str, Float[Tensor, "batch 1 1"]]
-    uses: tuple[Int64[Tensor, "batch parcel"], Int64[Tensor, "batch parcel"]]
+    uses: tuple[Int64[Tensor, "batch parcel"], ...]
+    stands: tuple[Float[Tensor, "batch lot"], ...]
     palettes: tuple[Float[Tensor, "batch palette band"], ...]
     looks: tuple[dict[str, Float[Tensor, "batch surface"]], ...]
 
 
-def plan_scenes(draw: Draws, size: int, dates: int) -> Plan:
-    """The plan of a block of scenes of `size` pixels of 10 m per side, on one date or two."""
+def plan_scenes(draw: Draws, size: int, dates: int | Sequence[int]) -> Plan:
+    """The plan of a block of scenes of `size` pixels of 10 m per side, on one date or two, or on days of a year."""
+    moments = moments_of(draw, dates)
     kinds = tuple(SCENE_KINDS.values())
     scene = (draw("scene")[:, 0] * len(SCENES)).long()
 
@@ -56,9 +60,14 @@ def plan_scenes(draw: Draws, size: int, dates: int) -> Plan:
     half = size * GROUND / 2
     urban = (of("streets")[:, 3:] > 0.99).float()
     one = _plan_waters(draw, of, half) | _plan_cover(draw, of, urban[:, 0])
-    uses, lot = _plan_uses(draw, of("uses")), _plan_lots(draw)
-    painted = [paint_surfaces(draw, uses[date], lot, one["conifers"][:, None], date) for date in range(dates)]
+    lot = _plan_lots(draw)
+    uses = _over_time(moments, *_plan_uses(draw, of("uses")))
+    painted = [
+        paint_surfaces(draw, use, lot, one["conifers"][:, None], moment)
+        for use, moment in zip(uses, moments, strict=True)
+    ]
     return Plan(
+        moments=moments,
         scene=scene,
         bend=of("bend"),
         sites=_plan_sites(draw, of, half),
@@ -68,9 +77,15 @@ def plan_scenes(draw: Draws, size: int, dates: int) -> Plan:
         lot=lot,
         one={name: value[:, None, None] for name, value in one.items()},
         uses=uses,
+        stands=_over_time(moments, lot["stands before"], lot["stands after"]),
         palettes=tuple(palette for _, palette in painted),
         looks=tuple(looks for looks, _ in painted),
     )
+
+
+def _over_time(moments: Sequence[Moment], before: Tensor, after: Tensor) -> tuple[Tensor, ...]:
+    """A table of each date: `after` in scenes whose change has happened."""
+    return tuple(torch.where(moment.changed[:, None] > 0, after, before) for moment in moments)
 
 
 def _plan_sites(draw: Draws, of: _Of, half: float) -> Float[Tensor, "batch sectors 2"]:
@@ -175,8 +190,8 @@ def _plan_lots(draw: Draws) -> dict[str, Tensor]:
     infill = (_what_changes(draw)[:, None] == CHANGES.index("construction")) & (u[:, 2] < 0.3)
     return {
         "kind": torch.where(hall > 0, halls, houses).float(),
-        "stands 0": (standing & ~infill).float(),
-        "stands 1": standing.float(),
+        "stands before": (standing & ~infill).float(),
+        "stands after": standing.float(),
         "wide": between(u[:, 3], 0.26 + 0.04 * hall, 0.38 + 0.07 * hall),
         "deep": between(u[:, 4], 0.17 + 0.09 * hall, 0.27 + 0.13 * hall),
         "shift u": (u[:, 5] - 0.5) * 0.16 * (1 - hall),

@@ -63,6 +63,24 @@ def test_absent_data_and_teachers_make_runs_impossible() -> None:
     assert all(each.runs == each.impossible and each.reason for each in scorings(stage, held))
 
 
+def test_every_protocol_of_a_scale_has_its_runs() -> None:
+    settings, held = load("ablation"), {}
+    for name in settings.data.present():
+        held[name] = Holding("data", name, "absent", "", "")
+    held[settings.teacher] = Holding("weights", settings.teacher, "absent", "", "")
+
+    def runs(*protocols: str) -> dict[str, int]:
+        evaluation = replace(settings.evaluation, protocols=protocols)
+        stage = Stage(replace(settings, evaluation=evaluation), Layout("ablation"))
+        return {each.benchmark: each.runs for each in scorings(stage, held)}
+
+    own, theirs, both, unfrozen = (
+        runs(*names) for names in (("common",), ("authors",), ("common", "authors"), ("authors-b808714",))
+    )
+    assert len(own) == 13 and all(both[name] == own[name] + theirs[name] for name in own)
+    assert all(unfrozen[name] < theirs[name] for name in own), "students alone are trained with their decoders"
+
+
 def test_a_claim_is_decided_by_its_benchmark_and_its_model_alone() -> None:
     claims = read_claims()
     settings = replace(

@@ -18,7 +18,7 @@ from brew.compendium.report.tables.ablation_tables import ablation_table, paper_
 from brew.compendium.report.tables.gain_tables import few_labels_gains_table, gains_table
 from brew.compendium.report.tables.teacher_tables import teachers_table
 from brew.evaluation.benchmarks import BENCHMARKS
-from brew.pretraining.arms import ARMS
+from brew.pretraining.arms import ARMS, BEYOND
 from tests.compendium.report.test_gains import rows, scored
 
 NAMES = ["roofs", "crops"]
@@ -37,7 +37,7 @@ def line(table, **where):
 
 def test_every_arm_has_its_row_in_the_order_of_the_table():
     table = ablation_table(SCORED, NAMES)
-    assert table["arm"].tolist() == list(ARMS)
+    assert table["arm"].tolist() == [arm for arm in ARMS if arm not in BEYOND], "those were not run"
     assert list(table.columns[3:]) == [
         "optical: roofs (iou macro)", "optical average", "multispectral: crops (iou macro)", "multispectral average"
     ]  # fmt: skip

@@ -32,6 +32,7 @@ from brew.evaluation.backbones import Backbone, BandStatistics, random_backbone
 from brew.evaluation.benchmark_metrics import metrics_of
 from brew.evaluation.benchmark_stores import open_benchmark
 from brew.evaluation.change_detection import ChangeResult, ChangeTask
+from brew.evaluation.protocols import AUTHORS, BATCHES, COMMON, IMAGES, SET, Protocol
 from brew.evaluation.scores import Score, read_scores
 from brew.evaluation.segmentation import SegmentationResult, SegmentationTask
 from brew.evaluation.splits import LABEL_FRACTIONS
@@ -229,13 +230,43 @@ def _shown(axis: Axes) -> np.ndarray:
     return image.get_array()
 
 
+class Student(Bands):
+    def __call__(self) -> Backbone:
+        super().__call__()
+        return random_backbone("student", lambda: build_student("swin-nano"), seed=0)
+
+
+#: How somebody might have run the miniature's benchmarks, in one short epoch.
+THEIRS = Protocol(32, "one-hot-cross-entropy", 1e-3, epochs=1, batch=8, warmup=0, width=8)
+
+
+@pytest.mark.parametrize("task", sorted(STAGES))
+def test_a_protocol_of_the_authors_is_run_beside_brew_s_own(
+    task: str, stage: Stage, compare: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = replace(THEIRS, statistics="backbone") if task == "change" else THEIRS
+    first = {name: replace(stage.benchmarks(name)[0], protocol=protocol) for name in STAGES}
+    monkeypatch.setattr(Stage, "benchmarks", lambda self, task: [first[task]])
+    compare(bands=Bands(), student=Student())
+    evaluation = replace(
+        stage.settings.evaluation, label_fractions=(1.0,), siamese_networks=0,
+        protocols=(COMMON, AUTHORS, "authors-c931665"),
+    )  # fmt: skip
+    both = replace(stage, settings=replace(stage.settings, evaluation=evaluation))
+    extract_features.compute(stage)
+    STAGES[task].evaluate(both)
+    rows = [row for row in _scores(both, task) if row.label_fraction == 1 and row.arm in ("bands", "student")]
+    by = {protocol: {row.arm for row in rows if row.protocol == protocol} for protocol in evaluation.protocols}
+    assert by == {COMMON: {"bands", "student"}, AUTHORS: {"bands", "student"}, "authors-c931665": {"student"}}
+    assert len({row.settings for row in rows if row.arm == "student"}) == 3
+    averaged = {(row.protocol, row.reading, row.metric.removesuffix("_knn")) for row in rows if row.reading != SET}
+    assert averaged == {(protocol, reading, first[task].metric) for protocol in by for reading in (IMAGES, BATCHES)}
+    kept = both.layout.read(task) / "counts"
+    assert any("-by-authors-c931665" in file.name for file in kept.iterdir())
+
+
 @pytest.mark.parametrize("task", ["segmentation", "change"])
 def test_fine_tuning_compares_the_students(task: str, stage: Stage, compare: Callable[..., None]) -> None:
-    class Student(Bands):
-        def __call__(self) -> Backbone:
-            super().__call__()
-            return random_backbone("student", lambda: build_student("swin-nano"), seed=0)
-
     compare(bands=Bands(), student=Student())
     scored = {}
     for rate in (0.0, 1e-2):

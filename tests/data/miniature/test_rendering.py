@@ -1,5 +1,6 @@
 """The procedural Earth: same bytes however it is asked for, plausible spectra, and tasks that need what they claim."""
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -101,6 +102,13 @@ def test_a_scene_does_not_depend_on_its_batch(world: dict[str, torch.Tensor]) ->
         some = render(torch.tensor(ids), SEED, size=32)
         for name in PRODUCTS:
             assert torch.equal(some[name], world[name][ids]), name
+
+
+def test_a_pair_of_dates_has_the_bytes_that_it_had_before_there_was_a_year(world: dict[str, torch.Tensor]) -> None:
+    digest = hashlib.sha256()
+    for name in sorted(world):
+        digest.update(name.encode() + world[name][:8].numpy().tobytes())
+    assert digest.hexdigest() == "d2f9efe421acf8e5b19f023ec044bbc52b5c65cbb21a9dfc59ad61a4bee8897b"
 
 
 def test_a_product_does_not_depend_on_the_others(world: dict[str, torch.Tensor]) -> None:

@@ -16,6 +16,7 @@ from brew.data.sources.stores import build_store
 from brew.data.store import image_hashes, open_store
 from brew.data.tiles import tile_corners
 from brew.errors import BrewError
+from brew.sensors import SENSORS
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 FILES = [f"B{n:02d}" for n in range(1, 13)] + ["B8A"]
@@ -82,6 +83,19 @@ def test_a_city_can_be_put_together_again(root):
     assert set(tiles["height"].values) == {20} and set(tiles["width"].values) == {30}
     with rasterio.open(band(root, "there", 2, "B8A")) as file:
         assert (images[1, 7] == file.read(1)).all()
+
+
+def test_torchgeo_reads_the_same_cities(root):
+    torchgeo = pytest.importorskip("torchgeo.datasets")
+    for city, split in (("here", "train"), ("there", "test")):
+        folder = root / "Onera Satellite Change Detection dataset - Images" / city
+        (folder / "dates.txt").write_text("date_1: 20160101\ndate_2: 20170101\n")
+        bands = [f"B{name.removeprefix('B').zfill(2)}" for name in SENSORS["sentinel2"].band_names]
+        theirs = torchgeo.OSCD(root, split, bands)
+        ours = oscd.read_city(root, city, split)
+        assert [each["region"] for each in theirs.files] == [city]
+        np.testing.assert_array_equal(ours.images, theirs[0]["image"].numpy())
+        np.testing.assert_array_equal(ours.change, theirs[0]["mask"].numpy()[0])
 
 
 def test_statistics_are_those_of_the_whole_image(root):

@@ -390,6 +390,51 @@ def test_the_real_patches_of_bigearthnet_v2(brew_data, tmp_path, monkeypatch):
     assert infrared > 2 * red  # leaves: bands that were mixed up would not show it
 
 
+# --- torchgeo's classes, which read the same files ---
+
+
+def test_torchgeo_and_brew_read_the_same_pastis(patches, tmp_path):
+    torchgeo = pytest.importorskip("torchgeo.datasets")
+    pastis.build(patches, tmp_path / "store.zarr", PATCHES)
+    dataset, theirs = open_store(tmp_path / "store.zarr"), torchgeo.PASTIS(patches)
+    assert [str(name) for name in theirs.idxs] == dataset["origin"].values.tolist()
+    places = [FILE_ORDER.index(band) for band in ORDER]
+    for sample in range(len(theirs)):
+        median = theirs[sample]["image"].median(0).values[places]
+        np.testing.assert_array_equal(dataset["multispectral"].values[sample, 0], median.numpy())
+        np.testing.assert_array_equal(dataset["label"].values[sample], theirs[sample]["mask"].numpy())
+
+
+@pytest.mark.parametrize(("theirs_of", "ours_of"), [("train", "train"), ("val", "validation"), ("test", "test")])
+def test_torchgeo_and_brew_read_the_same_levir(sites, tmp_path, theirs_of, ours_of):
+    torchgeo = pytest.importorskip("torchgeo.datasets")
+    levir_cd.build(sites, tmp_path / "store.zarr", SITES, SIDE)
+    dataset, theirs = open_store(tmp_path / "store.zarr"), torchgeo.LEVIRCD(sites, theirs_of)
+    ours = np.flatnonzero(dataset["split"].values == ours_of).reshape(len(theirs), -1)
+    for sample, tiles in zip(map(theirs.__getitem__, range(len(theirs))), ours, strict=True):
+        for tile in tiles:
+            row, column = map(int, dataset["origin"].values[tile].rpartition("/")[2].split("-"))
+            ground = slice(row, row + SIZE), slice(column, column + SIZE)
+            np.testing.assert_array_equal(dataset["optical"].values[tile], sample["image"].numpy()[..., *ground])
+            np.testing.assert_array_equal(dataset["label"].values[tile], sample["mask"].numpy()[0][ground])
+
+
+def test_torchgeo_and_brew_read_the_same_spacenet(roofs, tmp_path):
+    torchgeo = pytest.importorskip("torchgeo.datasets")
+    spacenet1.build(roofs, tmp_path / "store.zarr", ROOFS, FEW)
+    dataset, whole, small = open_store(tmp_path / "store.zarr"), *(torchgeo.SpaceNet1(roofs) for _ in range(2))
+    small.chip_size = {"3band": (ROOFS.size, ROOFS.size)}  # torchgeo resizes images so too, and its masks not
+    names = [Path(image).name for image in whole.images]
+    for sample, origin in enumerate(dataset["origin"].values.tolist()):
+        theirs = next(place for place, name in enumerate(names) if origin.split("_")[-1] == name.split("_")[-1])
+        np.testing.assert_array_equal(dataset["optical"].values[sample, 0], small[theirs]["image"].numpy())
+        mask = whole[theirs]["mask"].numpy()
+        rows, columns = ((np.arange(ROOFS.size) + 0.5) * side / ROOFS.size for side in mask.shape)
+        np.testing.assert_array_equal(
+            dataset["label"].values[sample], mask[np.ix_(rows.astype(int), columns.astype(int))]
+        )
+
+
 # --- torchgeo's own test files ---
 
 

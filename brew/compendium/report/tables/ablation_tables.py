@@ -16,7 +16,7 @@ from brew.compendium.report.scored import Scored
 from brew.compendium.report.seeds import by_seed
 from brew.compendium.report.style import label
 from brew.compendium.report.summary import benchmarks_in
-from brew.pretraining.arms import ARMS
+from brew.pretraining.arms import ARMS, BEYOND
 
 #: The averages of the paper's table 5: over its segmentation benchmarks.
 _PAPER_GROUPS = (Group("segmentation", "optical"), Group("segmentation", "multispectral"), Group("segmentation"))
@@ -43,15 +43,20 @@ def of_paper(scored: Scored) -> CaptionedTable:
 
 
 def ablation_table(scored: Scored, names: Sequence[str]) -> pd.DataFrame:
-    """Every arm, run or not, by the benchmarks `names`, optical ones first, with the mean of either group."""
+    """Every arm, run or not, by the benchmarks `names`, optical ones first, with the mean of either group.
+
+    Arms beyond the paper have a row only if they were run.
+    """
+    times = {arm: _times(scored, names, arm) for arm in ARMS}
+    arms = [arm for arm in ARMS if arm not in BEYOND or times[arm] != NOT_RUN]
     columns: list[Column] = []
     for group in GROUPS.values():
         members = group.members(names)
         if members:
             columns += [benchmark_column(scored, name) for name in members]
             columns.append(average_column(scored, group, members))
-    table = _of_arms([_arms_alone(column) for column in columns])
-    table.insert(2, "pretrained", [_times(scored, names, arm) for arm in ARMS])
+    table = _of_arms([_arms_alone(column) for column in columns], arms)
+    table.insert(2, "pretrained", [times[arm] for arm in arms])
     return table
 
 
@@ -59,7 +64,7 @@ def _arms_alone(column: Column) -> Column:
     return replace(column, standing=column.standing.only(ARMS))
 
 
-def _of_arms(columns: Sequence[Column], arms: Sequence[str] = tuple(ARMS)) -> pd.DataFrame:
+def _of_arms(columns: Sequence[Column], arms: Sequence[str]) -> pd.DataFrame:
     cells = wide(columns, arms).set_index("backbone").loc[[label(arm) for arm in arms]]
     table = cells.reset_index(drop=True)
     table.insert(0, "arm", list(arms))

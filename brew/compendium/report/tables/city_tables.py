@@ -27,7 +27,7 @@ def cities(scores: Iterable[Score]) -> CaptionedTable | None:
             "value": 100 * score.value,
         }
         for score in scores
-        if score.benchmark == "oscd" and score.label_fraction == 1
+        if score.benchmark == "oscd" and score.label_fraction == 1 and score.plain
     ]
     if not rows:
         return None

@@ -7,20 +7,23 @@ import pandas as pd
 
 from brew.compendium.report.captioned import CaptionedTable
 from brew.compendium.report.claims import CONTEXT, NUMBER
-from brew.compendium.report.ledger import average_scores, counted, found_scores, headline, ledger
-from brew.compendium.report.paper import AVERAGES, paper_benchmarks
+from brew.compendium.report.ledger import Ours, average_scores, counted, found_scores, headline, ledger
+from brew.compendium.report.paper import AVERAGES, Group, paper_benchmarks
 from brew.compendium.report.paper_statements import statement_rows
 from brew.compendium.report.scored import Scored
+from brew.evaluation.protocols import COMMON
 from brew.evaluation.zoo import BACKBONES
 
 
 def claim_tables(scored: Scored, scale: str) -> tuple[CaptionedTable, CaptionedTable, CaptionedTable]:
     """The ledger of the paper's numbers, the one of other projects' numbers, and the counts of the first's verdicts."""
-    averages = average_scores(scored, paper_benchmarks(), AVERAGES.values())
     weights = {name: entry.needs() for name, entry in BACKBONES.items()}
-    found = found_scores(scored.summary, averages)
+    found: dict[tuple[str | Group, str, float, str], Ours] = {}
+    for protocol, each in {COMMON: scored, **scored.protocols}.items():
+        averages = average_scores(each, paper_benchmarks(), AVERAGES.values())
+        found |= found_scores(each.summary, averages, protocol)
     paper, context = (
-        ledger([claim for claim in scored.claims if claim.kind == kind], found, scale, weights)
+        ledger([claim for claim in scored.claims if claim.kind == kind], found, scale, weights, scored.readings)
         for kind in (NUMBER, CONTEXT)
     )
     told = headline(paper)
