@@ -20,7 +20,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:torchgeo"),
 ]
-SETTINGS = {"fmow": FmowSettings(splits=("train", "val"), size=48, zoom=8), "oscd": OscdSettings(), "ssl4eo": Ssl4eoSettings(1, 1, size=64)}
+SETTINGS = {
+    "fmow": FmowSettings(splits=("train", "val"), size=48, zoom=8),
+    "oscd": OscdSettings(),
+    "ssl4eo": Ssl4eoSettings(1, 1, size=64),
+}
 
 
 def test_every_benchmark_of_the_paper_has_a_layout() -> None:
