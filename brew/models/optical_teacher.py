@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from brew.errors import BrewError
+from brew.models.matrix_products import asked_precision
 from brew.models.miniature_teacher import Colour, TeacherFeatures
-from brew.models.products import asked_precision
 
 _TOKENS = ("class_token", "late", "middle")
 

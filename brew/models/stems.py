@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from brew.models.products import applied
+from brew.models.matrix_products import applied
 
 
 class Stem(nn.Module):

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew.models.features import Features
-from brew.models.products import applied
+from brew.models.matrix_products import applied
 from brew.models.stochastic_depth import drop_probabilities, residual, survivors
 from brew.models.swin_branches import Windows, attention_branch, mlp_branch
 from brew.models.window_layout import shape_of_windows, window_layout
@@ -166,16 +166,26 @@ class Block(nn.Module):
         fixed_count: bool = False,
     ) -> list[Float[Tensor, "_batch _y _x width"]]:
         """The block on maps of several sizes. On the CPU their tokens pass the linear maps together."""
+        if maps[0].device.type != "cpu":
+            return self.apart(maps, drops, fixed_count)
         probability = self.drop_probability
         both = [(None, None) if drop is None else drop.unbind(1) for drop in drops]
-        if maps[0].device.type != "cpu":
-            return [self._alone(x, one, two, fixed_count) for x, (one, two) in zip(maps, both, strict=True)]
         first, second = (
             [survivors(draw, probability, fixed_count) for draw in each] for each in zip(*both, strict=True)
         )
         windows = [self.attn.windows(*x.shape[1:3]) for x in maps]
         maps = attention_branch(maps, self.norm1, self.attn.qkv, self.attn.proj, windows, first)
         return mlp_branch(maps, self.norm2, self.mlp, second)
+
+    def apart(
+        self,
+        maps: Sequence[Float[Tensor, "_batch _y _x _width"]],
+        drops: Sequence[Float[Tensor, "_batch 2"] | None],
+        fixed_count: bool = False,
+    ) -> list[Float[Tensor, "_batch _y _x _width"]]:
+        """The block on one map after the other, as accelerators compute it: nothing is computed anew for a backward."""
+        both = [(None, None) if drop is None else drop.unbind(1) for drop in drops]
+        return [self._alone(x, one, two, fixed_count) for x, (one, two) in zip(maps, both, strict=True)]
 
     def _alone(self, x: Tensor, first: Tensor | None, second: Tensor | None, fixed_count: bool) -> Tensor:
         x = residual(x, lambda kept: self.attn(self.norm1(kept)), first, self.drop_probability, fixed_count)

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from brew.models.products import asked_for, linear, product
+from brew.models.matrix_products import asked_for, linear, product
 from brew.models.stochastic_depth import Survivors
 from brew.models.window_layout import WindowLayout
 

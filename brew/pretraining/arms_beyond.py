@@ -52,9 +52,7 @@ _LABELLED = (
 )
 _CLASS = (("class", TOKENS["class"]),)
 _LIMITS = (
-    _with(
-        _DEO, "deo-class", "with the class token alone", distillation=_distilled(tokens=(("class", TOKENS["class"]),))
-    ),
+    _with(_DEO, "deo-class", "with the class token alone", distillation=_distilled(tokens=_CLASS)),
     _with(_DEO, "deo-window", "with patches matched within one patch", distillation=_distilled(window=1)),
     _with(_DEO, "deo-miniature", "with the miniature's own teacher", distillation=_distilled(teacher="miniature")),
     _with(_DEO, "deo-random", "with a teacher that learned nothing", distillation=_distilled(teacher="random")),

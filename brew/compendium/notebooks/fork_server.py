@@ -8,6 +8,7 @@ Left out: systems other than Linux, and processes of more than one thread, which
 new Python each.
 """
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -19,9 +20,11 @@ import signal
 import socket
 import struct
 import sys
+import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 #: Where the run's server listens, and the settings that it was started with.
 SERVER, SETTINGS = "BREW_FORK_SERVER", "BREW_FORK_SETTINGS"
@@ -148,7 +151,8 @@ class _Server:
         if text is None:  # the client has gone, or is a fork
             client.close()
             return None
-        self._import()
+        if self.libraries:
+            self._import()
         return self._fork(client, json.loads(text), files)
 
     def _import(self) -> None:
@@ -181,7 +185,6 @@ class _Server:
         return None
 
     def _become_program(self, client: socket.socket, files: Sequence[int]) -> None:
-        gc.unfreeze()  # or nothing of it is torn down in order when the program ends
         os.setsid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         signal.set_wakeup_fd(-1)
@@ -229,7 +232,7 @@ def _tell_group(process: int, signum: signal.Signals) -> None:
 
 
 def _run(request: Mapping[str, Any]) -> None:
-    """What a new Python does with ``-m module``. The interpreter then ends as any other does."""
+    """What a new Python does with ``-m module``."""
     ctypes.CDLL(None).prctl(_PR_SET_NAME, request["module"].encode()[:15], 0, 0, 0)  # what `top` shows
     os.chdir(request["folder"])
     os.environ.clear()
@@ -244,6 +247,27 @@ def _run(request: Mapping[str, Any]) -> None:
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
+def _end(status: object) -> NoReturn:
+    """End as the interpreter does, but for tearing down libraries, which takes seconds and frees what ends anyway."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
+    atexit._run_exitfuncs()
+    if status is not None and not isinstance(status, int):
+        print(status, file=sys.stderr)
+        status = 1
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status or 0)
+
+
 if __name__ == "__main__":
     del sys.path[0]  # this file's folder
-    _run(_Server(sys.argv[1], sys.argv[2:]).serve())
+    asked = _Server(sys.argv[1], sys.argv[2:]).serve()
+    try:
+        _run(asked)
+    except SystemExit as ended:
+        _end(ended.code)
+    except BaseException:
+        traceback.print_exc()
+        _end(1)
+    _end(0)

@@ -11,7 +11,7 @@ from brew.models.trunks import TRUNKS
 from brew.sensors import PATHS
 
 #: Seconds of measurement: at least one pass, and as many more as fit.
-_SECONDS = 3.0
+_SECONDS = 1.0
 #: Pixels of a pass: few images would leave the processor waiting for the program, on an accelerator all the more.
 _PIXELS = {"cpu": 2**13, "cuda": 2**21}
 #: What is measured on a processor: smaller images, and a smaller trunk of the same kind. A pass of the paper's trunk at

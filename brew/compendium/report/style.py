@@ -87,7 +87,8 @@ COLOURS: dict[str, str] = {
 for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_FOREIGN, "viridis")):
     COLOURS |= dict(zip(_names, sns.color_palette(_palette, len(_names)).as_hex(), strict=True))
 # Three more than the arms: with fewer, neighbours and the arms of other rows could not be told.
-COLOURS |= dict(zip(_BEYOND, sns.color_palette("gist_rainbow", len(_BEYOND) + 3).as_hex(), strict=False))
+_BEYONDS_COLOURS = sns.color_palette("gist_rainbow", len(_BEYOND) + 3).as_hex()[: len(_BEYOND)]
+COLOURS |= dict(zip(_BEYOND, _BEYONDS_COLOURS, strict=True))
 # It is drawn beside its neighbour in the row, from which it could not be told: Wong's sky blue, which no arm has.
 COLOURS["masked-self-distilled"] = "#56b4e9"
 # The ablation's rows between its first and last one are drawn side by side: from light to dark.

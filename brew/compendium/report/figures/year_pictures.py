@@ -43,7 +43,7 @@ def seasons(days: list[int]) -> Figure:
     curves = CROP_SEASONS | {"grass": GRASS_SEASON, "broadleaf forest": BROADLEAF_SEASON}
     figure, axes = plt.subplots(2, 4, figsize=(11, 4), sharex=True, sharey=True, layout="constrained")
     year = torch.arange(1.0, 366.0)
-    for axis, (name, season) in zip(axes.flat, curves.items(), strict=False):
+    for axis, (name, season) in zip(axes.flat[: len(curves)], curves.items(), strict=True):
         axis.plot(year, season.cover(year))
         axis.hlines(0.5, *season.published, color="C1", lw=5, alpha=0.6)
         for day in days:
