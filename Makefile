@@ -56,6 +56,9 @@ repro: $(READY)  ## run what changed, at SCALE=miniature (default) or another sc
 plan: $(READY)  ## what SCALE needs, what of it is here, and what it would cost
 	@$(BREW) plan $(SCALE)
 
+rehearse: $(READY)  ## run every step of SCALE in small, on files and random weights made here
+	@$(BREW) rehearse $(SCALE)
+
 sync: $(READY)  ## write dvc.yaml and scales/*/ from the table of stages, notebooks' imports and parameters
 	@$(BREW) sync
 
@@ -123,4 +126,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro plan sync test flood soak lint lab audit lock data teacher lock-tiny verify noise bench clean
+.PHONY: help setup repro plan rehearse sync test flood soak lint lab audit lock data teacher lock-tiny verify noise bench clean

@@ -154,10 +154,10 @@ STAGES = (
         "pages", command="notebook render reports/{scale}/notebooks reports/{scale}/pages",
         module="brew.compendium.notebooks.pages",
         files=("reports/{scale}/notebooks", "brew/compendium/notebooks/pages.css"),
-        published=("reports/{scale}/pages",),
+        published=("reports/{scale}/pages",), parameters=("rehearsal",),
     ),
     StageEntry(
-        "site", command="report", module="brew.compendium.stages.publish_report", parameters=("arms",),
+        "site", command="report", module="brew.compendium.stages.publish_report", parameters=("arms", "rehearsal"),
         files=("reports/{scale}/stages", "reports/{scale}/pages", "brew/compendium/report/site.html.j2"),
         published=("{page}", "reports/{scale}/scores", "reports/{scale}/tables", "reports/{scale}/figures"),
     ),
@@ -233,9 +233,9 @@ def dependencies(entry: StageEntry, scale: str, package: Package) -> Iterable[st
 
 
 def _parameters(entry: StageEntry) -> list[str]:
-    """Sections of the parameter file; every notebook computes with the bits of its scale."""
+    """Sections of the parameter file; every notebook computes with its scale's bits, and rehearses as it says."""
     nudged = ["nudge"] if entry.trains else []
-    return [*(["bits"] if entry.notebook else []), *nudged, *entry.parameters]
+    return [*(["bits", "rehearsal"] if entry.notebook else []), *nudged, *entry.parameters]
 
 
 def _command(entry: StageEntry, scale: str) -> str:

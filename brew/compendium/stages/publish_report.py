@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brew.compendium import scales
+from brew.compendium import scales, stamp
 from brew.compendium.report import site
 from brew.compendium.report.contents import CHAPTERS, LEADS, Chapter
 from brew.compendium.report.ledger import headline
@@ -42,7 +42,7 @@ def build(scale: str) -> Path:
     shown = [section for section in sections if section.exhibits]
     elsewhere = [(name, link(other)) for name, other in others.items() if other.exists()]
     html = site.render(f"brew, scale {scale}", _lead(layout), facts(layout), shown, pages, elsewhere)
-    page.write_text(html, encoding="utf-8")
+    page.write_text(stamp.page(html) if settings.rehearsal else html, encoding="utf-8")
     return page
 
 
