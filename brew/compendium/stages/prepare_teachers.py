@@ -102,7 +102,9 @@ def look(stage: Stage, images: int = 6) -> Figure:
     ready = [entry for entry in teachers_of(stage) if (folder / f"{entry.name}.pt").exists()]
     if not ready:
         return note(f"teacher {stage.settings.teacher!r} is absent: nothing to show")
-    first = next(displays(stage, limit=images, batch=images, sources=_SHOWN_SOURCES))
+    first = next(displays(stage, limit=images, batch=images, sources=_SHOWN_SOURCES), None)
+    if first is None:
+        return note(f"nothing to show: the scale has none of {', '.join(_SHOWN_SOURCES)}")
     figure = teacher_features(first, {entry.name: with_centres(entry, folder)(first) for entry in ready})
     caption = (
         f"What the optical teacher ({', '.join(entry.name for entry in ready)}) sees: training images, and the first "
