@@ -7,7 +7,7 @@ batches, views, epochs, widths, decoders, samples and the trunk become small.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brew.compendium.rehearsal.layouts import LAYOUTS, SAMPLES
+from brew.compendium.rehearsal.layouts import LAYOUTS, WITHOUT_TENTH
 from brew.compendium.scales import merge
 from brew.errors import BrewError, unknown
 from brew.evaluation.benchmarks import BENCHMARKS
@@ -99,7 +99,7 @@ def _evaluation(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "decoders": 1,
         "siamese_networks": min(numbers["siamese_networks"], 1),
-        "samples": {"rgb": list(SAMPLES.values())},
+        "samples": {"rgb": list(WITHOUT_TENTH.values())},
         "segmentation": {"width": 8, "fit": _FIT},
         "change": {"width": 8, "fit": _FIT},
         "siamese": {"fit": _FIT},
