@@ -1,29 +1,26 @@
 """The stamp of a rehearsal: its tables, figures and pages say that they hold no results."""
 
-from functools import cache
+import re
 
 STAMP = "rehearsal: no results"
 _BANNER = f'<p class="stamp" style="margin:0;padding:.4rem;text-align:center;background:#b3261e;color:#fff">{STAMP}</p>'
 
-
-class _Stamping:
-    """Whether this process stamps its captions."""
-
-    on = False
+#: Whether this process stamps the captions that it writes and shows.
+stamping = False
 
 
-@cache
 def use() -> None:
-    """Stamp every caption that this process writes or shows from now on."""
-    _Stamping.on = True
+    """Stamp every caption of this process from now on."""
+    global stamping
+    stamping = True
 
 
 def caption(text: str) -> str:
-    """The caption as it is written, with the stamp before it in a rehearsal."""
-    return f"{STAMP}. {text}" if _Stamping.on and not text.startswith(STAMP) else text
+    """The caption as it is written: in a rehearsal with the stamp before it."""
+    return f"{STAMP}. {text}" if stamping else text
 
 
 def page(html: str) -> str:
     """A page of HTML with the stamp above all else, and in its title."""
-    head, found, rest = html.partition("<body>")
-    return head.replace("<title>", f"<title>{STAMP} - ", 1) + found + f"\n{_BANNER}" * bool(found) + rest
+    titled = html.replace("<title>", f"<title>{STAMP} - ", 1)
+    return re.sub(r"<body[^>]*>", lambda found: f"{found[0]}\n{_BANNER}", titled, count=1)
