@@ -26,8 +26,8 @@ def page(made: Plan) -> str:
         [
             f"The rate was measured here: {made.rate.flops / _GB:.1f} GFLOP/s ({made.rate.where}). Hours are the least "
             "that the arithmetic takes: reading, views and waiting come on top.",
-            'Memory leaves out activations, and an evaluation\'s is that of each process that shares it. "Unknown" is '
-            "what the data say once they are here.",
+            "Memory leaves out activations, and an evaluation's is that of each process that shares it. Stores of data "
+            "that are not here are not counted, but for fMoW's.",
             f"{made.free / _GB:.1f} GB are free in this checkout.",
         ],
     )
@@ -87,10 +87,9 @@ def _staged(made: Plan) -> list[str]:
 
 def _stage(made: Plan, each: StageState) -> str:
     cost = made.costs.get(each.name)
-    told = (
-        f"{_size(cost.disk):>10}{_size(cost.memory):>10}{_hours(made, cost.flops):>10}" if cost else f"{'little':>10}"
-    )
-    return f"  {each.state:<10}  {each.name:<24}{told:<30}  {each.reason}".rstrip()
+    told = (_size(cost.disk), _size(cost.memory), _hours(made, cost.flops)) if cost else ("little",) * 3
+    columns = "".join(f"{text:>14}" for text in told)
+    return f"  {each.state:<10}  {each.name:<20}{columns}  {each.reason}".rstrip()
 
 
 def _size(count: int | None) -> str:

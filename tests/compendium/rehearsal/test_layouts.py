@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew.compendium.rehearsal.layouts import LAYOUTS, SAMPLES, WITHOUT_TENTH
+from brew.compendium.rehearsal.layouts import LAYOUTS, SAMPLES, SPACENET, WITHOUT_TENTH
 from brew.data.sources import spacenet1, ssl4eo
 from brew.data.sources.catalogue import SOURCES
 from brew.data.sources.fmow.fmow_samples import FmowSettings
@@ -49,7 +49,7 @@ def test_what_is_written_is_read(name: str, tmp_path: Path, monkeypatch: pytest.
         return
     assert splits.tolist() == ["test", "train", "validation"]
     if name in FORMS and FORMS[name].dates == 1:
-        expected = WITHOUT_TENTH if name in ("sen1floods11", "pastis") else SAMPLES
+        expected = {"sen1floods11": WITHOUT_TENTH, "pastis": WITHOUT_TENTH, "spacenet1": SPACENET}.get(name, SAMPLES)
         assert dict(zip(splits.tolist(), counts.tolist(), strict=True)) == expected
     if name in FORMS and FORMS[name].label == "map":
         assert len(np.unique(dataset["label"].values)) == len(FORMS[name].classes)
