@@ -11,6 +11,7 @@ import csv
 import json
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ import rasterio
 import xarray as xr
 import zarr
 from PIL import Image
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine
 
 from brew.data.sources import geobench, oscd, sen1floods11, ssl4eo
@@ -99,10 +101,12 @@ def tif(path: Path, values: np.ndarray, **profile: Any) -> None:
     """Values (band, y, x) as a GeoTIFF."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bands, height, width = values.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", count=bands, height=height, width=width, dtype=values.dtype, **profile
-    ) as file:
-        file.write(values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the published chips of several sources have no place
+        with rasterio.open(
+            path, "w", driver="GTiff", count=bands, height=height, width=width, dtype=values.dtype, **profile
+        ) as file:
+            file.write(values)
 
 
 def picture(path: Path, values: np.ndarray) -> None:
