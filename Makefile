@@ -59,6 +59,9 @@ plan: $(READY)  ## what SCALE needs, what of it is here, and what it would cost
 report: $(READY)  ## the report of SCALE as one HTML file that opens anywhere: scratch/report-SCALE.html
 	@$(BREW) report $(SCALE) --one-file
 
+rehearse: $(READY)  ## run every step of SCALE in small, on files and random weights made here
+	@$(BREW) rehearse $(SCALE)
+
 sync: $(READY)  ## write dvc.yaml and scales/*/ from the table of stages, notebooks' imports and parameters
 	@$(BREW) sync
 
@@ -126,4 +129,4 @@ clean:  ## remove working files; results, the DVC cache and the environment stay
 	@rm -rf scratch .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find brew tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro plan report sync test flood soak lint lab audit lock data teacher lock-tiny verify noise bench clean
+.PHONY: help setup repro plan report rehearse sync test flood soak lint lab audit lock data teacher lock-tiny verify noise bench clean

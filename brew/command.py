@@ -28,6 +28,7 @@ class Command:
 COMMANDS = {
     "repro": Command("run what changed of a scale's pipeline", "brew.compendium.repro:main"),
     "plan": Command("say what a scale needs, and what it would cost", "brew.compendium.plan.plan_page:main"),
+    "rehearse": Command("run every step of a scale in small, on files made here", "brew.compendium.rehearse:main"),
     "sync": Command("write what DVC reads from its sources", "brew.compendium.sync:main"),
     "verify": Command("regenerate a scale and judge it in four tiers", "brew.compendium.verification:main"),
     "noise": Command("measure how far rounding carries every score", "brew.compendium.noise:main"),

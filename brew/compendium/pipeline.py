@@ -161,10 +161,10 @@ STAGES = (
         "pages", command="notebook render reports/{scale}/notebooks reports/{scale}/pages",
         module="brew.compendium.notebooks.pages",
         files=("reports/{scale}/notebooks", "brew/compendium/notebooks/pages.css"),
-        published=("reports/{scale}/pages",),
+        published=("reports/{scale}/pages",), parameters=("rehearsal",),
     ),
     StageEntry(
-        "site", command="report", module="brew.compendium.stages.publish_report", parameters=("arms",),
+        "site", command="report", module="brew.compendium.stages.publish_report", parameters=("arms", "rehearsal"),
         files=("reports/{scale}/stages", "reports/{scale}/notebooks", "reports/{scale}/pages", "CITATION.cff",
                *(f"brew/compendium/report/site/{name}" for name in ("templates", "site.css", "site.js"))),
         published=tuple(f"reports/{{scale}}/{name}" for name in (
@@ -243,9 +243,9 @@ def dependencies(entry: StageEntry, scale: str, package: Package) -> Iterable[st
 
 
 def _parameters(entry: StageEntry) -> list[str]:
-    """Sections of the parameter file; every notebook computes with the bits of its scale."""
+    """Sections of the parameter file; every notebook computes with its scale's bits, and rehearses as it says."""
     nudged = ["nudge"] if entry.trains else []
-    return [*(["bits"] if entry.notebook else []), *nudged, *entry.parameters]
+    return [*(["bits", "rehearsal"] if entry.notebook else []), *nudged, *entry.parameters]
 
 
 def _command(entry: StageEntry, scale: str) -> str:

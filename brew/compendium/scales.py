@@ -157,6 +157,11 @@ def is_portable(scale: str, root: Path = ROOT) -> bool:
     return bool(parameters(scale, root).get("bits") == "portable")
 
 
+def is_rehearsal(scale: str, root: Path = ROOT) -> bool:
+    """Whether the scale rehearses (`brew rehearse`), so that its pages say that they hold no results."""
+    return bool(parameters(scale, root).get("rehearsal"))
+
+
 def merged(scale: str, root: Path = ROOT) -> dict[str, Any]:
     """All parameters of a scale as its sources have them: what `brew sync` writes.
 

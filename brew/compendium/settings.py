@@ -6,6 +6,7 @@ one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from brew.compendium import scales, schema
@@ -23,6 +24,7 @@ from brew.evaluation.layer_similarity import SimilaritySettings
 from brew.evaluation.protocols import COMMON, check_protocols
 from brew.evaluation.segmentation import SegmentationSettings
 from brew.evaluation.validation_probe import ProbeSettings
+from brew.files import ROOT
 from brew.pretraining.optimisation import Optimisation
 from brew.views import ViewSettings
 
@@ -196,6 +198,7 @@ class Settings:
 
     bits: "portable" gives the same bytes on every x86-64 processor with AVX2, and no accelerator is used; "native" is
         what the machine does fastest. nudge: which rounding noise is added to weights at the start; 0 adds none.
+    rehearsal: weights of others are random, and nothing is a result; `brew rehearse` sets it in a folder of its own.
     arms: what is pretrained, in the order of the tables; "deo-seed1" is the arm deo again, from the next seed.
     changes: per entry of `arms`, what it changes in `pretraining.optimisation`.
     teacher: the scale's optical teacher, a name of TEACHERS. other_teachers: those that its arms name beside it.
@@ -205,6 +208,7 @@ class Settings:
     scale: Scale
     bits: Literal["portable", "native"]
     nudge: int
+    rehearsal: bool
     arms: tuple[str, ...]
     changes: Mapping[str, Mapping[str, int | float]]
     data: Sources
@@ -218,9 +222,9 @@ class Settings:
     progress: ProgressSettings
 
 
-def load(scale: str) -> Settings:
-    """The settings of a scale; BrewError naming file and key where they do not fit."""
-    found = schema.load(Settings, scales.parameters(scale), f"parameters of scale {scale!r}")
+def load(scale: str, root: Path = ROOT) -> Settings:
+    """The settings of a scale of the tree `root`; BrewError naming file and key where they do not fit."""
+    found = schema.load(Settings, scales.parameters(scale, root), f"parameters of scale {scale!r}")
     if unfollowed := [run for run in found.arms if run not in found.changes]:
         raise BrewError(
             f"params.yaml: `arms` names {', '.join(unfollowed)}, `changes` does not; expected a key there for each, "

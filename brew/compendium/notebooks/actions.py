@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from brew.compendium import stamp
 from brew.compendium.notebooks.fork_server import fork
-from brew.compendium.scales import is_portable, parameter_file, parse_yaml, read_yaml
+from brew.compendium.scales import is_portable, is_rehearsal, parameter_file, parse_yaml, read_yaml, scales
 from brew.errors import BrewError, nearest
 from brew.files import ROOT
 
@@ -56,7 +57,9 @@ def _run(chosen: argparse.Namespace) -> None:
 def _render(chosen: argparse.Namespace) -> None:
     from brew.compendium.notebooks.pages import write_pages
 
-    write_pages(ROOT / chosen.notebooks, ROOT / chosen.pages)
+    scale = chosen.notebooks.parent.name  # reports/<scale>/notebooks
+    rehearsed = scale in scales() and is_rehearsal(scale)
+    write_pages(ROOT / chosen.notebooks, ROOT / chosen.pages, stamp.page if rehearsed else str)
 
 
 def _scrub(chosen: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ Code is folded away, one click from its result. Formulas are MathML, which brows
 
 import html
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,10 @@ def page(notebook: NotebookNode, title: str) -> str:
     return _PAGE.format(title=html.escape(title), style=style(), body=body.strip())
 
 
-def write_pages(notebooks: Path, pages: Path) -> list[Path]:
+def write_pages(notebooks: Path, pages: Path, stamped: Callable[[str], str] = str) -> list[Path]:
     """Write every executed notebook of the folder `notebooks` as a page of the same name into `pages`.
 
-    Raises BrewError where the folder holds no notebook.
+    stamped: what is done to each page at last. Raises BrewError where the folder holds no notebook.
     """
     import nbformat
 
@@ -81,7 +81,7 @@ def write_pages(notebooks: Path, pages: Path) -> list[Path]:
         written.append(pages / f"{path.stem}.html")
         notebook = pictures_apart(nbformat.read(path, as_version=4), pages / _PICTURES)
         text = page(notebook, title=f"Notebook {path.stem} - brew")
-        written[-1].write_text(text, encoding="utf-8")
+        written[-1].write_text(stamped(text), encoding="utf-8")
     return written
 
 

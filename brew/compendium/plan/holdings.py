@@ -97,10 +97,11 @@ def _in_folder(entry: Source, folder: Path) -> Holding:
 
 
 def _bytes(paths: Iterable[Path]) -> int:
-    return sum(_size(path) for path in paths)
+    return sum(size_of(path) for path in paths)
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
     if path.is_file():
         return path.stat().st_size
     inner = (Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.plan.runs import Scoring, Training
 from brew.compendium.plan.scale_plan import Plan, plan
+from brew.compendium.plan.stage_states import StageState
 from brew.compendium.scales import MINIATURE
 
 _GB = 1e9
@@ -20,10 +21,13 @@ def page(made: Plan) -> str:
         _needed(made.holdings),
         _trained(made),
         _scored(made),
+        _staged(made),
         _decided(made),
         [
             f"The rate was measured here: {made.rate.flops / _GB:.1f} GFLOP/s ({made.rate.where}). Hours are the least "
             "that the arithmetic takes: reading, views and waiting come on top.",
+            "Memory leaves out activations, and an evaluation's is that of each process that shares it. Stores of data "
+            "that are not here are not counted, but for fMoW's.",
             f"{made.free / _GB:.1f} GB are free in this checkout.",
         ],
     )
@@ -52,8 +56,8 @@ def _training(made: Plan, each: Training) -> str:
     )
 
 
-def _states(trainings: Sequence[Training]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in Counter(each.state for each in trainings).items())
+def _states(parts: Sequence[Training] | Sequence[StageState]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in Counter(each.state for each in parts).items())
 
 
 def _scored(made: Plan) -> list[str]:
@@ -73,8 +77,31 @@ def _scoring(made: Plan, each: Scoring) -> str:
     )
 
 
+def _staged(made: Plan) -> list[str]:
+    lines = [
+        f"stages ({_states(made.stages)}; of results that are kept beside DVC no stage is told)",
+        f"  {'':<10}  {'':<20}{'disk':>14}{'memory':>14}{'time':>14}",
+    ]
+    return [*lines, *(_stage(made, each) for each in made.stages)]
+
+
+def _stage(made: Plan, each: StageState) -> str:
+    cost = made.costs.get(each.name)
+    told = (_size(cost.disk), _size(cost.memory), _hours(made, cost.flops)) if cost else ("little",) * 3
+    columns = "".join(f"{text:>14}" for text in told)
+    return f"  {each.state:<10}  {each.name:<20}{columns}  {each.reason}".rstrip()
+
+
+def _size(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / _GB:.2f} GB" if count else "little"
+
+
+def _hours(made: Plan, flops: int | None) -> str:
+    return "unknown" if flops is None else _time(made.hours(flops)) if flops else "little"
+
+
 def _time(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
+    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def _decided(made: Plan) -> list[str]:

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from brew.compendium.plan import operations
 from brew.models.stems import Stem
@@ -45,19 +46,23 @@ def measure(trunk: str, side: int, precision: str, seconds: float = _SECONDS) ->
     images = torch.rand(max(1, _PIXELS[device] // side**2), stem.proj.in_channels, side, side, device=device)
     half = precision.startswith(("bf16", "16"))
 
-    def run() -> None:
+    def forward() -> Tensor:
         with torch.autocast(device, torch.bfloat16, enabled=half):
-            pooled = network(stem(images)).pooled
-        pooled.float().sum().backward()
+            return network(stem(images)).pooled
+
+    def run() -> None:
+        forward().float().sum().backward()
         if device == "cuda":
             torch.cuda.synchronize()
 
-    run()  # the first pass also allocates
+    once = operations.counted(forward)  # counted where they are done: the meta device takes longer than a processor
+    if device == "cuda":
+        run()  # the first pass also allocates
     passes, start = 0, time.perf_counter()
     while not passes or time.perf_counter() - start < seconds:
         run()
         passes += 1
     elapsed = time.perf_counter() - start
-    done = passes * len(images) * operations.TRAINING * operations.forward(trunk, _PATH, side)
+    done = passes * operations.TRAINING * once
     where = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return Rate(devices * done / elapsed, devices, where)

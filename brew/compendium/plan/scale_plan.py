@@ -11,6 +11,9 @@ from brew.compendium.plan.decided import Decision, decisions
 from brew.compendium.plan.holdings import Holding, holdings
 from brew.compendium.plan.rate import Rate, measure
 from brew.compendium.plan.runs import Scoring, Training, scorings, trainings
+from brew.compendium.plan.stage_costs import StageCost, costs
+from brew.compendium.plan.stage_states import StageState, stage_states
+from brew.compendium.rehearsal import stand_ins
 from brew.compendium.report.claims import read_claims
 from brew.compendium.settings import load
 from brew.compendium.stage import Stage
@@ -29,6 +32,8 @@ class Plan:
     holdings: list[Holding]
     trainings: list[Training]
     scorings: list[Scoring]
+    stages: list[StageState]
+    costs: dict[str, StageCost]
     decisions: list[Decision]
 
     def hours(self, flops: int) -> float:
@@ -49,11 +54,17 @@ class Plan:
 def plan(scale: str) -> Plan:
     """The plan of a scale; BrewError for an unknown one."""
     settings = load(scale)
+    if settings.rehearsal:
+        stand_ins.use()
     stage = Stage(settings, Layout(scale))
     found = holdings(settings)
     held = {each.name: each for each in found}
     numbers = settings.pretraining
+    rate = measure(numbers.trunk, numbers.views.global_size, numbers.precision)
+    trained, scored = list(trainings(stage, held)), list(scorings(stage, held))
+    absent = [each.name for each in found if each.kind == "data" and not each.usable]
+    impossible = {"data": f"{len(absent)} sources absent or incomplete"} if absent else {}
     return Plan(
-        scale, measure(numbers.trunk, numbers.views.global_size, numbers.precision), free_bytes(ROOT), found,
-        list(trainings(stage, held)), list(scorings(stage, held)), list(decisions(settings, read_claims(), held)),
+        scale, rate, free_bytes(ROOT), found, trained, scored, stage_states(scale, settings.arms, impossible),
+        costs(stage, trained, scored), list(decisions(settings, read_claims(), held)),
     )  # fmt: skip

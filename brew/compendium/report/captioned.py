@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from brew.compendium import stamp
 from brew.compendium.report.html_tables import table_html
 from brew.compendium.report.style import save, write_caption
 
@@ -37,7 +38,7 @@ class CaptionedTable:
 
     def html(self) -> str:
         """The table and its caption as a notebook shows them."""
-        return f"{table_html(self.frame, _ROWS)}\n<p>{html.escape(self.caption, quote=False)}</p>"
+        return f"{table_html(self.frame, _ROWS)}\n<p>{html.escape(stamp.caption(self.caption), quote=False)}</p>"
 
 
 @dataclass(frozen=True)

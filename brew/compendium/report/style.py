@@ -8,6 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from brew.compendium import stamp
+
 #: Arms and references in the order in which tables and figures show them, each with its label.
 _STUDIED: dict[str, str] = {
     "random": "random trunk",
@@ -157,7 +159,8 @@ def save(figure: Figure, path: Path, caption: str) -> Path:
 
 
 def write_caption(path: Path, caption: str) -> None:
-    path.with_suffix(".json").write_text(json.dumps({"caption": caption}, indent=1, ensure_ascii=False) + "\n")
+    content = {"caption": stamp.caption(caption)}
+    path.with_suffix(".json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def caption_of(path: Path) -> str:

@@ -26,4 +26,8 @@ def begin(scale: str, explore: bool = True, keeps: bool = False) -> Stage:
         portable_bits.use()
     if settings.nudge:
         nudging.use(settings.nudge)
+    if settings.rehearsal:
+        from brew.compendium.rehearsal import stand_ins  # networks that no other run needs to import
+
+        stand_ins.use()
     return Stage(settings, Layout(scale, explore))

@@ -22,7 +22,7 @@ from brew.compendium.report.figures.year_pictures import (
 from brew.compendium.report.style import save
 from brew.compendium.stages import Stage
 from brew.data.sources.catalogue import SOURCES
-from brew.data.sources.stores import build_store
+from brew.data.sources.stores import build_store, check_source
 from brew.data.store import ArrayReader, open_store
 from brew.errors import BrewError
 from brew.files import sha256
@@ -36,11 +36,13 @@ def build(stage: Stage) -> pd.DataFrame:
 
     Hashes are cut to 16 characters. `made from` is what `sha256sum` prints for the source's manifest, or the key of a
     generated source's settings. `store` is what it prints for its own lines about the store's files.
+    Every source is checked before the first store is built, so that a missing file is told before long work.
     """
-    rows = []
-    for name, settings in stage.settings.data.present().items():
+    rows, present = [], stage.settings.data.present()
+    inputs = {name: check_source(name, settings) for name, settings in present.items()}
+    for name, made_from in inputs.items():
         path = _store(stage, name)
-        made_from = build_store(name, path, settings)
+        build_store(name, path, present[name])
         dataset = open_store(path)
         splits, counts = np.unique(dataset["split"].values, return_counts=True)
         rows += [

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from brew.compendium.compared_models import ComparedModel, compared_models, shown_models
 from brew.compendium.report.crowding import left_out_note
 from brew.compendium.report.figures.colours_of_features import caption, colours_of_features
+from brew.compendium.report.figures.note import note
 from brew.compendium.report.figures.teacher_features import principal_colours
 from brew.compendium.report.pictures import true_colour
 from brew.compendium.report.style import label, save
@@ -55,7 +56,9 @@ def compute(stage: Stage) -> pd.DataFrame:
 
 def look(stage: Stage, images: int = 5) -> Figure:
     """Optical test images beside the principal components of every backbone's features at stride 8."""
-    source = next(name for name in stage.settings.data.present() if name in _SHOWN_SOURCES)
+    source = next((name for name in stage.settings.data.present() if name in _SHOWN_SOURCES), None)
+    if source is None:
+        return note(f"nothing to show: the scale has none of {', '.join(_SHOWN_SOURCES)}")
     path = stage.layout.store(source)
     tested = np.flatnonzero(open_store(path)["split"].values == "test")
     pictures = ArrayReader(path, "optical").read(tested[np.linspace(0, len(tested) - 1, images).astype(int)])[:, 0]

@@ -17,11 +17,14 @@ from brew.compendium.scale_teachers import teachers_of, weights_file, with_centr
 from brew.compendium.stages import Stage
 from brew.compendium.stages.optical_images import OPTICAL_SOURCES, as_display, displays, spread
 from brew.data.store import ArrayReader, open_store
+from brew.errors import BrewError
 from brew.models.teachers import OpticalTeacher, TeacherEntry, TeacherUnavailable
 
 #: Sources whose licence lets a picture into a report.
 _SHOWN_SOURCES = ("miniature", "hot_buildings", "spacenet1")
 _PROBED = ("train", "validation")
+#: Pixels of the image by which a teacher's widths are looked at.
+_LOOKED = 64
 
 
 def prepare(stage: Stage) -> pd.DataFrame:
@@ -40,6 +43,7 @@ def _prepared(stage: Stage, entry: TeacherEntry, folder: Path) -> pd.Series:
     except TeacherUnavailable as absent:
         (folder / f"{entry.name}-absent.txt").write_text(f"{absent}\n")
         return pd.Series(facts | {"state": f"absent: {absent}"})
+    check_widths(teacher)
     if teacher.centred:
         teacher.centre_on(displays(stage, stage.settings.optical_teacher.centre_images))
     torch.save(teacher.centres(), folder / f"{entry.name}.pt")
@@ -47,6 +51,20 @@ def _prepared(stage: Stage, entry: TeacherEntry, folder: Path) -> pd.Series:
     return pd.Series(
         facts | {"state": "ready", "parameters": f"{parameters:,}", "centred on images": int(teacher.centre_images)}
     )
+
+
+@torch.no_grad()
+def check_widths(teacher: OpticalTeacher) -> None:
+    """BrewError if the network gives other widths than its entry declares: students would be built for these."""
+    found = teacher.network(teacher.prepared(torch.rand(1, 3, _LOOKED, _LOOKED)))
+    widths = found.class_token.shape[1], found.late.shape[1], found.middle.shape[1]
+    declared = teacher.width, teacher.late_width, teacher.middle_width
+    if widths != declared:
+        raise BrewError(
+            f"teacher {teacher.name!r} gives {widths} channels (class token, late and middle patches); expected "
+            f"{declared}, as its entry of TEACHERS declares. Correct the widths there, or name the network that they "
+            "belong to"
+        )
 
 
 def probe(stage: Stage) -> pd.DataFrame:
@@ -102,7 +120,9 @@ def look(stage: Stage, images: int = 6) -> Figure:
     ready = [entry for entry in teachers_of(stage) if (folder / f"{entry.name}.pt").exists()]
     if not ready:
         return note(f"teacher {stage.settings.teacher!r} is absent: nothing to show")
-    first = next(displays(stage, limit=images, batch=images, sources=_SHOWN_SOURCES))
+    first = next(displays(stage, limit=images, batch=images, sources=_SHOWN_SOURCES), None)
+    if first is None:
+        return note(f"nothing to show: the scale has none of {', '.join(_SHOWN_SOURCES)}")
     figure = teacher_features(first, {entry.name: with_centres(entry, folder)(first) for entry in ready})
     caption = (
         f"What the optical teacher ({', '.join(entry.name for entry in ready)}) sees: training images, and the first "

@@ -39,7 +39,7 @@ from brew.compendium.report.site.ledger_page import ledger_table
 from brew.compendium.report.site.lineage_graph import graph, stage_nodes
 from brew.compendium.report.site.number_cards import cards
 from brew.compendium.report.site.one_file import one_file
-from brew.compendium.report.site.page_shell import Place, is_rehearsal, write_page
+from brew.compendium.report.site.page_shell import Place, write_page
 from brew.compendium.report.site.scale_findings import Findings, read_tables, shown_cells
 from brew.compendium.report.site.settings_words import settings_of
 from brew.compendium.report.site.shared_assets import write_assets
@@ -111,7 +111,7 @@ class Report:
         others = [(name, f"../{name}/index.html") for name in _elsewhere(self.scale)]
         return write_page(
             self.layout.site, address, template, place=place, places=self.places, scale=self.scale, elsewhere=others,
-            rehearsal=is_rehearsal(self.findings.parameters), **content,
+            rehearsal=scales.is_rehearsal(self.scale), **content,
         )  # fmt: skip
 
 

@@ -8,13 +8,12 @@ from brew.data.sources.catalogue import source
 from brew.errors import BrewError
 
 
-def build_store(name: str, path: Path, settings: Any) -> str:
-    """Check the source against its manifest, build its store at `path`, and return what identifies the input.
+def check_source(name: str, settings: Any) -> str:
+    """Check the source against its manifest, and return what identifies the input of its store.
 
     For a source with a folder that is what its `check` returns, by default the manifest's hash. For another one it is
     the key of its settings.
-    Raises BrewError for an unknown source, absent files, files that the manifest does not describe, and whatever the
-    source's `build` raises.
+    Raises BrewError for an unknown source, absent files, and files that the manifest does not describe.
     """
     entry = source(name)
     root = entry.root()
@@ -23,6 +22,10 @@ def build_store(name: str, path: Path, settings: Any) -> str:
             f"{entry.manifest} does not exist; expected a list of the files below {root}, on which results rest. "
             f"Run `python -m brew manifest {name}` to describe them"
         )
-    made_from = entry.check(entry.manifest, root) if root is not None else f"{randomness.key(repr(settings)):016x}"
-    entry.build(root, path, settings)
-    return made_from
+    return entry.check(entry.manifest, root) if root is not None else f"{randomness.key(repr(settings)):016x}"
+
+
+def build_store(name: str, path: Path, settings: Any) -> None:
+    """Build the store of a source that was checked; raises whatever the source's `build` raises."""
+    entry = source(name)
+    entry.build(entry.root(), path, settings)

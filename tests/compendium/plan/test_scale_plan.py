@@ -12,7 +12,8 @@ from brew.compendium.plan.decided import decisions
 from brew.compendium.plan.holdings import Holding
 from brew.compendium.plan.plan_page import page
 from brew.compendium.plan.rate import Rate, measure
-from brew.compendium.plan.runs import runs_of_model, scorings, trainings
+from brew.compendium.plan.runs import Scoring, Training, runs_of_model, scorings, trainings
+from brew.compendium.plan.stage_costs import costs
 from brew.compendium.report.claims import read_claims
 from brew.compendium.settings import Sources, load
 from brew.compendium.stage import Stage
@@ -113,6 +114,20 @@ def test_the_command_prints_a_page_and_json(
     record = json.loads(capsys.readouterr().out)
     assert record["scale"] == "tiny" and record["hours"]["pretraining"] >= 0
     assert {each["name"] for each in record["holdings"]} >= {"miniature", "imagenet"}
+    assert {"data", "pretrain@deo", "segmentation", "site"} <= {each["name"] for each in record["stages"]}
+    assert record["costs"].keys() <= {each["name"] for each in record["stages"]}
+
+
+def test_a_stage_takes_what_its_students_and_stores_take() -> None:
+    stage = Stage(load("paper"), Layout("paper"))
+    run = Training("deo", 1, 1, 10, "to run")
+    found = costs(stage, [run], [Scoring("pastis", "segmentation", 1, 0, None)])
+    # Swin-B has 88 million weights; five students are kept, and training holds five copies beside DINOv3 ViT-B.
+    assert found["pretrain@deo"].disk == pytest.approx(5 * 88e6 * 4, rel=0.02)
+    assert found["pretrain@deo"].memory == pytest.approx((5 * 88e6 + 86e6) * 4, rel=0.02)
+    # 500,000 pairs: ten bands of 48 px in 16 bits, three colours of 384 px in 8.
+    assert found["data"].disk == 500_000 * (10 * 48**2 * 2 + 3 * 384**2)
+    assert found["segmentation"].flops is None and found["segmentation"].disk is None
 
 
 def test_decoders_and_draws_are_counted_once_per_model() -> None:

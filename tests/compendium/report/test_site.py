@@ -13,12 +13,12 @@ import pytest
 import vl_convert
 
 from brew import files
+from brew.compendium import scales
 from brew.compendium.report.charts.gain_chart import directed
 from brew.compendium.report.site import shared_assets
 from brew.compendium.report.site.addresses import cell_id, number_address
 from brew.compendium.report.site.number_cards import doubts
 from brew.compendium.report.site.one_file import one_file
-from brew.compendium.report.site.page_shell import is_rehearsal
 from brew.compendium.report.site.shared_assets import plain_script
 from brew.compendium.report.site.table_markup import plain_table
 from brew.compendium.report.style import COLOURS
@@ -56,15 +56,14 @@ def test_the_same_inputs_give_the_same_bytes_and_a_rehearsal_is_stamped(
     monkeypatch.setattr(files, "REPORTS", reports)
     monkeypatch.setattr(shared_assets, "libraries", kept_libraries)
     first = digests(reports)
-    assert is_rehearsal({"rehearsal": True}) and not is_rehearsal({})
-    monkeypatch.setattr(publish_report, "is_rehearsal", lambda parameters: True)
+    monkeypatch.setattr(scales, "is_rehearsal", lambda scale: True)
     publish_report.build("tiny")
     for path in (reports / "tiny").glob("*/*.html"):
         text = path.read_text()
         if path.parent.name != "pages":
             assert "Rehearsal: no results" in text.split("<main")[0], path
             assert text.count("<figcaption><strong>") == text.count("Rehearsal: no results.</strong>"), path
-    monkeypatch.setattr(publish_report, "is_rehearsal", lambda parameters: False)
+    monkeypatch.setattr(scales, "is_rehearsal", lambda scale: False)
     publish_report.build("tiny")
     assert digests(reports) == first
 

@@ -11,7 +11,9 @@ from brew import files
 from brew.compendium.report.pictures import false_colour, true_colour
 from brew.compendium.settings import Sources, load
 from brew.compendium.stages import Stage, build_stores
+from brew.data.manifest import write_manifest
 from brew.data.miniature.miniature_store import MiniatureSettings
+from brew.data.sources.catalogue import SOURCES
 from brew.data.store import ArrayReader
 from brew.errors import BrewError
 from brew.evaluation.benchmark_stores import open_benchmark
@@ -77,3 +79,17 @@ def test_the_miniature_has_all_six_benchmarks(stage):
 def test_a_scale_without_multispectral_images_says_so(stage):
     with pytest.raises(BrewError, match="no multispectral images among no sources"):
         build_stores.look(with_sources(stage, Sources()))
+
+
+def test_half_of_a_benchmark_is_told_before_any_store_is_built(stage, tmp_path, monkeypatch):
+    folder, entry = tmp_path / "real" / "hot_buildings", SOURCES["hot_buildings"]
+    for name in ("train/images/a.tif", "train/masks/a.tif"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"12345")
+    monkeypatch.setenv("BREW_DATA", str(tmp_path / "real"))
+    write_manifest(entry.manifest, folder, entry.patterns, entry.licence, entry.obtain)
+    (folder / "train/masks/a.tif").unlink()
+    both = Sources(miniature=MiniatureSettings(0, 1, 1, 1, size=16, optical_ratio=2), hot_buildings=True)
+    with pytest.raises(BrewError, match=r"train/masks/a\.tif is missing"):
+        build_stores.build(with_sources(stage, both))
+    assert not stage.layout.store("miniature").exists()

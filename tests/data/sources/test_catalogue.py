@@ -10,7 +10,7 @@ from brew.data.miniature.miniature_store import MiniatureSettings
 from brew.data.miniature.rendering import PRODUCTS, render
 from brew.data.rasters import content_hash
 from brew.data.sources.catalogue import SOURCES, source
-from brew.data.sources.stores import build_store
+from brew.data.sources.stores import build_store, check_source
 from brew.data.store import image_hashes, open_store
 from brew.errors import BrewError
 from brew.files import DATA
@@ -53,14 +53,14 @@ def test_files_without_a_manifest_are_no_silent_input(tmp_path, monkeypatch):
     monkeypatch.setenv("BREW_DATA", str(tmp_path))
     (tmp_path / "pastis").mkdir()
     with pytest.raises(BrewError, match=r"python -m brew manifest pastis"):
-        build_store("pastis", tmp_path / "store.zarr", True)
+        check_source("pastis", True)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in SOURCES.items() if entry.folder])
-def test_absent_data_is_said_in_one_line(name, monkeypatch, tmp_path):
+def test_absent_data_is_said_in_one_line(name, monkeypatch):
     monkeypatch.delenv("BREW_DATA", raising=False)
     with pytest.raises(BrewError, match=r"BREW_DATA is not set.*To obtain it: \w+") as caught:
-        build_store(name, tmp_path / "store.zarr", None)
+        check_source(name, None)
     assert "\n" not in str(caught.value)
 
 
@@ -89,8 +89,8 @@ def test_splits_of_the_miniature_share_no_scene(miniature_store):
 
 def test_a_longer_split_changes_no_scene_of_the_others(miniature_store, tmp_path):
     longer = MiniatureSettings(pretrain=7, train=3, validation=1, test=2, size=16, optical_ratio=2)
-    made_from = build_store("miniature", tmp_path / "longer.zarr", longer)
-    assert made_from != build_store("miniature", tmp_path / "other.zarr", MiniatureSettings(1, 0, 0, 0, size=16))
+    build_store("miniature", tmp_path / "longer.zarr", longer)
+    assert check_source("miniature", longer) != check_source("miniature", MiniatureSettings(1, 0, 0, 0, size=16))
     for split in ("pretrain", "train", "test"):
         assert image_hashes(miniature_store, [split]) <= image_hashes(tmp_path / "longer.zarr", [split])
 

@@ -10,10 +10,10 @@ from brew.compendium.report.charts.gain_chart import directed
 from brew.compendium.report.contents import LEADS
 from brew.compendium.report.formatting import plural, signed
 from brew.compendium.report.site.first_screen import paper
-from brew.compendium.report.site.page_shell import is_rehearsal, write_page
+from brew.compendium.report.site.page_shell import write_page
 from brew.compendium.report.site.scale_findings import TIDY
 from brew.compendium.report.style import label
-from brew.compendium.scales import parameters
+from brew.compendium.scales import is_rehearsal
 
 #: The tidy tables of a scale, by name.
 Tables = Mapping[str, pd.DataFrame]
@@ -30,7 +30,7 @@ def write_home(reports: Path) -> Path:
     """Write `index.html` below `reports`, from the tidy tables of the scales that have a report there."""
     found = {name: tables for name in LEADS if (tables := _tables(reports / name))}
     columns = [
-        {"name": name, "address": f"{name}/index.html", "rehearsal": is_rehearsal(parameters(name)),
+        {"name": name, "address": f"{name}/index.html", "rehearsal": is_rehearsal(name),
          "lead": LEADS[name].split(",")[0].split(":")[0]}
         for name in found
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """A page of the site: what surrounds the content, and the templates that the content comes from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,11 +40,6 @@ def _templates() -> jinja2.Environment:
     environment.filters["verdict"] = lambda text: Markup(verdict_html(text))
     environment.filters["metric"] = metric_words
     return environment
-
-
-def is_rehearsal(parameters: Mapping[str, Any]) -> bool:
-    """Whether a scale's parameters say that its numbers are no results: it shows that the steps work."""
-    return bool(parameters.get("rehearsal", False))
 
 
 def write_page(folder: Path, address: str, template: str, **content: Any) -> Path:
