@@ -1,6 +1,6 @@
 """Reading, batching and views together, from warm files to the paper's views, beside the conventional path.
 
-Ours: `Batches` and `make_views` in one process with as many threads as there are cores, samples side by side. Conventional: a DataLoader
+Ours: `Batches` and `make_views` in one process with as many threads as there are cores. Conventional: a DataLoader
 over an uncompressed HDF5 file with as many workers, torchvision's transforms sample by sample and `default_collate`.
 Both draw their own parameters; workers run from the round that does not count on. Left out: training beside it,
 accelerators.
