@@ -110,12 +110,12 @@ def crop_and_resize(
         along_y = resize_weights(geometry.top, geometry.height, rows, size, device=device)
         along_x = resize_weights(geometry.left, geometry.width, columns, size, geometry.flip, device=device)
         return out.copy_(resample(images, along_y, along_x))
-    along_y = resize_taps(geometry.height, size, None, device)
-    along_x = resize_taps(geometry.width, size, geometry.flip, device)
+    taps_y = resize_taps(geometry.height, size, None, device)
+    taps_x = resize_taps(geometry.width, size, geometry.flip, device)
     boxes = torch.stack([geometry.top, geometry.left, geometry.height, geometry.width], 1).tolist()
     for sample, (top, left, height, width) in enumerate(boxes):
         crop = images[sample].transpose(0, 1)[:, top : top + height, left : left + width]
-        sum_taps(crop, along_y.of(sample, height), along_x.of(sample, width), out[sample])
+        sum_taps(crop, taps_y.of(sample, height), taps_x.of(sample, width), out[sample])
     return out
 
 
