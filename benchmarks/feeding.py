@@ -18,6 +18,7 @@ from benchmarks.conventional import loader, write_hdf5
 from benchmarks.harness import Comparison, arguments, compare, write
 from benchmarks.reading import VARIABLE, feed, images, write_samples
 from brew.files import SCRATCH
+from brew.pretraining.allocation import keep_freed_memory
 from brew.views import make_views
 
 
@@ -72,6 +73,7 @@ def _cores() -> int:
 
 def main(given: Sequence[str] | None = None) -> None:
     chosen = arguments(__doc__, given)
+    keep_freed_memory()  # as the loop does; the workers have it too
     cores = _cores()
     # Two batches per worker, so that none waits at the end of an epoch.
     sizes = Sizes(8, 4, 1, views.QUICK) if chosen.quick else Sizes(64 * cores, 32, cores, views.PAPER)

@@ -1,9 +1,9 @@
 """The tables of `docs/scaling.md`: what the paper's run needs, derived from counts and measurements.
 
 Counted here, on tensors without values: arithmetic and parameters of brew's own networks. Read from
-`benchmarks/results/`: reading and the accelerator's rate, where they were measured. Everything else is an assumption
-and stands in `Assumptions`, which the page prints. Left out: the expansion head and losses (below 1 % of the
-arithmetic), evaluation, and the cost of starting.
+`benchmarks/results/`: reading, two processes and the accelerator's rate, where they were measured. Everything else is
+an assumption and stands in `Assumptions`, which the page prints. Left out: the expansion head and losses (below 1 % of
+the arithmetic), evaluation, and the cost of starting.
 """
 
 from collections.abc import Mapping, Sequence
@@ -202,10 +202,14 @@ def _network(run: Run, work: Work, given: Assumptions) -> str:
 def _known(results: Mapping[str, Sequence[Mapping[str, Any]]], given: Assumptions) -> str:
     rows = [
         (f"{file}: {record['name']}", f"{record['ours']:.4g} {record['unit']}")
-        for file in ("reading", "accelerator")
+        for file in ("reading", "accelerator", "weak_scaling")
         for record in results.get(file, ())
     ]
-    measured = _table(("measured", ""), rows) if rows else "Measured so far: neither reading nor an accelerator.\n"
+    measured = (
+        _table(("measured", ""), rows)
+        if rows
+        else "Measured so far: neither reading nor an accelerator nor two processes.\n"
+    )
     return f"{measured}\n" + _table(("assumed", ""), given.rows())
 
 

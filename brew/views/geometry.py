@@ -3,19 +3,19 @@
 Crops follow torchvision's `RandomResizedCrop` (Szegedy et al. 2015, arXiv 1409.4842), drawn by key instead of from a
 generator. Resampling is separable: with one weight matrix per sample and axis it is two batched matrix products, which
 crop, resize, antialias and flip in one go. Most weights are zero; if that costs more than it saves, on the CPU for
-large images, the others are summed one by one. Equal to ``interpolate(crop, mode="bicubic", antialias=True)``.
-Left out: rotation, fractional crop boxes, other filters.
+large images, the others are summed one by one (`brew.views.taps`). Equal to
+``interpolate(crop, mode="bicubic", antialias=True)``. Left out: rotation, fractional crop boxes, other filters.
 """
 
 import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from brew import randomness
+from brew.views.taps import resize_taps, sum_taps
 
 #: Aspect ratios (width / height) of a crop, and how many boxes are tried before the central one: torchvision's.
 _RATIO = (3 / 4, 4 / 3)
@@ -38,7 +38,7 @@ class Geometry:
         """The same ground on a grid of `factor` times the pixels per side."""
         return Geometry(self.top * factor, self.left * factor, self.height * factor, self.width * factor, self.flip)
 
-    def of(self, rows: Int64[Tensor, " rows"]) -> "Geometry":
+    def of(self, rows: Int64[Tensor, " rows"] | slice) -> "Geometry":
         """The crops of those rows of the batch."""
         return Geometry(self.top[rows], self.left[rows], self.height[rows], self.width[rows], self.flip[rows])
 
@@ -81,36 +81,41 @@ def _central(rows: int, columns: int) -> tuple[int, int]:
     return rows, columns
 
 
+def is_dense(device: torch.device, rows: int, columns: int) -> bool:
+    """Whether images of so many pixels are resampled by dense products."""
+    return device.type != "cpu" or rows * columns <= _DENSE_PIXELS
+
+
 def rows_first(images: Tensor) -> Float32[Tensor, "batch y channel x"]:
-    """Images (batch, channel, y, x) of any real type in the layout that `resample` reads, converted once per batch."""
-    return images.permute(0, 2, 1, 3).to(torch.float32, memory_format=torch.contiguous_format)
+    """Images (batch, channel, y, x) of any real type as `crop_and_resize` reads them, converted once per batch.
+
+    Rows come first in memory too for dense products, channels for sums.
+    """
+    if is_dense(images.device, *images.shape[-2:]):
+        return images.permute(0, 2, 1, 3).to(torch.float32, memory_format=torch.contiguous_format)
+    return images.to(torch.float32, memory_format=torch.contiguous_format).permute(0, 2, 1, 3)
 
 
 def crop_and_resize(
-    images: Float32[Tensor, "batch y channel x"], geometry: Geometry, size: int
+    images: Float32[Tensor, "batch y channel x"],
+    geometry: Geometry,
+    out: Float32[Tensor, "batch channel size size"],
 ) -> Float32[Tensor, "batch channel size size"]:
-    """Each sample's crop, resized to `size` pixels per side: bicubic with antialiasing, then mirrored if drawn so."""
-    device, rows, columns = images.device, images.shape[1], images.shape[3]
-    if device.type == "cpu" and rows * columns > _DENSE_PIXELS:
-        return _sum_taps(images, geometry, size)
-    along_y = resize_weights(geometry.top, geometry.height, rows, size, device=device)
-    along_x = resize_weights(geometry.left, geometry.width, columns, size, geometry.flip, device=device)
-    return resample(images, along_y, along_x)
+    """`out`, filled with each sample's crop in its size: bicubic with antialiasing, then mirrored if drawn so.
 
-
-def _sum_taps(
-    images: Float32[Tensor, "batch y channel x"], geometry: Geometry, size: int
-) -> Float32[Tensor, "batch channel size size"]:
-    """`crop_and_resize` without the zeros: new rows as weighted sums of old rows, then columns alike."""
-    along_y = _taps(geometry.height, size, None, images.device)
-    along_x = _taps(geometry.width, size, geometry.flip, images.device)
+    images: from `rows_first`. out: each sample lies in one piece.
+    """
+    device, rows, columns, size = images.device, images.shape[1], images.shape[3], out.shape[-1]
+    if is_dense(device, rows, columns):
+        along_y = resize_weights(geometry.top, geometry.height, rows, size, device=device)
+        along_x = resize_weights(geometry.left, geometry.width, columns, size, geometry.flip, device=device)
+        return out.copy_(resample(images, along_y, along_x))
+    taps_y = resize_taps(geometry.height, size, None, device)
+    taps_x = resize_taps(geometry.width, size, geometry.flip, device)
     boxes = torch.stack([geometry.top, geometry.left, geometry.height, geometry.width], 1).tolist()
-    out = images.new_empty(len(images), images.shape[2], size, size)
     for sample, (top, left, height, width) in enumerate(boxes):
-        crop = images[sample, top : top + height, :, left : left + width]
-        half = along_y.sums(sample, crop.flatten(1))  # (view_y, channel * x)
-        full = along_x.sums(sample, half.view(-1, width).T.contiguous())  # (view_x, view_y * channel)
-        out[sample] = full.view(size, size, -1).permute(2, 1, 0)
+        crop = images[sample].transpose(0, 1)[:, top : top + height, left : left + width]
+        sum_taps(crop, taps_y.of(sample, height), taps_x.of(sample, width), out[sample])
     return out
 
 
@@ -139,48 +144,9 @@ def resize_weights(
 
     start, length, mirror: on the host, which so knows the number of taps without waiting for the device.
     """
-    taps = _taps(length, size, mirror, device)
+    taps = resize_taps(length, size, mirror, device)
     # Taps outside the crop go to a spare column, so that each target is written once.
     begin = start[:, None, None].to(device, non_blocking=True)
     target = torch.where(taps.inside, taps.pixel + begin, pixels)
     dense = torch.zeros(len(start), size, pixels + 1, device=device)
     return dense.scatter_(2, target, taps.weight)[..., :pixels]
-
-
-@dataclass(frozen=True)
-class _Taps:
-    """The old pixels that make each new one, counted from the crop's first. inside: whether the crop has that pixel."""
-
-    pixel: Int64[Tensor, "batch size taps"]
-    weight: Float32[Tensor, "batch size taps"]
-    inside: Bool[Tensor, "batch size taps"]
-
-    def sums(self, sample: int, lines: Float32[Tensor, "length value"]) -> Float32[Tensor, "size value"]:
-        """Each new line of one sample as the weighted sum of its crop's; taps outside weigh nothing."""
-        pixel = self.pixel[sample].clamp(0, len(lines) - 1)
-        return F.embedding_bag(pixel, lines, per_sample_weights=self.weight[sample], mode="sum")
-
-
-def _taps(
-    length: Int64[Tensor, " batch"], size: int, mirror: Bool[Tensor, " batch"] | None, device: torch.device
-) -> _Taps:
-    """Formulas: torch's antialiased bicubic (Keys 1981 with a = -.5, stretched by the scale if it shrinks)."""
-    stretch = max(1.0, length.max().item() / size)
-    taps = torch.arange(2 * math.ceil(2 * stretch) + 1, device=device)
-    extent = length[:, None, None].to(device, non_blocking=True)
-    position = torch.arange(size, device=device, dtype=torch.float64).expand(len(length), size)
-    if mirror is not None:
-        position = torch.where(mirror[:, None].to(device, non_blocking=True), size - 1 - position, position)
-    scale = extent.double() / size
-    reach = scale.clamp(min=1)
-    centre = scale * (position[:, :, None] + 0.5)
-    pixel = (centre - 2 * reach + 0.5).floor().long() + taps
-    inside = (pixel >= 0) & (pixel < extent)
-    weight = _bicubic(((pixel + 0.5 - centre) / reach).float().abs()) * inside
-    return _Taps(pixel, weight / weight.sum(-1, keepdim=True), inside)
-
-
-def _bicubic(distance: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Keys' kernel with a = -.5, without branches: two cubics that vanish smoothly at 2 and at 1."""
-    outer, inner = (2 - distance).relu(), (1 - distance).relu()
-    return outer * outer * (outer - 1) / 2 + inner * inner * (1 - 2 * inner)

@@ -16,12 +16,15 @@ from torch import Tensor
 
 from brew.errors import BrewError, nearest
 from brew.sensors import PATHS, SENSORS, Sensor, sensor_of
-from brew.views.geometry import Geometry, crop_and_resize, draw_geometry, rows_first
+from brew.views.geometry import Geometry, crop_and_resize, draw_geometry, is_dense, rows_first
 from brew.views.optical import Colour, augment, concatenate, draw_colour
+from brew.views.side_by_side import side_by_side
 
 _MULTISPECTRAL, _NATIVE, _OPTICAL = SENSORS["sentinel2"], SENSORS["sentinel2-rgb"], SENSORS["rgb"]
 _HIGH_RESOLUTION = ("both", "optical", "none")
 _GLOBALS = 2
+#: Samples with large views that are made together on the CPU: fewer cost calls, more leave the cache.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ class ViewParameters:
     geometry: Geometry
     colour: Colour | None
 
+    def of(self, rows: slice) -> "ViewParameters":
+        """What it does to those rows of the batch."""
+        return replace(self, geometry=self.geometry.of(rows), colour=self.colour and self.colour.of(rows))
+
 
 @dataclass(frozen=True)
 class View:
@@ -146,8 +153,8 @@ def draw_view_parameters(
 ) -> list[ViewParameters]:
     """The draws of every view for images whose coarsest grid has (y, x) pixels, on the host."""
     ids = samples.cpu()
-    parameters = []
-    for index in range(_GLOBALS + settings.locals):
+
+    def draw(index: int) -> ViewParameters:
         is_global = index < _GLOBALS
         name = f"global{index}" if is_global else f"local{index - _GLOBALS}"
         area = settings.global_area if is_global else settings.local_area
@@ -164,8 +171,9 @@ def draw_view_parameters(
             solarise=settings.solarise_probability if index == 1 else 0.0,
         )
         geometry = draw_geometry(seed, epoch, ids, name, grid, area)
-        parameters.append(ViewParameters(name, is_global, geometry, colour if settings.optical_augmentation else None))
-    return parameters
+        return ViewParameters(name, is_global, geometry, colour if settings.optical_augmentation else None)
+
+    return side_by_side(draw, range(_GLOBALS + settings.locals))
 
 
 @torch.no_grad()
@@ -177,15 +185,85 @@ def apply_views(
     settings: ViewSettings,
 ) -> list[View]:
     """The views that `parameters` describe; arguments and errors as in `make_views`."""
-    batch = _Batch.prepare(multispectral, optical, has_optical, settings.high_resolution)
-    views = []
-    with torch.autocast(batch.device.type, enabled=False):
-        # Views of one size are augmented together: a few large operations instead of many small ones.
-        for is_global in (True, False):
-            group = [view for view in parameters if view.is_global == is_global]
-            if group:
-                views += _views_of_one_size(batch, group, settings)
-    return views
+    _common_grid(multispectral, optical)
+    images = next(each for each in (multispectral, optical) if each is not None)
+    # Views of one size are made together: a few large operations instead of many small ones.
+    groups = [[view for view in parameters if view.is_global == is_global] for is_global in (True, False)]
+    made = [_Made.empty(group, settings, multispectral is not None, images) for group in groups if group]
+
+    @torch.no_grad()
+    def make(rows: slice) -> None:
+        with torch.autocast(images.device.type, enabled=False):
+            bands, high, has_high = (
+                None if each is None else each[rows] for each in (multispectral, optical, has_optical)
+            )
+            batch = _Batch.prepare(bands, high, has_high, settings.high_resolution)
+            for views in made:
+                part = views.of(rows)
+                _make(part, batch, settings)
+                if part is not views:
+                    views.optical[:, rows] = part.optical
+
+    largest = settings.global_size * settings.optical_scale
+    if is_dense(images.device, largest, largest):
+        make(slice(0, len(images)))
+    else:  # a few samples at a time, so that what is read and made of them stays in the cache
+        side_by_side(make, [slice(row, row + _TOGETHER) for row in range(0, len(images), _TOGETHER)])
+    return [view for views in made for view in views.apart()]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Views of one size of some samples, and the memory that they are made in.
+
+    multispectral: None for optical-only batches. display: of global views.
+    """
+
+    parameters: list[ViewParameters]
+    multispectral: Float32[Tensor, "view batch channel y x"] | None
+    optical: Float32[Tensor, "view batch 3 optical_y optical_x"]
+    display: Float32[Tensor, "view batch 3 optical_y optical_x"] | None
+
+    @classmethod
+    def empty(
+        cls, parameters: list[ViewParameters], settings: ViewSettings, with_bands: bool, images: Tensor
+    ) -> "_Made":
+        """Memory for the views of as many samples as `images` has, on its device."""
+        is_global = parameters[0].is_global
+
+        def room(channels: int, scale: int) -> Tensor:
+            size = scale * (settings.global_size if is_global else settings.local_size)
+            return torch.empty(len(parameters), len(images), channels, size, size, device=images.device)
+
+        return cls(
+            parameters=parameters,
+            multispectral=room(len(_MULTISPECTRAL), 1) if with_bands else None,
+            optical=room(3, settings.optical_scale),
+            display=room(3, settings.optical_scale) if is_global else None,
+        )
+
+    def of(self, rows: slice) -> "_Made":
+        """The views of those rows of the batch, in the same memory but for the optical ones, which lie in one piece."""
+        if rows == slice(0, self.optical.shape[1]):
+            return self
+        return _Made(
+            [view.of(rows) for view in self.parameters],
+            None if self.multispectral is None else self.multispectral[:, rows],
+            torch.empty_like(self.optical[:, rows], memory_format=torch.contiguous_format),
+            None if self.display is None else self.display[:, rows],
+        )
+
+    def apart(self) -> list[View]:
+        return [
+            View(
+                name=view.name,
+                is_global=view.is_global,
+                multispectral=None if self.multispectral is None else self.multispectral[index],
+                optical=self.optical[index],
+                display=None if self.display is None else self.display[index],
+            )
+            for index, view in enumerate(self.parameters)
+        ]
 
 
 @dataclass(frozen=True)
@@ -260,19 +338,23 @@ def _common_grid(multispectral: Tensor | None, optical: Tensor | None) -> tuple[
     return coarse[0], coarse[1]
 
 
-def _views_of_one_size(batch: _Batch, group: list[ViewParameters], settings: ViewSettings) -> list[View]:
-    size = settings.global_size if group[0].is_global else settings.local_size
-    bands = _resized_bands(batch, group, size)
-    optical = _resized_optical(batch, group, bands, size * settings.optical_scale)
+def _make(made: _Made, batch: _Batch, settings: ViewSettings) -> None:
+    """Fill the memory of `made` with the views of `batch`."""
+    group, bands, optical = made.parameters, made.multispectral, made.optical
+    if bands is not None and batch.multispectral is not None:
+        for view, room in zip(group, bands, strict=True):
+            crop_and_resize(batch.multispectral, view.geometry.on_grid(batch.multispectral_factor), room)
+    _resize_optical(batch, group, bands, optical)
     colours = [view.colour for view in group if view.colour is not None]
     own = None
     if colours:
         if settings.high_resolution == "optical" and bands is not None and batch.optical is not None:
             # The high-resolution image is for the optical stem only: the multispectral one sees the sample's own bands.
-            own = _resized_native(batch, group, bands, size * settings.optical_scale)[:, batch.there]
+            own = _resize_native(batch, group, bands, torch.empty_like(optical))[:, batch.there]
             _augment(own, [colour.of(batch.high) for colour in colours], settings)
         _augment(optical, colours, settings)
-    display = optical.clamp(0, 1) if group[0].is_global else None
+    if made.display is not None:
+        torch.clamp(optical, 0, 1, out=made.display)
     _normalise(optical, _optical_statistics(batch))
     if bands is not None:
         _normalise(bands, _statistics(_MULTISPECTRAL, 1.0, batch.device))
@@ -283,51 +365,29 @@ def _views_of_one_size(batch: _Batch, group: list[ViewParameters], settings: Vie
         if own is not None:
             _normalise(own, _statistics(_NATIVE, _NATIVE.white, batch.device))
             bands[:, batch.there, :3] = _on_grid_of(bands, own)
-    return [
-        View(
-            name=view.name,
-            is_global=view.is_global,
-            multispectral=None if bands is None else bands[index],
-            optical=optical[index],
-            display=None if display is None else display[index],
-        )
-        for index, view in enumerate(group)
-    ]
 
 
-def _resized_bands(batch: _Batch, group: list[ViewParameters], size: int) -> Tensor | None:
-    """(view, batch, channel, size, size) in native units."""
-    if batch.multispectral is None:
-        return None
-    bands = torch.empty(len(group), batch.size, len(_MULTISPECTRAL), size, size, device=batch.device)
-    for index, view in enumerate(group):
-        geometry = view.geometry.on_grid(batch.multispectral_factor)
-        bands[index] = crop_and_resize(batch.multispectral, geometry, size)
-    return bands
-
-
-def _resized_optical(batch: _Batch, group: list[ViewParameters], bands: Tensor | None, size: int) -> Tensor:
-    """(view, batch, 3, size, size) with white at 1: high-resolution images if used, else B4 B3 B2."""
+def _resize_optical(batch: _Batch, group: list[ViewParameters], bands: Tensor | None, out: Tensor) -> None:
+    """`out`: (view, batch, 3, size, size) with white at 1: high-resolution images if used, else B4 B3 B2."""
     if len(batch.high) < batch.size:
-        optical = _resized_native(batch, group, bands, size)
-    else:
-        optical = torch.empty(len(group), batch.size, 3, size, size, device=batch.device)
+        _resize_native(batch, group, bands, out)
     if batch.optical is not None:
-        for index, view in enumerate(group):
+        for view, room in zip(group, out, strict=True):
             geometry = view.geometry.of(batch.high).on_grid(batch.optical_factor)
-            optical[index, batch.there] = crop_and_resize(batch.optical, geometry, size) / _OPTICAL.white
-    return optical
+            own = room if len(batch.high) == batch.size else room[batch.there]
+            crop_and_resize(batch.optical, geometry, own).div_(_OPTICAL.white)
+            if own is not room:
+                room[batch.there] = own
 
 
-def _resized_native(batch: _Batch, group: list[ViewParameters], bands: Tensor | None, size: int) -> Tensor:
-    """(view, batch, 3, size, size) with white at 1: B4 B3 B2 of every sample; `bands` if they have that size."""
+def _resize_native(batch: _Batch, group: list[ViewParameters], bands: Tensor | None, out: Tensor) -> Tensor:
+    """`out`: (view, batch, 3, size, size) with white at 1: B4 B3 B2 of every sample; `bands` if they have that size."""
     assert bands is not None and batch.multispectral is not None  # `_Batch.prepare` refuses samples without an image
-    if bands.shape[-1] == size:
-        return bands[:, :, :3] / _NATIVE.white
-    native = batch.multispectral[:, :, :3]
-    factor = batch.multispectral_factor
-    views = [crop_and_resize(native, view.geometry.on_grid(factor), size) for view in group]
-    return torch.stack(views).div_(_NATIVE.white)
+    if bands.shape[-1] == out.shape[-1]:
+        return torch.div(bands[:, :, :3], _NATIVE.white, out=out)
+    for view, room in zip(group, out, strict=True):
+        crop_and_resize(batch.multispectral[:, :, :3], view.geometry.on_grid(batch.multispectral_factor), room)
+    return out.div_(_NATIVE.white)
 
 
 def _augment(optical: Tensor, colours: list[Colour], settings: ViewSettings) -> None:
@@ -368,7 +428,8 @@ class _Other:
     def view(self, drawn: ViewParameters, settings: ViewSettings) -> Tensor:
         size = settings.global_size if drawn.is_global else settings.local_size
         with torch.autocast(self.images.device.type, enabled=False):
-            resized = crop_and_resize(self.images, drawn.geometry.on_grid(self.factor), size)
+            resized = self.images.new_empty(len(self.images), len(self.sensor), size, size)
+            crop_and_resize(self.images, drawn.geometry.on_grid(self.factor), resized)
             _normalise(resized, _statistics(self.sensor, 1.0, resized.device))
         return resized
 

@@ -13,10 +13,12 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from brew import randomness
-from brew.views.geometry import resample, rows_first
+from brew.views.geometry import is_dense, resample, rows_first
 
 #: ITU-R BT.601 weights of red, green, blue, as rounded by torchvision.
 _GREY = (0.2989, 0.587, 0.114)
+#: New pixels that a band of a large view's blur makes at once.
+_BAND = 56
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Colour:
     sigma: Float32[Tensor, " batch"]
     solarise: Bool[Tensor, " batch"]
 
-    def of(self, rows: Int64[Tensor, " rows"]) -> "Colour":
+    def of(self, rows: Int64[Tensor, " rows"] | slice) -> "Colour":
         """The parameters of those rows of the batch."""
         return Colour(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
@@ -136,16 +138,16 @@ def hue(images: Float32[Tensor, "batch 3 y x"], turns: Float32[Tensor, " batch"]
     red, green, blue = images.unbind(1)
     value = images.amax(1)
     chroma = value - images.amin(1)
-    per_chroma = 1 / torch.where(chroma > 0, chroma, 1.0)  # grey has no hue; any will do
-    angle = torch.where(
-        value == red,
-        (green - blue) * per_chroma,
-        torch.where(value == green, (blue - red) * per_chroma + 2, (red - green) * per_chroma + 4),
-    )
-    angle = angle + 6 * turns[:, None, None]
+    per_chroma = torch.where(chroma > 0, chroma, 1.0).reciprocal_()  # grey has no hue; any will do
+    after_blue = (red - green).mul_(per_chroma).add_(4)
+    after_green = (blue - red).mul_(per_chroma).add_(2)
+    after_red = (green - blue).mul_(per_chroma)
+    angle = torch.where(value == red, after_red, torch.where(value == green, after_green, after_blue))
+    angle += 6 * turns[:, None, None]
     phase = angle[:, None] + torch.arange(5.0, 0.0, -2.0, device=images.device)[:, None, None]
-    phase = phase - 6 * (phase / 6).floor()
-    return value[:, None] - chroma[:, None] * torch.minimum(phase, 4 - phase).clamp_(0, 1)
+    phase -= (phase / 6).floor_().mul_(6)
+    share = torch.minimum(phase, 4 - phase).clamp_(0, 1).mul_(chroma[:, None])
+    return torch.sub(value[:, None], share, out=share)
 
 
 def greyscale(images: Float32[Tensor, "batch 3 y x"]) -> Float32[Tensor, "batch 3 y x"]:
@@ -163,7 +165,8 @@ def blur(
 ) -> Float32[Tensor, "batch 3 y x"]:
     """Gaussian blur of a width each, truncated to `kernel` pixels, borders reflected (kernel // 2 below the size).
 
-    A product with one dense matrix per sample and axis: on views this small faster than convolving each sample.
+    A product with one dense matrix per sample and axis: on views this small faster than convolving each sample. Large
+    ones are multiplied band by band, without most zeros.
     """
     rows, columns = images.shape[-2:]
     distance = torch.arange(kernel // 2 + 1, device=images.device)
@@ -171,7 +174,23 @@ def blur(
     weights = weights / (2 * weights.sum(1, keepdim=True) - 1)  # both sides, the centre once
     along_y = (weights @ _reflections(kernel // 2, rows, images.device)).view(-1, rows, rows)
     along_x = (weights @ _reflections(kernel // 2, columns, images.device)).view(-1, columns, columns)
-    return resample(rows_first(images), along_y, along_x)
+    if is_dense(images.device, rows, columns):
+        return resample(rows_first(images), along_y, along_x)
+    half = torch.empty_like(images)
+    for new, old in _bands(rows, kernel // 2):
+        torch.matmul(along_y[:, None, new, old], images[:, :, old], out=half[:, :, new])
+    out = torch.empty_like(images)
+    for new, old in _bands(columns, kernel // 2):
+        out[..., new] = half[..., old] @ along_x[:, None, new, old].mT
+    return out
+
+
+def _bands(pixels: int, half: int) -> list[tuple[slice, slice]]:
+    """Some new pixels each, and the old ones within `half` of them."""
+    return [
+        (slice(first, first + _BAND), slice(max(0, first - half), first + _BAND + half))
+        for first in range(0, pixels, _BAND)
+    ]
 
 
 @lru_cache(maxsize=16)

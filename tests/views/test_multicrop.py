@@ -59,6 +59,10 @@ def assert_views_equal(first: list[View], second: list[View]) -> None:
 # Geometry
 
 
+def cropped(images: Tensor, geometry: geo.Geometry, size: int) -> Tensor:
+    return geo.crop_and_resize(geo.rows_first(images), geometry, torch.empty(*images.shape[:2], size, size))
+
+
 def crop_like_torchvision(image: Tensor, geometry: geo.Geometry, index: int, size: int) -> Tensor:
     """In float64: torch's own float32 weights are up to 2e-5 off for crops of some hundred pixels."""
     box = [int(getattr(geometry, side)[index]) for side in ("top", "left", "height", "width")]
@@ -71,7 +75,7 @@ def crop_like_torchvision(image: Tensor, geometry: geo.Geometry, index: int, siz
 def test_crops_equal_torchvision(rows: int, columns: int, size: int, seed: int) -> None:
     images = random(3, 2, rows, columns, seed=seed)
     geometry = geo.draw_geometry(seed, 0, torch.arange(3), "any", (rows, columns), (0.05, 1.0))
-    found = geo.crop_and_resize(geo.rows_first(images), geometry, size)
+    found = cropped(images, geometry, size)
     for index, image in enumerate(images):
         torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=2e-6, rtol=0)
 
@@ -80,7 +84,7 @@ def test_crops_equal_torchvision(rows: int, columns: int, size: int, seed: int) 
 def test_sizes_of_the_paper_equal_torchvision(pixels: int, size: int) -> None:
     geometry = geo.draw_geometry(1, 0, torch.arange(2), "any", (pixels, pixels), (0.4, 1.0))
     images = random(2, 3, pixels, pixels)
-    found = geo.crop_and_resize(geo.rows_first(images), geometry, size)
+    found = cropped(images, geometry, size)
     for index, image in enumerate(images):
         torch.testing.assert_close(found[index], crop_like_torchvision(image, geometry, index, size), atol=2e-6, rtol=0)
 
@@ -88,11 +92,11 @@ def test_sizes_of_the_paper_equal_torchvision(pixels: int, size: int) -> None:
 @pytest.mark.parametrize(("pixels", "size"), [(48, 96), (96, 24), (256, 96)])
 def test_sums_of_taps_equal_dense_products(monkeypatch: pytest.MonkeyPatch, pixels: int, size: int) -> None:
     geometry = geo.draw_geometry(2, 0, torch.arange(4), "any", (pixels, pixels), (0.05, 1.0))
-    images = geo.rows_first(random(4, 3, pixels, pixels))
+    images = random(4, 3, pixels, pixels)
     monkeypatch.setattr(geo, "_DENSE_PIXELS", pixels**2)
-    dense = geo.crop_and_resize(images, geometry, size)
+    dense = cropped(images, geometry, size)
     monkeypatch.setattr(geo, "_DENSE_PIXELS", 0)
-    torch.testing.assert_close(geo.crop_and_resize(images, geometry, size), dense, atol=1e-6, rtol=0)
+    torch.testing.assert_close(cropped(images, geometry, size), dense, atol=1e-6, rtol=0)
 
 
 def box_like_torchvision(rows: int, columns: int, area: tuple[float, float], drawn: list[float]) -> tuple[int, ...]:
@@ -220,6 +224,26 @@ def test_a_sample_sees_the_same_views_in_any_batch(seed: int, first: int) -> Non
     for many, few in zip(whole, part, strict=True):
         for a, b in zip(tensors(many), tensors(few), strict=True):
             torch.testing.assert_close(a[rows], b, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("high_resolution", ["both", "optical"])
+def test_large_views_made_in_parts_and_threads_equal_small_ones(
+    monkeypatch: pytest.MonkeyPatch, high_resolution: str
+) -> None:
+    """Large views are summed by taps, blurred in bands and made a few samples at a time; here small ones too."""
+    has_optical = torch.arange(10) % 2 == 0
+    arguments = (digital_numbers(10), aerial(10), has_optical)
+    changed = replace(SMALL, high_resolution=high_resolution)
+    expected = views_of(*arguments, settings=changed)
+    monkeypatch.setattr(geo, "_DENSE_PIXELS", 0)
+    monkeypatch.setattr(opt, "_BAND", 5)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert_views_equal(views_of(*arguments, settings=changed), expected)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_seed_epoch_and_sample_change_the_views() -> None:
