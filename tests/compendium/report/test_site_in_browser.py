@@ -8,12 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from brew import files
 from brew.compendium.report.site.one_file import one_file
 from tests.compendium.report.small_report import pages_of
 
 CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
 #: Style sheets are not read a second time: a browser gives no script the content of a file.
 AXE = {"resultTypes": ["violations"], "preload": False}
+#: Pictures of a few pages, for a human look.
+LOOK = files.SCRATCH / "pages"
 LOCAL = ("file:", "data:", "blob:")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; install it, or name one in CHROMIUM")
@@ -191,6 +194,7 @@ def test_axe_finds_nothing_serious(opened, scheme: str) -> None:
     for address in PAGES[scheme]:
         page = opened(address, color_scheme=scheme)
         page.wait_for_timeout(100)
+        page.screenshot(path=LOOK / f"{scheme}-{Path(address).stem}.png")
         found = axe.run(page, options={**AXE, **RULES[scheme]}).response["violations"]
         grave = [
             (each["id"], each["nodes"][0]["html"][:150]) for each in found if each["impact"] in ("serious", "critical")
