@@ -12,10 +12,13 @@ from brew.compendium.scale_teachers import ready_teacher
 from brew.compendium.scales import arm_and_seed
 from brew.compendium.stage import Stage
 from brew.evaluation.backbones import Backbone, StudentBackbone, TeacherBackbone, random_backbone
+from brew.evaluation.benchmarks import Benchmark
 from brew.evaluation.zoo import backbone
 from brew.files import sha256
 from brew.models.student import Student, build_student, load_student
 from brew.models.teachers import OpticalTeacher, TeacherUnavailable
+from brew.pretraining.arms import ARMS
+from brew.pretraining.supervised_tasks import scored_too
 from brew.sensors import PAPER_PATHS, PATHS, SENSORS
 
 #: Between the seeds of a model's decoders: more than a scale repeats an arm.
@@ -59,6 +62,14 @@ def compared_models(stage: Stage, sensor: str | None = None) -> list[ComparedMod
     if sensor is not None and SENSORS[sensor].path not in PAPER_PATHS:
         own = [each for each in own if reads(getattr(each.load(), "student", None), sensor)]
     return [*own, *_of_others(stage, sensor)]
+
+
+def scored_models(stage: Stage, benchmark: Benchmark) -> list[ComparedModel]:
+    """The compared models that a benchmark scores: they read its images, and none learned from its labels."""
+    found = compared_models(stage, benchmark.sensor)
+    labels = [(benchmark.source, benchmark.labels)]
+    taught = {arm.name for arm in ARMS.values() if scored_too([entry.task for entry in arm.supervision], labels)}
+    return [each for each in found if each.name not in taught]
 
 
 def _trunk_and_arms(stage: Stage) -> Iterator[ComparedModel]:

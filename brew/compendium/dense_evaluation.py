@@ -12,7 +12,7 @@ from functools import partial
 from itertools import product
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from brew.compendium.compared_models import ComparedModel, compared_models, students
+from brew.compendium.compared_models import ComparedModel, scored_models, students
 from brew.compendium.scoring import Latest, PlannedRun
 from brew.compendium.stage import Stage
 from brew.evaluation.authors import Applied, apply
@@ -101,7 +101,7 @@ def plan(stage: Stage, task: DenseTask, settings: DenseSettings) -> Iterator[Pla
             if way.protocol == COMMON:
                 # References take longest: they come first, so that processes that share the runs end together.
                 yield from task.references(stage, way.ready)
-            models = compared_models(stage, benchmark.sensor)
+            models = scored_models(stage, benchmark)
             for model in students(models) if way.settings.fit.finetune > 0 else models:
                 yield from _runs_of(stage, task, way, model, latest)
 

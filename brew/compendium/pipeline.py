@@ -76,8 +76,10 @@ class StageEntry:
         return f"{self.name}/{ARM}" if self.per_arm else self.name
 
 
+#: The tables of arms. The stage `arms` writes what a scale takes of them, a file for each run.
+_ARMS = frozenset({"brew.pretraining.arms", "brew.pretraining.arms_beyond"})
 #: What every stage that computes features reads.
-_FEATURES = partial(StageEntry, stores=True, reads=("data", "optical-teacher", "pretrain"))
+_FEATURES = partial(StageEntry, stores=True, reads=("arms", "data", "optical-teacher", "pretrain"), stated=_ARMS)
 _EVALUATION = tuple(
     f"evaluation.{name}" for name in ("decoders", "orientations", "samples", "label_fractions", "protocols")
 )
@@ -105,7 +107,7 @@ STAGES = (
     ),
     StageEntry(
         "pretrain", notebook="pretrain", per_arm=True, stores=True, trains=True,
-        stated=frozenset({"brew.pretraining.arms"}),
+        stated=_ARMS,
         reads=(f"arms/{ARM}.json", "data", "optical-teacher"), parameters=("teacher", "pretraining", f"changes.{ARM}"),
     ),
     _FEATURES("features", notebook="features", parameters=("arms", "teacher", "backbones")),
@@ -128,7 +130,7 @@ STAGES = (
     ),
     _FEATURES(
         "classification", notebook="classification",
-        reads=("data", "optical-teacher", "pretrain", "features"),
+        reads=("arms", "data", "optical-teacher", "pretrain", "features"),
         parameters=("arms", "teacher", "backbones", "evaluation.decoders", "evaluation.label_fractions",
                     "evaluation.protocols"),
     ),

@@ -155,7 +155,8 @@ class EvaluationSettings:
     here, and states of the authors' code.
     samples: of train, validation and test that dense tasks use at most, the first of each, by the images' sensor; all
     where a sensor is not named. Scenes that are cut into tiles are never shortened.
-    not_scored: benchmarks that the scale's data offer and that it leaves out, since its arms learn from their labels.
+    not_scored: benchmarks that the scale's data offer and that it leaves out for all arms, since some learn from their
+    labels.
     segmentation, change, siamese: numbers of the fits. The supervised FC-Siam-diff, which is trained whole, has its own
     numbers and count: one of its trainings costs more than all decoders.
     """

@@ -4,7 +4,7 @@ An entry names its task, where images and labels lie in which store, the sensor 
 Adding a benchmark whose source exists is one entry here; the contract test picks it up.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from brew.data.miniature.legends import CROPS, GROUPS, IGNORE, MATERIALS, ROOFS, SCENES
@@ -194,6 +194,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         _published(
             "pastis", "iou_macro", "eighteen crops of France from a year's median image",
             Protocol(128, _BINARY, 1e-2, bands=_FILE_ORDER), lives_on=_INFRARED,
+        ),
+        *(
+            replace(_published(
+                "pastis-year", "iou_macro", f"the same crops, features of fifteen months pooled by {how}", None,
+                lives_on="time",
+            ), name=f"pastis-year{suffix}", over_time=how)
+            for how, suffix in _POOLED
         ),
         _published(
             "levir-cd", "f1", "new and lost buildings in Texas at 0.5 m, in tiles of 256 pixels",

@@ -9,6 +9,7 @@ Equal inputs give equal keys on every machine: no path, no order of a folder and
 import ast
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,29 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
-def sources_digest(*modules: str) -> str:
+def sources_digest(*modules: str, past: frozenset[str] = frozenset()) -> str:
     """Hash of the code of these brew modules and of every brew module that they import.
 
-    What decides nothing does not count: comments, docstrings, layout, and where the checkout lies.
+    What decides nothing does not count: comments, docstrings, layout, and where the checkout lies. past: modules that
+    are left out, with what they alone import.
     """
-    seen: dict[str, str] = {}
+    seen: dict[str, str] = dict.fromkeys(past, "")
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
         if module in seen:
             continue
-        tree = ast.parse(_source(module).read_text())
-        waiting += [name for name in _imported(tree) if name.split(".")[0] == "brew" and _source_or_none(name)]
-        seen[module] = hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
+        imported, seen[module] = _read(_source(module).read_text())
+        waiting += [name for name in imported if name.split(".")[0] == "brew" and _source_or_none(name)]
     return digest(seen)
+
+
+@cache
+def _read(source: str) -> tuple[tuple[str, ...], str]:
+    """What a module's source imports, and the hash of its code."""
+    tree = ast.parse(source)
+    imported = tuple(_imported(tree))
+    return imported, hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -50,6 +50,12 @@ _LABELLED = (
     Arm("labels-only", "labels of materials and scenes alone", supervision=_LABELS),
     _with(_DEO, "deo+change-labels", "and labels of change", supervision=(Supervision("multispectral", "changes"),)),
 )
+_AERIAL_SCENES, _BUILDINGS = (Supervision("optical", task) for task in ("aerial-scenes", "aerial-buildings"))
+#: Each student is scored on the benchmarks that read other labels than its own.
+_AERIAL = (
+    _with(_DEO, "deo+aerial-scenes", "and labels of aerial scenes", supervision=(_AERIAL_SCENES,)),
+    _with(_DEO, "deo+aerial-buildings", "and labels of aerial buildings", supervision=(_BUILDINGS,)),
+)
 _CLASS = (("class", TOKENS["class"]),)
 _LIMITS = (
     _with(_DEO, "deo-class", "with the class token alone", distillation=_distilled(tokens=_CLASS)),
@@ -60,4 +66,4 @@ _LIMITS = (
     _with(_DEO, "deo+time-spread", "and another date, by the teachers' spread", time=(_DATES,), balance="spread"),
 )
 
-BEYOND: dict[str, Arm] = {entry.name: entry for entry in (*_TIME, *_LABELLED, *_LIMITS)}
+BEYOND: dict[str, Arm] = {entry.name: entry for entry in (*_TIME, *_LABELLED, *_AERIAL, *_LIMITS)}

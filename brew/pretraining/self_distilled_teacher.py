@@ -58,6 +58,10 @@ class _Trunk(nn.Module):
         return Features({}, x[:, 0], late=patches, middle=patches)
 
 
+#: The arm whose objective teaches the teacher.
+LEARNS_AS = "optical-self"
+
+
 def _per_white(values: tuple[float, ...], white: float) -> Colour:
     red, green, blue = (value / white for value in values)
     return red, green, blue
@@ -86,7 +90,7 @@ def train_transformer(
             mean=_per_white(known.mean, known.white),
             std=_per_white(known.std, known.white),
         )
-    run = pretrain(arm("optical-self"), TransformerAsStudent(network), {}, feeds, views, o, unfinished, fabric)
+    run = pretrain(arm(LEARNS_AS), TransformerAsStudent(network), {}, feeds, views, o, unfinished, fabric)
     last = run.history.tail(max(1, o.steps // 50)).mean(numeric_only=True)
     own = {"seed": o.seed, "steps": o.steps, "loss over the last 2 %": round(float(last["loss"]), 4)}
     save_miniature_teacher(weights, network.cpu(), {**provenance, **own})

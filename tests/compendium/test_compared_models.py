@@ -8,10 +8,11 @@ import torch
 
 from brew import files
 from brew.compendium import compared_models as module
-from brew.compendium.compared_models import compared_models, distinct
+from brew.compendium.compared_models import compared_models, distinct, scored_models
 from brew.compendium.settings import load
 from brew.compendium.stage import Stage
 from brew.errors import BrewError
+from brew.evaluation.benchmarks import BENCHMARKS
 from brew.evaluation.zoo.weights import TorchgeoFile
 from brew.files import Layout
 from brew.models.student import build_student, save_student
@@ -75,6 +76,23 @@ def test_a_repeated_arm_stands_once_per_seed_and_no_two_of_its_students_share_a_
     assert [(each.name, each.repetition) for each in distinct(found)] == [
         ("random", None), ("ms-only", None), ("deo", 0),
     ]  # fmt: skip
+
+
+def test_a_student_is_not_scored_on_labels_that_taught_it(stage: Stage) -> None:
+    runs = ("deo", "deo+aerial-scenes", "deo+aerial-buildings", "deo+labels")
+    for run in runs:
+        student = files.REPORTS / "tiny" / "stages" / "pretrain" / run / "student.pt"
+        student.parent.mkdir(parents=True, exist_ok=True)
+        student.write_text(run)
+    changed = Stage(replace(stage.settings, arms=runs, backbones=()), stage.layout)
+
+    def left_out(benchmark: str) -> set[str]:
+        return {*runs} - {model.name for model in scored_models(changed, BENCHMARKS[benchmark])}
+
+    assert left_out("rsscn7") == {"deo+aerial-scenes"}
+    assert left_out("hot-buildings") == {"deo+aerial-buildings"}
+    assert left_out("scenes") == {"deo+labels"}
+    assert left_out("oscd") == left_out("roofs") == set()
 
 
 def test_radar_is_read_by_a_stem_of_its_own(stage: Stage) -> None:

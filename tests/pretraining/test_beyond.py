@@ -11,7 +11,7 @@ from brew.data.miniature import legends
 from brew.data.sources import rsscn7
 from brew.data.store import Variable, write_store
 from brew.errors import BrewError
-from brew.pretraining.arms import ARMS, Arm, SelfDistillation, Supervision, TemporalAlignment
+from brew.pretraining.arms import ARMS, BEYOND, Arm, SelfDistillation, Supervision, TemporalAlignment
 from brew.pretraining.feeds import stream, views_of_step
 from brew.pretraining.supervised_tasks import SUPERVISED_TASKS, scored_too
 from brew.views import ViewSettings
@@ -66,6 +66,15 @@ def test_a_smaller_share_of_labels_lies_within_a_larger_one(places):
 def test_no_head_stays_in_the_student(short_run):
     plain, labelled = (short_run(name, steps=1).student.state_dict() for name in ("ms-only", "ms+labels"))
     assert plain.keys() == labelled.keys()
+
+
+def test_each_arm_beyond_the_paper_is_deo_or_its_base_with_one_thing_changed():
+    plain = {"time": (), "supervision": (), "balance": "fixed"}
+    for arm in BEYOND.values():
+        base = ARMS["ms-only" if arm.name.startswith("ms") else "deo"]
+        if arm.self_distillation:
+            taught = {"distillation": arm.distillation and base.distillation}
+            assert replace(arm, **plain, **taught) == replace(base, name=arm.name, summary=arm.summary)
 
 
 def test_classes_are_those_of_the_labels_and_no_scored_task_is_taught():

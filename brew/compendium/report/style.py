@@ -63,7 +63,12 @@ _BEYOND: dict[str, str] = {
     "deo-class": "DEO, class token alone",
     "deo-window": "DEO, patches within a window",
 }
-#: Backbones of others, likewise.
+#: Arms with labels of aerial images, each with a colour that no arm of their scale has.
+_AERIAL: dict[str, tuple[str, str]] = {
+    "deo+aerial-scenes": ("DEO + labels of aerial scenes", "#004d40"),
+    "deo+aerial-buildings": ("DEO + labels of aerial buildings", "#c6d92d"),
+}
+#: Backbones of others, in a row of colours of their own.
 _FOREIGN: dict[str, str] = {
     "imagenet": "EfficientNet-Lite0 (ImageNet)",
     "deo-swin-b": "DEO Swin-B (released)",
@@ -80,7 +85,9 @@ _FOREIGN: dict[str, str] = {
     "satlas": "Satlas",
     "unet-resnet50": "U-Net, ResNet-50 (supervised)",
 }
-BACKBONES: dict[str, str] = _STUDIED | _VARIED | _READINGS | _BEYOND | _FOREIGN
+BACKBONES: dict[str, str] = (
+    _STUDIED | _VARIED | _READINGS | _BEYOND | {name: words for name, (words, _) in _AERIAL.items()} | _FOREIGN
+)
 # Wong's colour-blind-safe palette as seaborn ships it; grey for what learns nothing, and for statistics.
 _WONG = iter(sns.color_palette("colorblind", len(_STUDIED) - 2).as_hex())
 COLOURS: dict[str, str] = {
@@ -91,6 +98,7 @@ for _names, _palette in ((_VARIED, "flare"), (_READINGS, "crest"), (_FOREIGN, "v
 # Three more than the arms: with fewer, neighbours and the arms of other rows could not be told.
 _BEYONDS_COLOURS = sns.color_palette("gist_rainbow", len(_BEYOND) + 3).as_hex()[: len(_BEYOND)]
 COLOURS |= dict(zip(_BEYOND, _BEYONDS_COLOURS, strict=True))
+COLOURS |= {name: hue for name, (_, hue) in _AERIAL.items()}
 # It is drawn beside its neighbour in the row, from which it could not be told: Wong's sky blue, which no arm has.
 COLOURS["masked-self-distilled"] = "#56b4e9"
 # The ablation's rows between its first and last one are drawn side by side: from light to dark.

@@ -33,7 +33,8 @@ def maps(stage: Stage, benchmark: Benchmark) -> Figure:
     opened = open_benchmark(benchmark, stage.layout.store(benchmark.source))
     task = task_data(opened, stage.settings.evaluation.samples.get(benchmark.sensor))
     models = ["cva", *(model.name for model in shown_models(stage, benchmark.sensor)), "fc-siam-diff"]
-    stored = {model: np.load(prediction_file(folder, benchmark, model)) for model in models}
+    files = {model: prediction_file(folder, benchmark, model) for model in models}
+    stored = {model: np.load(file) for model, file in files.items() if file.exists()}
     kept = [key.removeprefix(_MARK) for key in stored["cva"].files if key.startswith(_MARK)]
     scenes = {scene.name: scene for scene in task.scenes(task.split.test)}
     labels = {name: lay(task.labels[scenes[name].samples], scenes[name]) for name in kept}

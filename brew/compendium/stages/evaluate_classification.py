@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from brew.compendium.compared_models import ComparedModel, compared_models, students
+from brew.compendium.compared_models import ComparedModel, scored_models, students
 from brew.compendium.kept_scores import Counts, has_readings, keep_scores, primary_scores
 from brew.compendium.scoring import Latest, PlannedRun, finish
 from brew.compendium.stages import Stage
@@ -81,7 +81,7 @@ def planned(stage: Stage) -> Iterator[PlannedRun]:
 def _probes(stage: Stage, opened: OpenedBenchmark) -> Iterator[PlannedRun]:
     """brew's own two probes, on the pooled vectors that the stage `features` left."""
     folder, benchmark = stage.layout.read("features"), opened.benchmark
-    for model, fraction in product(compared_models(stage, benchmark.sensor), LABEL_FRACTIONS):
+    for model, fraction in product(scored_models(stage, benchmark), LABEL_FRACTIONS):
         # The probes have no random part: with all labels one of them says it all.
         for draw in range(stage.settings.evaluation.decoders if fraction < 1 else 1):
             numbers, seed = (STRENGTHS, NEIGHBOURS), model.decoder_seed(draw)
@@ -98,7 +98,7 @@ def _by_authors(stage: Stage, opened: OpenedBenchmark, protocol: str) -> Iterato
     if applied is None:
         return
     benchmark, evaluation = applied.opened.benchmark, stage.settings.evaluation
-    models = compared_models(stage, benchmark.sensor)
+    models = scored_models(stage, benchmark)
     for model in models if applied.state.frozen else students(models):
         read = partial(latest.get, model.identity, partial(_vectors, applied, model)) if applied.state.frozen else None
         for fraction, decoder in product(evaluation.label_fractions, range(evaluation.decoders)):

@@ -20,7 +20,8 @@ from brew.data.batches import Batches
 from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.models.teachers import TeacherEntry
-from brew.pretraining.self_distilled_teacher import train_transformer
+from brew.pretraining.arms import arm
+from brew.pretraining.self_distilled_teacher import LEARNS_AS, train_transformer
 
 
 def learn(stage: Stage) -> pd.DataFrame:
@@ -44,7 +45,7 @@ def _learn(stage: Stage, entry: TeacherEntry) -> dict[str, object]:
         )
     images = {f"images of {feed.name}": len(feed.members) for feed in feeds}
     name = f"{stage.settings.scale.name}-{entry.name}"
-    unfinished = checkpoint_of(name, asdict(numbers), images, stage.rounding)
+    unfinished = checkpoint_of(name, arm(LEARNS_AS), asdict(numbers), images, stage.rounding)
     train_transformer(feeds, numbers.views, numbers.optimisation, weights, unfinished, fabric, images)
     return {"teacher": entry.name, **images, "steps": numbers.optimisation.steps, "images per step": numbers.batch}
 

@@ -62,14 +62,13 @@ def _pairs(chosen: Arm, feed: FeedSettings) -> Pairs:
 
 
 def check_labels(stage: Stage, chosen: Arm) -> None:
-    """BrewError if the arm learns from labels that the scale scores: of the same task, or of a scored image."""
-    scored = [entry for task in get_args(Task) for entry in stage.benchmarks(task)]
-    named = [entry.task for entry in chosen.supervision]
-    if both := scored_too(named, [(entry.source, entry.labels) for entry in scored]):
-        raise BrewError(
-            f"arm {chosen.name!r} learns from the labels {', '.join(both)}, which the scale scores; expected other "
-            "tasks. Add the benchmark to `evaluation.not_scored`, or leave the arm out"
-        )
+    """BrewError if the arm learns from labels of an image on which another task of its student is scored.
+
+    A task whose labels taught the student is not scored on it at all (`scored_models`).
+    """
+    offered = [entry for task in get_args(Task) for entry in stage.benchmarks(task)]
+    tasks = [entry.task for entry in chosen.supervision]
+    scored = [entry for entry in offered if not scored_too(tasks, [(entry.source, entry.labels)])]
     for feed in stage.settings.pretraining.feeds:
         if not label_variables(chosen, feed) or feed.source not in {entry.source for entry in scored}:
             continue
@@ -78,8 +77,8 @@ def check_labels(stage: Stage, chosen: Arm) -> None:
         if shared:
             raise BrewError(
                 f"arm {chosen.name!r} learns from labels of {len(shared)} images of {feed.source!r} (splits "
-                f"{', '.join(feed.splits)}), which the scale scores; expected labels of images that are pretrained on "
-                "alone. Give the feed the split 'pretrain'"
+                f"{', '.join(feed.splits)}), which the scale scores too; expected labels of images that are pretrained "
+                "on alone. Give the feed the split 'pretrain'"
             )
 
 

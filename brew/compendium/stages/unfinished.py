@@ -1,7 +1,8 @@
 """Where the checkpoint of an unfinished training lies: its name is what may continue it.
 
 A checkpoint of other code, data or settings would go on with the wrong method, so each has a name of its own. Code
-counts if training imports it; comments, docstrings and layout do not count.
+counts if training imports it; comments, docstrings and layout do not count. Of the table of arms the trained one alone
+counts, so a new arm keeps the checkpoints of all others.
 """
 
 import hashlib
@@ -19,14 +20,16 @@ from brew.pretraining.arms import Arm
 #: What training runs; the modules that they import count too.
 _TRAINS = (
     "brew.data.batches", "brew.data.miniature.feed", "brew.models.student", "brew.models.teachers",
-    "brew.pretraining.loop", "brew.pretraining.self_distilled_teacher",
+    "brew.pretraining.arm_parts", "brew.pretraining.loop", "brew.pretraining.self_distilled_teacher",
 )  # fmt: skip
+#: What every name is told by value: the arm.
+_TOLD = frozenset({"brew.pretraining.arms"})
 
 
-def checkpoint_of(name: str, *depends_on: object) -> Path:
-    """The file of the run of that name. depends_on: beside the code, what JSON can hold."""
-    code = sources_digest(*_TRAINS)
-    digest = hashlib.sha256(json.dumps([*depends_on, code], sort_keys=True, default=str).encode()).hexdigest()[:12]
+def checkpoint_of(name: str, chosen: Arm, *depends_on: object) -> Path:
+    """The file of that run of an arm. depends_on: beside the arm and the code, what JSON can hold."""
+    told = [asdict(chosen), *depends_on, sources_digest(*_TRAINS, past=_TOLD)]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:12]
     return files.SCRATCH / "unfinished" / f"{name}-{digest}.pt"
 
 
@@ -40,7 +43,7 @@ def checkpoint_of_arm(stage: Stage, chosen: Arm, numbers: Pretraining, processes
     teachers = [file for name in chosen.teachers for file in stage.layout.read("optical-teacher").glob(f"{name}*.pt")]
     return checkpoint_of(
         f"{stage.settings.scale.name}-{chosen.name}-{numbers.optimisation.seed}",
-        asdict(chosen), followed, processes if numbers.optimisation.covariance == "local" else None,
+        chosen, followed, processes if numbers.optimisation.covariance == "local" else None,
         sources.read_text(), sorted(map(sha256, teachers)), stage.rounding,
     )  # fmt: skip
 

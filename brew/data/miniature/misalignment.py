@@ -1,7 +1,8 @@
 """Optical images that lie beside the multispectral ones: the paper's assumption of aligned inputs, broken by measure.
 
 Both images are rendered with a margin and cut. The multispectral one is cut in the middle, the optical one (and the
-roofs, which lie on its grid) beside it: the directions are drawn per scene, the distances are the same for all.
+roofs, which lie on its grid) beside it: the directions are drawn per scene, the distances are the same for all. The
+optical image may also show another date, as fMoW's pairs of one location do.
 """
 
 from dataclasses import dataclass
@@ -24,12 +25,14 @@ class Misalignment:
     """How far the optical image lies off, in the split `pretrain` alone; scored images stay aligned.
 
     shift: pixels of 10 m. turn: degrees about the scene's centre. margin: pixels of 10 m that are rendered around every
-    scene and cut off again. Compare worlds of one margin: another margin is another world.
+    scene and cut off again. Compare worlds of one margin: another margin is another world. other_date: optical images
+    are those of another date of the place: of a pair's other one, of the day half the list away in a year.
     """
 
     shift: float = 0.0
     turn: float = 0.0
     margin: int = 12
+    other_date: bool = False
 
     def __post_init__(self) -> None:
         if not (self.shift >= 0 and 0 <= self.turn <= 2):
@@ -55,6 +58,8 @@ class Misalignment:
             margin = self.margin * ratio if name in _OPTICAL else self.margin
             if name in (*_ON_GRID, *_OPTICAL):
                 result[name] = values[..., margin:-margin, margin:-margin]
+            if name == "optical" and moved and self.other_date:
+                values = values.roll(values.shape[1] // 2, 1)
             if name in _OPTICAL and moved:
                 offsets = torch.stack([angle.sin(), angle.cos()], 1).mul(self.shift * ratio).round()
                 turns = side * np.deg2rad(self.turn)

@@ -129,6 +129,16 @@ SOURCES: dict[str, Source] = {
             remotes=pastis.remotes,
         ),
         Source(
+            "pastis-year",
+            "PASTIS, an image a month: crops of France",
+            pastis.LICENCE,
+            from_folder(pastis.build_year),
+            folder="pastis",
+            patterns=("*/metadata.geojson", "*/DATA_S2/*.npy", "*/ANNOTATIONS/TARGET_*.npy"),
+            obtain="run `make data BENCHMARK=pastis`, or PASTIS-R.zip of doi 10.5281/zenodo.5735646",
+            remotes=pastis.remotes,
+        ),
+        Source(
             "levir-cd",
             "LEVIR-CD: buildings in Texas on two dates, 0.5 m",
             levir_cd.LICENCE,

@@ -103,6 +103,7 @@ FORMS: dict[str, Form] = {
     "m-cashew-plant": Form("sentinel2", 256, "map", _CASHEW),
     "sen1floods11": Form("sentinel2", 512, "map", ("no data", "dry", "water")),
     "pastis": Form("sentinel2", 128, "map", _PASTIS),
+    "pastis-year": Form("sentinel2", 128, "map", _PASTIS, dates=15),
     "levir-cd": Form("rgb", 256, "map", ("no change", "change"), dates=2),
     "m-bigearthnet": Form("sentinel2", 120, "classes", _CORINE_43),
     "m-so2sat": Form("sentinel2", 32, "class", _LOCAL_CLIMATE_ZONES),

@@ -157,6 +157,18 @@ def test_the_optical_image_lies_off_by_what_was_asked_for():
     assert np.hypot(*found) == pytest.approx(4, abs=0.71)
 
 
+def test_the_optical_image_shows_another_date_in_pretraining_alone():
+    def cut(dates: int, moved: bool) -> list[float]:
+        images = torch.arange(dates, dtype=torch.uint8)[None, :, None, None, None].expand(2, dates, 3, 12, 12)
+        products = {"optical": images, "multispectral": images}
+        off = Misalignment(margin=4, other_date=True).cut(products, torch.arange(2), SEED, ratio=1, moved=moved)
+        assert off["multispectral"][0, :, 0, 0, 0].tolist() == list(range(dates))
+        return off["optical"][1, :, 0, 0, 0].tolist()
+
+    assert cut(2, moved=True) == [1, 0] and cut(2, moved=False) == [0, 1]
+    assert cut(6, moved=True) == [3, 4, 5, 0, 1, 2]
+
+
 def test_a_misalignment_beyond_the_margin_is_refused():
     with pytest.raises(BrewError, match="margin 4 px; expected at least 9"):
         MiniatureSettings(1, 1, 1, 1, misaligned=Misalignment(8.0, margin=4))

@@ -284,7 +284,11 @@ def test_lists_of_places(folder, content):
     attempt("lists of splits", lambda: treesatai.read_pairs(folder), *named(folder))
     attempt("lists of splits", lambda: bigearthnet_v2.read_list(folder / "meta.json"), *named(folder))
     (folder / "metadata.geojson").write_text(json.dumps({"features": content}))
-    attempt("lists of splits", lambda: pastis.read_folds(folder / "metadata.geojson"), *named("metadata.geojson"))
+    attempt("lists of splits", lambda: pastis.read_patches(folder / "metadata.geojson"), *named("metadata.geojson"))
+    patches = [{"properties": {"ID_PATCH": fold, "Fold": fold, "dates-S2": content}} for fold in (1, 4, 5)]
+    (folder / "PASTIS-R").mkdir(exist_ok=True)
+    (folder / "PASTIS-R" / "metadata.geojson").write_text(json.dumps({"features": patches}))
+    attempt("lists of splits", lambda: pastis.build_year(folder, folder / "a.zarr"), *named("metadata.geojson"))
 
 
 @few

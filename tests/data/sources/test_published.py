@@ -180,7 +180,8 @@ def patches(tmp_path) -> Path:
         np.save(root / "PASTIS-R" / "DATA_S2" / f"S2_{patch}.npy", series)
         np.save(root / "PASTIS-R" / "ANNOTATIONS" / f"TARGET_{patch}.npy", random(3, SIZE, SIZE, seed=fold, top=20))
         shape = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
-        facts = {"ID_PATCH": patch, "Fold": fold}
+        days = {str(date): int(day) for date, day in enumerate((20180917, 20181002, 20181007, 20190930)[: len(series)])}
+        facts = {"ID_PATCH": patch, "Fold": fold, "dates-S2": days if fold % 2 else json.dumps(days)}
         features.append({"type": "Feature", "properties": facts, "geometry": shape, "id": str(patch)})
     collection = {"type": "FeatureCollection", "features": features}
     (root / "PASTIS-R" / "metadata.geojson").write_text(json.dumps(collection))
@@ -198,6 +199,30 @@ def test_pastis_is_the_years_median_with_its_bands_by_name(patches, tmp_path):
         np.testing.assert_array_equal(held, np.sort(series[:, FILE_ORDER.index(band)], axis=0)[1])
     target = np.load(patches / "PASTIS-R" / "ANNOTATIONS" / "TARGET_10005.npy")
     np.testing.assert_array_equal(dataset["label"].values[4], target[0])
+
+
+def test_a_year_of_pastis_is_a_median_a_month_or_the_nearest_month_s(patches, tmp_path):
+    pastis.build_year(patches, tmp_path / "store.zarr", replace(pastis.YEAR, size=SIZE))
+    images = open_store(tmp_path / "store.zarr")["multispectral"].values
+    assert images.shape == (5, len(pastis.MONTHS), len(ORDER), SIZE, SIZE)
+    series = np.load(patches / "PASTIS-R" / "DATA_S2" / "S2_10005.npy")[:, [FILE_ORDER.index(band) for band in ORDER]]
+    september, october, next_autumn = series[0], series[1:3].min(0), series[3]
+    expected = [september, *[october] * 6, *[next_autumn] * 8]
+    for month, (held, wanted) in enumerate(zip(images[4], expected, strict=True)):
+        np.testing.assert_array_equal(held, wanted, err_msg=str(pastis.MONTHS[month]))
+
+
+def test_bad_dates_of_pastis_are_named(patches, refused):
+    form, metadata = replace(pastis.YEAR, size=SIZE), patches / "PASTIS-R" / "metadata.geojson"
+    content = json.loads(metadata.read_text())
+    for days, why in (
+        ({"0": 20180917, "1": 20181002}, r"S2_10005.npy: 4 dates, and 2 in the metadata"),
+        ({"0": 20250930}, r"metadata.geojson: date 2025-09-30; expected 2018-09 to 2019-11"),
+        ({"0": 20181402}, r"metadata.geojson cannot be read"),
+    ):
+        content["features"][4]["properties"]["dates-S2"] = days
+        metadata.write_text(json.dumps(content))
+        refused(pastis.build_year, patches, why, form)
 
 
 def test_bad_pastis_is_named(patches, refused):
