@@ -3,7 +3,7 @@
 import re
 
 STAMP = "rehearsal: no results"
-_BANNER = f'<p class="stamp" style="margin:0;padding:.4rem;text-align:center;background:#b3261e;color:#fff">{STAMP}</p>'
+_BANNER = f'<p class="stamp" style="margin:0;max-width:none;padding:.4rem;text-align:center;background:#b3261e;color:#fff">{STAMP}</p>'
 
 #: Whether this process stamps the captions that it writes and shows.
 stamping = False
