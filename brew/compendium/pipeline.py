@@ -154,7 +154,7 @@ STAGES = (
     ),
     StageEntry(
         "beginnings", command="beginnings", module="brew.compendium.stages.list_beginnings", stores=True,
-        parameters=("arms", "teacher", "other_teachers", "pretraining", "changes"),
+        parameters=("rehearsal", "arms", "teacher", "other_teachers", "pretraining", "changes"),
         reads=("data", "optical-teacher", "pretrain"), published=("reports/{scale}/beginnings",),
     ),
     StageEntry(

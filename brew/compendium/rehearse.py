@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
 from brew.compendium import environment, regeneration
@@ -136,9 +135,8 @@ def main(arguments: list[str]) -> int:
     regeneration.check_committed()
     folder, start = SCRATCH / "rehearsal" / given.scale, time.monotonic()
     found = rehearse(given.scale, folder, given.benchmarks, given.backbones)
-    used = getrusage(RUSAGE_CHILDREN)
-    minutes, processor = (time.monotonic() - start) / 60, (used.ru_utime + used.ru_stime) / 60
+    minutes = (time.monotonic() - start) / 60
     page = folder / "tree" / "reports" / given.scale / "index.html"
     print(found.in_words())
-    print(f"{page.relative_to(ROOT)} after {minutes:.1f} min, {processor:.1f} of them of a processor; no results")
+    print(f"{page.relative_to(ROOT)} after {minutes:.1f} min; no results")
     return 1 if found.silent else 0

@@ -42,6 +42,8 @@ SPACENET = SAMPLES | {"test": 8}
 _SQUARE = 8
 #: Sides of OSCD's cities here; the published ones have 241 to 1180 pixels.
 _CITY = (96, 110)
+#: Of a patch of PASTIS; the published ones have 38 to 61.
+_DAYS = (20181017, 20190117, 20190417, 20190717)
 #: Pixels of SSL4EO-S12 that are alike, along each side.
 _COARSE = 33
 #: GEO-Bench's names of bands, in the order of its files.
@@ -161,11 +163,14 @@ def write_pastis(root: Path) -> None:
         for place in range(WITHOUT_TENTH[split]):
             fold = folds[place % len(folds)]
             patch = 10000 * fold + place
-            np.save(folder / "DATA_S2" / f"S2_{patch}.npy", draw.image(4, 10, form.size, form.size, dtype="int16"))
+            np.save(
+                folder / "DATA_S2" / f"S2_{patch}.npy", draw.image(len(_DAYS), 10, form.size, form.size, dtype="int16")
+            )
             labels = draw.labels(form.size, form.size, classes=len(form.classes))
             np.save(folder / "ANNOTATIONS" / f"TARGET_{patch}.npy", np.stack([labels] * 3))
             shape = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
-            facts = {"ID_PATCH": patch, "Fold": fold}
+            dates = {str(number): day for number, day in enumerate(_DAYS)}
+            facts = {"ID_PATCH": patch, "Fold": fold, "dates-S2": dates}
             features.append({"type": "Feature", "properties": facts, "geometry": shape, "id": str(patch)})
     (folder / "metadata.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
 
@@ -332,6 +337,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "spacenet1": write_spacenet1,
     "sen1floods11": write_sen1floods11,
     "pastis": write_pastis,
+    "pastis-year": write_pastis,
     "oscd": write_oscd,
     "levir-cd": write_levir_cd,
     "fmow": write_fmow,

@@ -7,11 +7,11 @@ place where settings meet the code below, which takes tensors and numbers only.
 from brew.compendium import nudging, portable_bits
 from brew.compendium.processes import processes
 from brew.compendium.report.style import use_theme
-from brew.compendium.settings import load
+from brew.compendium.settings import Settings, load
 from brew.compendium.stage import Stage
 from brew.files import Layout
 
-__all__ = ["Stage", "begin", "processes"]
+__all__ = ["Stage", "begin", "processes", "use_stand_ins"]
 
 
 def begin(scale: str, explore: bool = True, keeps: bool = False) -> Stage:
@@ -26,8 +26,13 @@ def begin(scale: str, explore: bool = True, keeps: bool = False) -> Stage:
         portable_bits.use()
     if settings.nudge:
         nudging.use(settings.nudge)
+    use_stand_ins(settings)
+    return Stage(settings, Layout(scale, explore))
+
+
+def use_stand_ins(settings: Settings) -> None:
+    """Put random networks into the places of teachers and backbones, if the scale rehearses."""
     if settings.rehearsal:
         from brew.compendium.rehearsal import stand_ins  # networks that no other run needs to import
 
         stand_ins.use()
-    return Stage(settings, Layout(scale, explore))

@@ -17,6 +17,7 @@ import torch
 from brew.compendium.scale_teachers import teachers_of
 from brew.compendium.settings import load
 from brew.compendium.stage import Stage
+from brew.compendium.stages import use_stand_ins
 from brew.compendium.stages.arm_plan import plan
 from brew.data.store import open_store
 from brew.files import Layout, sha256
@@ -33,6 +34,7 @@ _NO_RESULT = frozenset({"step"})
 def write(scale: str) -> Path:
     """Write both tables of a scale, and return their folder."""
     stage = Stage(load(scale), Layout(scale))
+    use_stand_ins(stage.settings)
     folder = stage.layout.site / "beginnings"
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(_hashes(stage), columns=["kind", "name", "sha256"]).to_csv(folder / BYTES, index=False)
