@@ -3,7 +3,8 @@
 import re
 
 STAMP = "rehearsal: no results"
-_BANNER = f'<p class="stamp" style="margin:0;max-width:none;padding:.4rem;text-align:center;background:#b3261e;color:#fff">{STAMP}</p>'
+_STYLE = "margin:0;max-width:none;padding:.4rem;text-align:center;background:#b3261e;color:#fff"
+_BANNER = f'<p class="stamp" style="{_STYLE}">{STAMP}</p>'
 
 #: Whether this process stamps the captions that it writes and shows.
 stamping = False
