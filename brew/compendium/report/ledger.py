@@ -231,13 +231,20 @@ def headline(table: pd.DataFrame) -> str:
     def told(number: int, one: str, many: str) -> str:
         return f"{number} {agreeing(number, one, many)}"
 
-    return (
-        f"Of {agreeing(len(table), '1 claim', f'{len(table)} claims')} {testable} could be tested here: "
-        f"{told(count['reproduced'], 'was', 'were')} reproduced, {told(count['not reproduced'], 'was', 'were')} not. "
-        f"{told(count['not comparable'], 'is', 'are')} not comparable, and {beside} of these "
-        f"{agreeing(beside, 'stands', 'stand')} beside a score of ours. {told(count['not run'], 'was', 'were')} not "
-        f"run. {told(contradicting, 'contradicts', 'contradict')} another claim of the same thing; both stand."
-    )
+    made = [f"Of {agreeing(len(table), '1 claim', f'{len(table)} claims')} {testable or 'none'} could be tested here."]
+    if testable:
+        failed = told(count["not reproduced"], "was", "were")
+        made.append(f"{told(count['reproduced'], 'was', 'were')} reproduced, and {failed} not.")
+    if count["not comparable"]:
+        made.append(
+            f"{told(count['not comparable'], 'is', 'are')} not comparable, and {beside or 'none'} of these "
+            f"{agreeing(beside or 1, 'stands', 'stand')} beside a score of ours."
+        )
+    if count["not run"]:
+        made.append(f"{told(count['not run'], 'was', 'were')} not run.")
+    if contradicting:
+        made.append(f"{told(contradicting, 'contradicts', 'contradict')} another claim of the same thing; both stand.")
+    return " ".join(made)
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:

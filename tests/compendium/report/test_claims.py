@@ -68,8 +68,9 @@ def test_the_released_weights_reproduce_what_lies_inside_their_interval_and_not_
         "-0.50",
         "59.50 to 61.50",
     ]
-    tested = headline(table)
-    assert tested.startswith("Of 407 claims 2 could be tested here: 1 was reproduced, 1 was not. ")
+    assert headline(table).startswith("Of 407 claims 2 could be tested here. 1 was reproduced, and 1 was not. ")
+    untested = headline(rows({}))
+    assert untested.startswith("Of 407 claims none could be tested here. ") and " 0 " not in untested
 
 
 def test_a_student_stands_beside_the_claim_and_tests_it_at_the_paper_scale_alone():
