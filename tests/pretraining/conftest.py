@@ -16,6 +16,7 @@ from brew.models.teachers import TEACHERS, OpticalTeacher
 from brew.pretraining.arms import arm
 from brew.pretraining.loop import Pretrained, pretrain
 from brew.pretraining.optimisation import Optimisation
+from brew.pretraining.supervised_tasks import supervised_task
 from brew.views import ViewSettings
 
 VIEWS = ViewSettings(global_size=32, local_size=16, locals=2, blur_kernel=5, mask_patch=8)
@@ -46,12 +47,24 @@ class PlaceFeed(SceneFeed):
 
     def __init__(self, products: dict[str, torch.Tensor]):
         super().__init__(products)
+        self.world = products
         self.products |= {key: products[key] for key in self.labels}
         self.later = {key: products[key][:, 1] for key in ("multispectral", "optical")}
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         for batch in super().epoch(epoch, start_step):
             yield Batch(batch.samples, batch.arrays, {key: each[batch.samples] for key, each in self.later.items()})
+
+
+class AerialFeed(SceneFeed):
+    """The optical images alone, with the labels of a source of aerial images."""
+
+    def __init__(self, products: dict[str, torch.Tensor], source: str):
+        super().__init__(products)
+        optical = self.products["optical"]
+        bright = optical.float().mean(1) > 100
+        self.name = source
+        self.products = {"optical": optical, "scene": products["scene"] % 7, "buildings": bright.to(torch.uint8)}
 
 
 @pytest.fixture(scope="session")
@@ -103,9 +116,12 @@ def short_run(scenes: SceneFeed, places: PlaceFeed, teacher: OpticalTeacher, tmp
             maskable=bool(chosen.masking),
             seed=0,
         )
-        shown = places if chosen.dated_paths or chosen.supervision else scenes
+        sources = {supervised_task(entry.task).source for entry in chosen.supervision} - {places.name}
+        shown = places if (chosen.dated_paths or chosen.supervision) and not sources else scenes
+        aerial = [AerialFeed(places.world, source) for source in sources]
+        feeds = [feed or shown, *aerial]
         return pretrain(
-            chosen, student, {each: teachers(each) for each in chosen.teachers}, [feed or shown], VIEWS, optimisation,
+            chosen, student, {each: teachers(each) for each in chosen.teachers}, feeds, VIEWS, optimisation,
             unfinished or tmp_path / "unfinished.pt", Fabric(accelerator="cpu", devices=1), snapshots=snapshots,
         )  # fmt: skip
 

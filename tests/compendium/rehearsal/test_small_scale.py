@@ -10,8 +10,7 @@ from brew.errors import BrewError
 
 
 def settings_of(parameters: dict) -> Settings:
-    own = {"name": "x", "report": "reports/x/index.html"}
-    return schema.load(Settings, parameters | {"scale": own}, "the test's scale")
+    return schema.load(Settings, parameters | {"scale": {"name": "x"}}, "the test's scale")
 
 
 @pytest.mark.parametrize("scale", ["paper", "ablation", "paper-vit", "miniature", "tiny"])

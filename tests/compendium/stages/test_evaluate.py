@@ -85,8 +85,10 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_up(**loaders: Bands) -> None:
         found = [ComparedModel(name, f"{name}'s weights", loader) for name, loader in loaders.items()]
-        for module in (compared_models, dense_evaluation, evaluate_classification, extract_features):
+        for module in (compared_models, extract_features):
             monkeypatch.setattr(module, "compared_models", lambda *_: found)
+        for module in (dense_evaluation, evaluate_classification):
+            monkeypatch.setattr(module, "scored_models", lambda *_: found)
 
     return set_up
 

@@ -39,7 +39,7 @@ def test_a_repetition_differs_from_its_arm_in_the_seed_alone():
 
 def test_an_arm_that_changes_does_not_name_is_refused_before_anything_runs(monkeypatch):
     given = scales.parameters("tiny")
-    monkeypatch.setattr(scales, "parameters", lambda scale: given | {"arms": [*given["arms"], "augmented"]})
+    monkeypatch.setattr(scales, "parameters", lambda *_: given | {"arms": [*given["arms"], "augmented"]})
     with pytest.raises(BrewError, match="add `augmented: "):
         load("tiny")
 
