@@ -15,6 +15,9 @@ LEADS = {
     "study": "What does each teacher add? The whole ablation, its core arms pretrained five times, the others once, in "
     f"a way that was fixed before the answer was known (docs/study.md), on {_EARTH}",
     "radar": f"A third teacher, for Sentinel-1: what a student learns of radar (record 0026), on {_EARTH}",
+    "beyond": "What the paper leaves open: dates, labels, the teacher's strength, by a rule that was fixed before the "
+    f"answers were known (docs/study-beyond.md), on {_EARTH}",
+    "misaligned": f"The two images of a pretraining pair shifted, turned or taken on two dates, on {_EARTH}",
     "gpu": f"A larger student, with views of the paper's sizes, on {_EARTH}",
     "ablation": "The paper's ablation at the size that the names of the authors' runs tell: a Swin-T, 50,000 pairs of "
     "fMoW, 50 epochs. Benchmarks are scored by brew's protocol and by the authors'.",

@@ -29,6 +29,9 @@ from brew.errors import BrewError
 from brew.sensors import sensor
 
 LICENCE = "CC BY 4.0"
+FOLDER = "pastis"
+PATTERNS = ("*/metadata.geojson", "*/DATA_S2/*.npy", "*/ANNOTATIONS/TARGET_*.npy")
+OBTAIN = "run `make data BENCHMARK=pastis`, or PASTIS-R.zip of doi 10.5281/zenodo.5735646"
 FORM, YEAR = FORMS["pastis"], FORMS["pastis-year"]
 #: A patch's properties.
 _Facts = Mapping[str, Any]
