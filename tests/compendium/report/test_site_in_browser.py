@@ -1,12 +1,15 @@
 """The site as a reader walks through it, in Debian's Chromium without a network; skipped if no browser is here."""
 
+import io
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pypdf import PdfReader
 
 from brew import files
 from brew.compendium.report.site.one_file import one_file
@@ -169,6 +172,11 @@ def test_without_a_script_tables_pictures_and_doors_stand(opened) -> None:
     assert page.locator("#deo .runs").is_visible()
 
 
+def letters(text: str) -> str:
+    """Without blanks and line breaks, and with ligatures taken apart: a printed page has others than the screen."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
+
+
 def test_print_loses_no_row_of_the_ledger(opened, reports: Path) -> None:
     page = opened("chapters/claims.html", viewport={"width": 1040, "height": 700})
     page.emulate_media(media="print")
@@ -177,7 +185,10 @@ def test_print_loses_no_row_of_the_ledger(opened, reports: Path) -> None:
         ".map(each => each.getBoundingClientRect()).filter(box => !box.height || box.right > innerWidth + 1).length"
     )
     assert cells == 0, "cells are cut off"
-    assert page.pdf(landscape=True, format="A4").startswith(b"%PDF")
+    pages = PdfReader(io.BytesIO(page.pdf(landscape=True))).pages
+    printed = letters("".join(each.extract_text() for each in pages))
+    texts = page.locator("#table-ledger tbody td").all_inner_texts()
+    assert texts and [text for text in texts if letters(text) not in printed] == []
 
 
 #: In the dark, colours alone are other ones.
