@@ -7,9 +7,10 @@ steps apart, and its `make_views` is wrapped to note when views begin and end. M
 noting them makes nobody wait.
 
 Per backbone: arithmetic counted by torch, images per second at several batches, stochastic depth both ways, host waits,
-a profile, then speed and profile with a compiled trunk. What fails is noted with its error in `not-measured.json` and
-the rest goes on; files are written after every measurement. They go to `benchmarks/results/`, the tables and traces of
-profiles to its folder `accelerator/`; all of them to the folder that OUT names instead, where it is set.
+a profile. Then, of the fastest case, speed and profile with fused attention, with a compiled trunk, and with a compiled
+trunk in CUDA graphs. What fails is noted with its error in `not-measured.json` and the rest goes on; files are written
+after every measurement. They go to `benchmarks/results/`, the tables and traces of profiles to its folder
+`accelerator/`; all of them to the folder that OUT names instead, where it is set.
 
 Left out: several accelerators, other precisions, convergence, a compiled moving average.
 """
@@ -96,16 +97,33 @@ SMALL = Sizes(
 
 @dataclass(frozen=True)
 class Case:
-    """One way to train. fixed_count: stochastic depth drops the same share of every batch, before computing it."""
+    """One way to train. fixed_count: stochastic depth drops the same share of every batch, before computing it.
+
+    fused: windows attend in brew's own kernel. compiled: the trunk is. graphs: its kernels are launched together.
+    """
 
     backbone: str
     batch: int
     fixed_count: bool = True
     compiled: bool = False
+    fused: bool = False
+    graphs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.graphs and not self.compiled:
+            raise BrewError(
+                "graphs are asked for without a compiler; expected compiled=True beside graphs=True; set it"
+            )
 
     def __str__(self) -> str:
         depth = "" if self.fixed_count else ", depth drawn per sample"
-        return f"{self.backbone}, batch {self.batch}{depth}{', compiled' if self.compiled else ''}"
+        return f"{self.backbone}, batch {self.batch}{depth}{''.join(f', {each}' for each in self.ways)}"
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """What of this case is not the default, in words."""
+        asked = {"fused attention": self.fused, "compiled": self.compiled, "CUDA graphs": self.graphs}
+        return tuple(name for name, wanted in asked.items() if wanted)
 
 
 @dataclass(frozen=True)
@@ -164,7 +182,9 @@ class Bench:
             "backbone": case.backbone,
             "batch": case.batch,
             "stochastic depth": "fixed count" if case.fixed_count else "drawn per sample",
+            "attention": "fused" if case.fused else "torch's",
             "compiled": f"trunk, {self.sizes.compiler}" if case.compiled else "no",
+            "CUDA graphs": "yes" if case.graphs else "no",
             "precision": self.precision,
             "teacher": f"{self.sizes.teacher} ({self.weights} weights)",
             "images": f"random, 10 x {side} x {side} uint16 and 3 x {side} x {side} uint8",
@@ -243,17 +263,28 @@ class Training:
     def __init__(self, bench: Bench, case: Case):
         self.bench, self.case = bench, case
         self._arm = arm("deo").with_teacher(bench.sizes.teacher)
-        self._student = build_student(case.backbone, self._arm.paths, fixed_count=case.fixed_count, seed=0)
+        self._student = build_student(
+            case.backbone, self._arm.paths, fixed_count=case.fixed_count, fused_attention=case.fused, seed=0
+        )
+        if case.graphs and not bench.on_accelerator:
+            raise BrewError(f"device {bench.device}; expected an accelerator, whose launches CUDA graphs put together")
         if case.compiled:
-            self._student.trunk.compile(backend=bench.sizes.compiler, dynamic=False)
+            graphs = {"options": {"triton.cudagraphs": True}} if case.graphs else {}
+            self._student.trunk.compile(backend=bench.sizes.compiler, dynamic=False, **graphs)
         self._feed = Batches("images", bench.store, PAPER_PATHS, (_SPLIT,), case.batch, 0, bench.device)
 
     def run(self, steps: int, at_step: Callable[[int], None] = lambda step: None) -> Timeline:
         """Train for so many steps, and wait for their end."""
-        bench, timeline = self.bench, Timeline(self.bench.device, at_step)
+
+        def begin(step: int) -> None:
+            if self.case.graphs:  # what graphs gave earlier in the step is still read
+                torch.compiler.cudagraph_mark_step_begin()
+            at_step(step)
+
+        bench, timeline = self.bench, Timeline(self.bench.device, begin)
         optimisation = Optimisation(
             steps=steps, learning_rate=5e-4 * self.case.batch / 256, hidden=bench.sizes.hidden,
-            checkpoint_every_s=float("inf"),
+            fused_attention=self.case.fused, checkpoint_every_s=float("inf"),
         )  # fmt: skip
         with (
             patch.object(feeds, "make_views", timeline.timed(feeds.make_views)),
@@ -363,7 +394,7 @@ def profiled(training: Training, folder: Path) -> list[Result]:
     events = profiler.key_averages()
     by = "self_device_time_total" if bench.on_accelerator else "self_cpu_time_total"
     table = events.table(sort_by=by, row_limit=50, max_name_column_width=100)
-    label = f"{case.backbone}{'-compiled' if case.compiled else ''}"
+    label = "-".join((case.backbone, *case.ways)).replace(" ", "-").lower()
     write_bytes(folder / f"profile-{label}.txt", f"{case}, {_PROFILED_STEPS} steps\n{table}\n".encode())
     profiler.export_chrome_trace(str(folder / f"trace-{label}.json.gz"))
     if not bench.on_accelerator:
@@ -471,12 +502,23 @@ def measure_eager(ledger: Ledger, bench: Bench, backbone: str, rounds: int) -> t
     return best, gflop
 
 
+def measure_fused(ledger: Ledger, bench: Bench, case: Case, rounds: int, gflop: float | None) -> None:
+    """Speed and profile with fused attention, whose kernels are compiled in the first step."""
+    if ledger.measure(str(case), lambda: speed(Training(bench, case), rounds, gflop), 60):
+        ledger.measure(f"{case}: profile", lambda: profiled(Training(bench, case), ledger.folder), 30)
+
+
 def measure_compiled(ledger: Ledger, bench: Bench, case: Case, rounds: int, gflop: float | None) -> None:
     """Speed and profile with a compiled trunk; compiling takes minutes, all of them in the first step."""
     torch._dynamo.reset()
-    training = Training(bench, case)
-    if ledger.measure(str(case), partial(speed, training, rounds, gflop), 120):
-        ledger.measure(f"{case}: profile", partial(profiled, training, ledger.folder), 30)
+    trainings: list[Training] = []
+
+    def run() -> list[Result]:
+        trainings.append(Training(bench, case))
+        return speed(trainings[0], rounds, gflop)
+
+    if ledger.measure(str(case), run, 120):
+        ledger.measure(f"{case}: profile", lambda: profiled(trainings[0], ledger.folder), 30)
 
 
 def write_images(path: Path, samples: int, side: int) -> None:
@@ -542,8 +584,12 @@ def main(given: Sequence[str] | None = None) -> None:
         teacher, weights = find_teacher(sizes.teacher)
         bench = Bench(sizes, torch.device(device), precision, Path(folder) / "images", teacher.to(device), weights)
         fastest = [measure_eager(ledger, bench, backbone, chosen.rounds) for backbone in backbones]
-        for best, gflop in filter(None, fastest):
-            measure_compiled(ledger, bench, replace(best, compiled=True), chosen.rounds, gflop)
+        ran = [each for each in fastest if each is not None]
+        for best, gflop in ran:
+            measure_fused(ledger, bench, replace(best, fused=True), chosen.rounds, gflop)
+        for graphs, (best, gflop) in itertools.product((False, True), ran):
+            case = replace(best, compiled=True, graphs=graphs)
+            measure_compiled(ledger, bench, case, chosen.rounds, gflop)
 
 
 if __name__ == "__main__":

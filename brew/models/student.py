@@ -22,6 +22,7 @@ from brew.files import write_bytes
 from brew.models.features import Features
 from brew.models.routes import Route, check_shape, check_values, find_route
 from brew.models.stems import Stem
+from brew.models.swin import Swin
 from brew.models.trunks import TRUNKS, Trunk
 from brew.sensors import PAPER_PATHS, PATHS
 from brew.sensors import sensor as find_sensor
@@ -150,6 +151,7 @@ def build_student(
     *,
     stochastic_depth: float | None = None,
     fixed_count: bool = False,
+    fused_attention: bool = False,
     maskable: bool = False,
     seed: int | None = None,
 ) -> Student:
@@ -158,7 +160,9 @@ def build_student(
     trunk: a name of TRUNKS. trained_paths: the stems that training will reach; None means the paper's two.
     stochastic_depth: None takes the trunk's. fixed_count: it drops the same number of a batch's samples every time,
     which spares an accelerator the dropped branches; files do not keep it, for it acts in training alone.
+    fused_attention: a Swin's windows attend in a kernel of brew's own on accelerators; files do not keep it either.
     seed: of the weights, without touching torch's generator; None draws them from that one.
+    Raises BrewError for an unknown trunk, and for a fused attention within windows in one that has none.
     """
     if trunk not in TRUNKS:
         raise unknown("trunk", trunk, TRUNKS)
@@ -169,7 +173,18 @@ def build_student(
             torch.manual_seed(seed)
         built = entry.build(depth)
         built.fixed_count = fixed_count
+        if fused_attention:
+            _windows_of(built, trunk).use_fused_attention()
         return Student(built, trunk, trained_paths=trained_paths, maskable=maskable)
+
+
+def _windows_of(built: Trunk, name: str) -> Swin:
+    if not isinstance(built, Swin):
+        raise BrewError(
+            f"fused_attention is asked for in the trunk {name!r}, which has no windows; expected a Swin; set "
+            "fused_attention: false, or name such a trunk"
+        )
+    return built
 
 
 def save_student(path: Path | str, student: Student, metadata: Mapping[str, Any] | None = None) -> None:

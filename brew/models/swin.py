@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from brew.models.features import Features
+from brew.models.fused_window_attention import fused_attention
 from brew.models.matrix_products import applied
 from brew.models.stochastic_depth import drop_probabilities, residual, survivors
 from brew.models.swin_branches import Windows, attention_branch, mlp_branch
@@ -34,7 +35,11 @@ class WindowAttention(nn.Module):
     that is what maps are padded with. Along an axis that one window covers, the padding is not even laid out. Its
     keys are all alike, so one key stands for them. The bias of this key is the log-sum-exp of theirs, which leaves the
     softmax as it is.
+
+    fused: a kernel of brew's own computes softmax and products on accelerators, instead of torch's.
     """
+
+    fused = False
 
     def __init__(self, width: int, heads: int, window: int, shift: int):
         super().__init__()
@@ -58,9 +63,7 @@ class WindowAttention(nn.Module):
 
         bias, mask = self.bias(height, length)
         bias = (bias if mask is None else bias + mask[:, None]).to(q.dtype)
-        # Windows of an image differ in their bias only when shifted; then they stand beside the heads.
-        q, k, v = (each.reshape(-1, len(bias) * self.heads, *each.shape[2:]) for each in (q, k, v))
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.flatten(0, 1)[None])
+        x = fused_attention(q, k, v, bias) if self.fused else _attention(q, k, v, bias)
 
         x = x.reshape(batch, rows, columns, self.heads, h, w, -1).permute(0, 1, 4, 2, 5, 3, 6)
         x = x.reshape(batch, rows * h, columns * w, width)
@@ -93,6 +96,13 @@ class WindowAttention(nn.Module):
         bias = bias.unflatten(3, (window, window))
         left_out = torch.cat([bias[..., h:, :].flatten(3), bias[..., :h, w:].flatten(3)], 3)
         return torch.cat([bias[..., :h, :w].flatten(3), left_out.logsumexp(3, keepdim=True)], 3), None
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Float[Tensor, "own_window head query key"]) -> Tensor:
+    """torch's attention, of the arguments of `fused_attention`."""
+    # Windows of an image differ in their bias only when shifted; then they stand beside the heads.
+    q, k, v = (each.reshape(-1, len(bias) * each.shape[1], *each.shape[2:]) for each in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.flatten(0, 1)[None])
 
 
 def _pad(
@@ -255,11 +265,13 @@ class Swin(nn.Module):
     width: of the first stage; each further stage doubles it. depths: blocks per stage.
     stochastic_depth: drop probability of the last block, rising linearly from 0 at the first.
     fixed_count: stochastic depth drops the same number of a batch's samples every time (`residual`).
+    fused_attention: see `use_fused_attention`.
     """
 
     patch = 4
     stem_norm = True
     fixed_count = False
+    fused_attention = False
 
     def __init__(
         self,
@@ -285,6 +297,13 @@ class Swin(nn.Module):
         )
         self.norm = nn.LayerNorm(self.width)
         self.apply(_initialise)
+
+    def use_fused_attention(self) -> None:
+        """Let accelerators take the kernels of `brew.models.fused_window_attention`; weights stay as they are."""
+        self.fused_attention = True
+        for module in self.modules():
+            if isinstance(module, WindowAttention):
+                module.fused = True
 
     def forward(
         self, tokens: Float[Tensor, "batch y x width"], drop: Float[Tensor, "batch draws"] | None = None

@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from brew import randomness
 from brew.errors import BrewError
+from brew.models.fused_window_attention import check_fused_attention
 from brew.models.student import Student, save_student
 from brew.models.teachers import OpticalTeacher, TeacherFeatures
 from brew.pretraining import checkpoint
@@ -72,10 +73,12 @@ def pretrain(
     snapshots: after how many steps the student is kept on its way, and in which file. Process 0 writes them.
 
     Raises BrewError at a loss that is not finite, naming the step and the first tensors that are not. Raises BrewError
-    if processes do not find the same checkpoint.
+    if processes do not find the same checkpoint, and for a fused attention that the trunk or the device cannot take.
     """
     keep_freed_memory()
     o = optimisation
+    if o.fused_attention:
+        check_fused_attention(student.trunk, fabric.device)
     if arm.masking and views.mask_patch % student.trunk.patch:
         raise BrewError(
             f"views.mask_patch is {views.mask_patch} px; expected whole patches of the trunk, {student.trunk.patch} px "

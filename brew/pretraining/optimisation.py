@@ -15,6 +15,7 @@ class Optimisation:
     clip_jointly: clip the joint norm; False clips each parameter alone, as the released code does (decision 9).
     teacher_depth: stochastic depth acts in the multispectral teacher too, as in the released code (decision 8).
     fixed_count: stochastic depth drops the same number of a batch's samples every time (decision 24).
+    fused_attention: a Swin's windows attend in a kernel of brew's own on an accelerator (decision 44).
     covariance: "global" sums the coding rate's covariance over processes, "local" leaves it (decision 10).
     """
 
@@ -33,6 +34,7 @@ class Optimisation:
     clip_jointly: bool = True
     teacher_depth: bool = False
     fixed_count: bool = False
+    fused_attention: bool = False
     covariance: Literal["global", "local"] = "global"
     checkpoint_every_s: float = 60.0
     seed: int = 0

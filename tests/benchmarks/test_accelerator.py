@@ -6,6 +6,7 @@ And the training step with torch's `meta` device in an accelerator's place, to s
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def test_the_whole_script_runs_without_an_accelerator(folder: Path, monkeypatch:
     assert all(record["ours"] > 0 for record in records.values())
     assert records["swin-nano, batch 4: end to end"]["rounds"] == 2
     absent = json.loads((folder / "quick/accelerator/not-measured.json").read_text())
-    assert [each["name"].rpartition(": ")[2] for each in absent] == ["host waits"]
-    assert "expected an accelerator" in absent[0]["reason"]
+    waits, fused = absent
+    assert waits["name"].endswith(": host waits") and fused["name"].endswith(", fused attention")
+    assert all("expected an accelerator" in each["reason"] for each in absent)
     written = {path.name for path in (folder / "quick/accelerator").iterdir()}
     assert {"profile-swin-nano.txt", "trace-swin-nano.json.gz"} <= written
 
@@ -146,6 +148,45 @@ def test_a_compiled_case_compiles_the_trunk_for_each_size_alone(bench: Bench, mo
     Training(bench, Case("swin-nano", 4))
     Training(bench, Case("swin-nano", 4, compiled=True))
     assert compiled == [("Swin", {"backend": "eager", "dynamic": False})]
+
+
+def test_a_case_with_graphs_asks_the_compiler_for_them(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an accelerator alone: elsewhere the case is noted as not measured."""
+    compiled: list[dict[str, object]] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiled.append(how))
+    monkeypatch.setattr(accelerator, "Batches", lambda *_: None)  # whose device is not there
+    case = Case("swin-nano", 4, compiled=True, graphs=True)
+    Training(replace(bench, device=torch.device("cuda")), case)
+    assert compiled == [{"backend": "eager", "dynamic": False, "options": {"triton.cudagraphs": True}}]
+    with pytest.raises(BrewError, match="expected an accelerator, whose launches"):
+        Training(bench, case)
+    with pytest.raises(BrewError, match="expected compiled=True"):
+        Case("swin-nano", 4, graphs=True)
+
+
+def test_the_plan_has_each_way_once_and_notes_what_cannot_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Case] = []
+
+    def note(_: Ledger, __: Bench, case: Case, *___: object) -> None:
+        asked.append(case)
+
+    best = Case("swin-nano", 4)
+    monkeypatch.setattr(accelerator, "measure_eager", lambda *_: (best, None))
+    monkeypatch.setattr(accelerator, "measure_fused", note)
+    monkeypatch.setattr(accelerator, "measure_compiled", note)
+    accelerator.main(["--device", "cpu", "--quick"])
+    assert [str(case) for case in asked] == [
+        "swin-nano, batch 4, fused attention",
+        "swin-nano, batch 4, compiled",
+        "swin-nano, batch 4, compiled, CUDA graphs",
+    ]
+
+
+def test_settings_and_files_tell_the_ways_apart(bench: Bench) -> None:
+    plain, graphs = Case("swin-nano", 4), Case("swin-nano", 4, compiled=True, fused=True, graphs=True)
+    settings = [bench.settings(case) for case in (plain, graphs)]
+    found = [(each["attention"], each["compiled"], each["CUDA graphs"]) for each in settings]
+    assert found == [("torch's", "no", "no"), ("fused", "trunk, eager", "yes")]
 
 
 def test_arithmetic_leaves_out_the_views_and_grows_with_the_trunk(bench: Bench) -> None:

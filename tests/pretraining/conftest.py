@@ -113,6 +113,7 @@ def short_run(scenes: SceneFeed, places: PlaceFeed, teacher: OpticalTeacher, tmp
             chosen.paths,
             stochastic_depth=depth,
             fixed_count=optimisation.fixed_count,
+            fused_attention=optimisation.fused_attention,
             maskable=bool(chosen.masking),
             seed=0,
         )

@@ -159,6 +159,11 @@ def test_a_broken_checkpoint_is_an_error_not_a_fresh_start(tmp_path):
         checkpoint.load(path)
 
 
+def test_a_fused_attention_that_nothing_would_use_is_an_error(short_run):
+    with pytest.raises(BrewError, match=r"fused_attention is asked for on the device cpu.*expected an accelerator"):
+        short_run("ms-only", steps=1, fused_attention=True)
+
+
 def test_a_fixed_count_of_dropped_samples_is_a_parameter(short_run):
     runs = [short_run("ms-only", steps=1, depth=0.5, fixed_count=fixed) for fixed in (True, True, False)]
     one, again, independent = (run.student.state_dict() for run in runs)

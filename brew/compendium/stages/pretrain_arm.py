@@ -91,8 +91,9 @@ def train_share(
     placed = {entry: teacher.to(fabric.device) for entry, teacher in teachers.items()}
     feeds = [share_of(stage, chosen, feed, o.seed, fabric) for feed in usable(chosen, numbers.feeds)]
     student = build_student(
-        numbers.trunk, chosen.paths, fixed_count=o.fixed_count, maskable=bool(chosen.masking), seed=o.seed
-    )
+        numbers.trunk, chosen.paths, fixed_count=o.fixed_count, fused_attention=o.fused_attention,
+        maskable=bool(chosen.masking), seed=o.seed,
+    )  # fmt: skip
     on_the_way = snapshots(unfinished, numbers)
     for file in on_the_way.values():
         file.parent.mkdir(parents=True, exist_ok=True)
