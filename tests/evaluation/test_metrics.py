@@ -171,6 +171,17 @@ def test_ignored_class_still_counts_as_a_miss_of_others():
     assert iou_macro(counts, ignore=0) == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("odd", [0.5, np.nan, np.inf, -np.inf, 2.0**31, -(2.0**31)])
+def test_predictions_that_are_no_whole_numbers_are_refused(odd):
+    with pytest.raises(BrewError, match=r"^predictions hold numbers that are not whole; expected classes: take the "):
+        confusion(np.array([[0, 1]]), np.array([[1.0, odd]]), 2)
+
+
+def test_whole_predictions_may_be_floats():
+    target, predicted = np.array([[0, 1, 1], [1, 0, 0]]), np.array([[1, 1, 0], [1, 1, 0]])
+    assert np.array_equal(confusion(target, predicted.astype(np.float32), 2), confusion(target, predicted, 2))
+
+
 def test_labels_outside_the_classes_are_named():
     with pytest.raises(BrewError, match=r"labels hold the values \[7\]"):
         confusion(np.array([[7, 0]]), np.array([[0, 0]]), 3)

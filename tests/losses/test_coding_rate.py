@@ -94,3 +94,17 @@ def test_expansion_sums_its_covariance_over_processes() -> None:
     summed = expansion(first, first, processes=2, covariance_reduce=lambda local: local + second.mT @ second)
     rates = [coding_rate(torch.cat([one, other])).item() for one, other in zip(first, second, strict=True)]
     assert summed.item() == pytest.approx(sum(rates) / 2 * (8 + 24) / (8 * 24), rel=1e-5)
+
+
+@pytest.mark.parametrize(("batch", "width"), [(3, 5), (5, 3)])
+def test_who_watches_sees_the_smaller_matrix_of_every_view(batch: int, width: int) -> None:
+    student, seen = unit(2, batch, width), []
+    expansion(student, student, 0.5, watch=seen.append)
+    (found,) = seen
+    products = student.mT @ student if width < batch else student @ student.mT
+    assert torch.allclose(found, width / (batch * 0.5) * products) and not found.requires_grad
+
+
+def test_an_empty_batch_is_refused() -> None:
+    with pytest.raises(BrewError, match=r"^no feature is given; expected a batch of at least one$"):
+        coding_rate(torch.zeros(0, 4))

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from brew.compendium.report.formatting import (
     bold,
     brackets,
+    corrected,
+    established,
     leaves_out_zero,
     listed,
     number,
@@ -62,3 +64,21 @@ def test_differences_have_one_digit_unless_more_are_asked_for():
 
 def test_text_is_bold_unless_it_is_told_otherwise():
     assert (bold("1"), bold("1", when=False)) == ("**1**", "1")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "digits", "holds"),
+    [(0.2, 3.0, 0.01, 1, True), (0.2, 3.0, 0.05, 1, False), (-0.2, 3.0, 0.01, 1, False), (0.04, 3.0, 0.01, 1, False),
+     (0.04, 3.0, 0.01, 2, True), (0.2, 3.0, math.nan, 1, False)],
+)  # fmt: skip
+def test_a_finding_has_an_interval_and_a_corrected_p(low, high, p, digits, holds):
+    assert established(low, high, p, digits) is holds
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [(math.nan, ""), (0.0009, ", Holm p < .001"), (0.001, ", Holm p .001"), (0.04, ", Holm p .040"),
+     (1.0, ", Holm p 1.000")],
+)  # fmt: skip
+def test_a_corrected_p_stands_after_its_interval(p, words):
+    assert corrected(p) == words

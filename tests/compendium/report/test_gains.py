@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from brew.compendium.report.columns import NOT_RUN
-from brew.compendium.report.gains import difference, gain, over_seeds, paired_runs
+from brew.compendium.report.gains import difference, family, gain, over_seeds, paired_runs
 from brew.compendium.report.scored import Scored, means
 from brew.compendium.report.seeds import by_seed
 from brew.compendium.report.style import label
@@ -194,3 +194,28 @@ def test_a_reference_s_difference_is_of_its_score():
     here.runs["oscd", 1.0]["cva"][0][0][1:] += 5
     (row,) = difference_table(here, "ms-only", ["oscd"])["oscd"]
     assert row.startswith("**+10.0 [+15.0")
+
+
+def test_a_group_s_gain_names_its_parts_from_the_same_labels():
+    parts = [
+        rows(arm, {0: value, 1: value + 0.1}, name, share)
+        for share, gained in ((1.0, 0.1), (0.1, 0.2))
+        for name, extra in (("roofs", 0.0), ("crops", 0.1))
+        for arm, value in (("ms-only", 0.3), ("deo", 0.3 + gained + extra))
+    ]
+    found = gain(scored(*parts), ["roofs", "crops"], "deo", "ms-only", 0.1)
+    assert found.points == pytest.approx(25)
+    assert dict(found.parts) == {"roofs": pytest.approx(20), "crops": pytest.approx(30)}
+    assert gain(scored(*parts), ["roofs"], "deo", "ms-only", 0.1).parts == ()
+
+
+def test_each_doubt_of_a_family_is_corrected_by_itself():
+    here = scored(
+        rows("deo", {0: 0.5, 1: 0.52, 2: 0.53}), rows("masked", {0: 0.41, 1: 0.4, 2: 0.42}),
+        rows("ms-only", {0: 0.4, 1: 0.41, 2: 0.4}),
+    )  # fmt: skip
+    gains = [gain(here, ["roofs"], arm, "ms-only") for arm in ("deo", "masked")]
+    corrected = family([*gains, None])
+    large, small = gains
+    assert corrected.test == {large: pytest.approx(2 * large.p), small: pytest.approx(small.p)}
+    assert corrected.seeds == {large: pytest.approx(2 * large.over_seeds.p), small: pytest.approx(small.over_seeds.p)}

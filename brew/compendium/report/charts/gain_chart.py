@@ -7,10 +7,14 @@ import altair as alt
 import pandas as pd
 
 from brew.compendium.report.arm_gains import GROUPS, REFERENCES
-from brew.compendium.report.charts.house import CaptionedChart, colours, hiding, hollow, named
+from brew.compendium.report.charts.house import CaptionedChart, colours, covering, hiding, hollow, named
 from brew.compendium.report.formatting import listed, plural, signed
 from brew.compendium.report.style import label
 from brew.pretraining.arms import ARMS
+
+#: Points that the axis covers at every scale.
+_AXIS = (-20.0, 30.0)
+_ENDS = ("value", "low", "high", "low over seeds", "high over seeds")
 
 
 def gain_chart(pairs: pd.DataFrame, reference: str, label_fraction: float = 1.0) -> CaptionedChart | None:
@@ -29,7 +33,7 @@ def gain_chart(pairs: pd.DataFrame, reference: str, label_fraction: float = 1.0)
         base.mark_rule(strokeWidth=6, opacity=0.35).encode(x="low over seeds:Q", x2="high over seeds:Q"),
         base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q"),
         base.mark_point(size=60, strokeWidth=2, opacity=1).encode(
-            x=alt.X("value:Q", title="gain (points)"), fill=hollow(backbones),
+            x=alt.X("value:Q", title="gain (points)", scale=covering(table, _ENDS, _AXIS)), fill=hollow(backbones),
             tooltip=["name", "on", "value", "low", "high", "low over seeds", "high over seeds", "seeds"],
         ),
     )  # fmt: skip
@@ -70,8 +74,7 @@ def directed(pairs: pd.DataFrame) -> pd.DataFrame:
         "arm": "less", "less": "arm", "low": "high", "high": "low", "low over seeds": "high over seeds",
         "high over seeds": "low over seeds",
     })  # fmt: skip
-    signs = ["value", "low", "high", "low over seeds", "high over seeds"]
-    back[signs] = -back[signs]
+    back[list(_ENDS)] = -back[list(_ENDS)]
     back["parts"] = back["parts"].map(_turned, na_action="ignore")
     return pd.concat([pairs, back[pairs.columns]], ignore_index=True)
 

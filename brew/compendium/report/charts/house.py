@@ -91,6 +91,12 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def covering(table: pd.DataFrame, columns: Sequence[str], least: tuple[float, float]) -> alt.Scale:
+    """An axis over `least`, so that scales' figures have it alike, and over whatever the columns hold beyond."""
+    low, high = table[list(columns)].min(axis=None), table[list(columns)].max(axis=None)
+    return alt.Scale(domain=[min(least[0], low), max(least[1], high)])
+
+
 def colours(backbones: Sequence[str], legend: Any = None) -> alt.Color:
     """Every backbone in its own colour."""
     shown = in_order(backbones)
