@@ -49,11 +49,11 @@ class CaptionedChart:
         """The chart as Vega-Lite with its data inside; equal charts give equal ones."""
         with alt.data_transformers.enable("default", consolidate_datasets=True, max_rows=None):
             found = self.chart.to_dict()
-        return {**found, "config": _CONFIG}
+        return _named_columns({**found, "config": _CONFIG})
 
     def svg(self) -> str:
         """The same chart as a picture, without any script."""
-        return _numbered(_SPOKEN.sub("", vl_convert.vegalite_to_svg(self.specification())))
+        return _short(_numbered(_SPOKEN.sub("", vl_convert.vegalite_to_svg(self.specification()))))
 
     def write(self, folder: Path) -> None:
         """Write the picture, and beside it the specification."""
@@ -66,6 +66,23 @@ class CaptionedChart:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+
+def _named_columns(chart: dict[str, Any]) -> dict[str, Any]:
+    """The chart without columns of its data that nothing else in it names."""
+    named = json.dumps({key: part for key, part in chart.items() if key != "datasets"})
+    data = {
+        name: [{column: value for column, value in row.items() if column in named} for row in rows]
+        for name, rows in chart.get("datasets", {}).items()
+    }
+    return {**chart, "datasets": data} if data else chart
+
+
+def _short(svg: str) -> str:
+    """The picture with places to a hundredth of a pixel, and what all its texts repeat at its root."""
+    font = f' font-family="{_FONT}"'
+    svg = svg.replace(font, "").replace(' opacity="1"', "").replace("<svg ", f"<svg{font} ", 1)
+    return re.sub(r'="[^"]*"', lambda attribute: re.sub(r"(\.\d\d)\d+", r"\1", attribute[0]), svg)
 
 
 def _numbered(svg: str) -> str:
