@@ -14,7 +14,7 @@ from PIL import Image
 from brew.files import write_bytes
 
 #: Pixels of the longer side at most: of a figure of the report, and of a picture in a notebook's page, which is narrow.
-_OF_REPORT, _OF_PAGE = 1280, 720
+_OF_REPORT, _OF_PAGE = 1024, 720
 #: Of 100.
 _QUALITY = 45
 _HEADING = re.compile(r"^#+ (.+)$", re.M)

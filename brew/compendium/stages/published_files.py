@@ -13,8 +13,6 @@ _OTHERS = {
     ("similarity", "similarity.csv"): "similarity-values", ("similarity", "differences.csv"): "similarity-pairs",
     ("progress", "gains.csv"): "progress-values", ("cases", "images.csv"): "images",
 }  # fmt: skip
-#: Files of stage `cases` that pages read as they are.
-_OF_CASES = ("likeness.json",)
 
 
 def keep_files(layout: Layout) -> None:
@@ -27,8 +25,7 @@ def keep_files(layout: Layout) -> None:
     copied |= {site / at.TABLES / f"{name}.csv": layout.read(stage) / file for (stage, file), name in _OTHERS.items()}
     copied[site / "scores" / "scores.csv"] = folder / "scores.csv"
     cases = layout.read("cases")
-    pictures = [*sorted(cases.glob("pictures/*")), *(path for name in _OF_CASES if (path := cases / name).exists())]
-    copied |= {site / at.CASES / path.name: path for path in pictures}
+    copied |= {site / at.CASES / path.name: path for path in sorted(cases.glob("pictures/*"))}
     for target, source in copied.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

@@ -9,8 +9,8 @@ from brew.compendium.report.charts.house import CaptionedChart, colours, hiding,
 from brew.compendium.report.formatting import plural
 from brew.compendium.scales import arm_and_seed
 
-#: Points of a line.
-_POINTS = 40
+#: Points of a line at most.
+_POINTS = 30
 _KEY = ["backbone", "similarity", "step"]
 
 
@@ -21,7 +21,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     parts = [
         frame[["step"]].assign(backbone=arm_and_seed(run)[0], similarity=column, value=_smooth(frame[column])).iloc[
-            :: max(1, len(frame) // _POINTS)
+            :: -(-len(frame) // _POINTS)
         ]
         for run, frame in histories.items() for column in frame.columns if "/" in column
     ]  # fmt: skip

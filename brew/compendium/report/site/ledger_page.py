@@ -7,7 +7,7 @@ import pandas as pd
 from brew.compendium.report.site.addresses import slug
 from brew.compendium.report.site.statement_table import verdict_html
 
-#: Columns in the order in which the page shows them, as far as the ledger has them.
+#: Columns in the order in which the page shows them, as far as a row of the ledger has something there.
 _SHOWN = (
     "id", "table", "model", "data set", "metric", "claimed", "status", "verdict", "ours", "95 % over test",
     "deviation over seeds", "difference", "our backbone", "our metric", "our protocol", "readings that hold it",
@@ -18,7 +18,7 @@ _FILTERS = "Table|Data set|Status|Verdict"
 
 def ledger_table(ledger: pd.DataFrame, name: str) -> str:
     """The HTML of a ledger. A verdict is found by its word; its reason stands below it."""
-    columns = [column for column in _SHOWN if column in ledger]
+    columns = [column for column in _SHOWN if column in ledger and ledger[column].fillna("").ne("").any()]
     heads = "".join(f'<th scope="col">{_escaped(column[0].upper() + column[1:])}</th>' for column in columns)
     known = set(ledger["id"])
     rows = "\n".join(_row(row, columns, known) for row in ledger.to_dict("records"))
