@@ -14,9 +14,9 @@ from PIL import Image
 from brew.files import write_bytes
 
 #: Pixels of the longer side at most: of a figure of the report, and of a picture in a notebook's page, which is narrow.
-_OF_REPORT, _OF_PAGE = 1024, 720
+_OF_REPORT, _OF_PAGE = 1024, 640
 #: Of 100.
-_QUALITY = 45
+_QUALITY = 40
 _HEADING = re.compile(r"^#+ (.+)$", re.M)
 
 

@@ -23,6 +23,8 @@ from brew.files import write_bytes
 HIDDEN = {"backbone": "hidden_arms", "benchmark": "hidden_benchmarks"}
 #: What a picture says of every mark; `CaptionedChart.finding` says it once.
 _SPOKEN = re.compile(r' (?:aria-label|aria-roledescription|aria-hidden|role)="[^"]*"')
+#: What a picture says beside: names of its parts for scripts, and what holds without a word.
+_PLAIN = re.compile(r' (?:class="[^"]*"|pointer-events="none"|font-weight="normal"|opacity="1")')
 #: Of equal widths everywhere: a picture is laid out here and shown elsewhere.
 _FONT = "Arial, Liberation Sans, Helvetica, sans-serif"
 _GREY = "#6b7280"
@@ -81,7 +83,7 @@ def _named_columns(chart: dict[str, Any]) -> dict[str, Any]:
 def _short(svg: str) -> str:
     """The picture with places to a hundredth of a pixel, and what all its texts repeat at its root."""
     font = f' font-family="{_FONT}"'
-    svg = svg.replace(font, "").replace(' opacity="1"', "").replace("<svg ", f"<svg{font} ", 1)
+    svg = _PLAIN.sub("", svg.replace(font, "")).replace("<svg ", f"<svg{font} ", 1)
     return re.sub(r'="[^"]*"', lambda attribute: re.sub(r"(\.\d\d)\d+", r"\1", attribute[0]), svg)
 
 
