@@ -33,7 +33,8 @@ def gain_chart(pairs: pd.DataFrame, reference: str, label_fraction: float = 1.0)
         base.mark_rule(strokeWidth=6, opacity=0.35).encode(x="low over seeds:Q", x2="high over seeds:Q"),
         base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q"),
         base.mark_point(size=60, strokeWidth=2, opacity=1).encode(
-            x=alt.X("value:Q", title="gain (points)", scale=covering(table, _ENDS, _AXIS)), fill=hollow(backbones),
+            x=alt.X("value:Q", title="gain (points)", scale=covering(table, _ENDS, _AXIS), axis=alt.Axis(tickCount=6)),
+            fill=hollow(backbones),
             tooltip=["name", "on", "value", "low", "high", "low over seeds", "high over seeds", "seeds"],
         ),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from brew.files import ROOT
 
 #: What a run of a scale needs.
 COSTS = {
-    MINIATURE: "The run takes 17 minutes on two CPU cores.",
+    MINIATURE: "The run took 39 minutes on two CPU cores that other work shared.",
     "study": "The run takes five hours on two CPU cores.",
     "radar": "The run takes half an hour on two CPU cores.",
     "real": "The run takes three hours on two CPU cores, and needs the data that BREW_DATA names.",
