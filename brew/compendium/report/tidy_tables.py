@@ -24,10 +24,8 @@ from brew.evaluation.benchmarks import BENCHMARKS
 _MEANS = ["group", "benchmarks", "backbone", "value", "low", "high", "seeds", "apart", "unit"]
 _PAIRS = ["on", "label fraction", "arm", "less", "value", "low", "high", "low over seeds", "high over seeds", "seeds",
           "detectable", "p", "p over seeds", "rounding", "parts", "n", "unit"]  # fmt: skip
-#: Digits that are kept, of percent and points.
-_DIGITS = 3
-#: The same of differences, of which there are most.
-_DIGITS_OF_PAIRS = 2
+#: Digits that are kept, of percent and points: a page rounds once more, and must not come to another number by that.
+_DIGITS = 5
 
 
 def results(scored: Scored) -> pd.DataFrame:
@@ -85,13 +83,12 @@ def pairs(scored: Scored) -> pd.DataFrame:
         for found in [gain(scored, names, arm, less, fraction)]
         if found is not None
     ]
-    table = pd.DataFrame(rows, columns=_PAIRS)
-    return table.round({name: 5 if name in ("p", "p over seeds") else _DIGITS_OF_PAIRS for name in _PAIRS})
+    return pd.DataFrame(rows, columns=_PAIRS).round(_DIGITS)
 
 
 def _row(title: str, fraction: float, found: Gain, benchmarks: int) -> dict[str, object]:
     seeds = found.over_seeds
-    parts = " ".join(f"{name}:{points:.{_DIGITS_OF_PAIRS}f}" for name, points in found.parts)
+    parts = " ".join(f"{name}:{points:.{_DIGITS}f}" for name, points in found.parts)
     numbers = found.points, found.low, found.high, seeds.low, seeds.high, seeds.seeds, seeds.detectable
     row = (title, fraction, found.arm, found.reference, *numbers, found.p, seeds.p, found.least, parts, benchmarks,
            "points")  # fmt: skip

@@ -7,6 +7,8 @@ import pytest
 
 from brew.compendium.report import tidy_tables
 from brew.compendium.report.charts.gain_chart import directed
+from brew.compendium.report.formatting import signed
+from brew.compendium.report.gains import gain
 from tests.compendium.report.test_gains import rows, scored
 
 
@@ -30,9 +32,19 @@ def test_pairs_are_compared_at_shared_seeds_and_a_mean_keeps_its_parts(here) -> 
     both = directed(pairs).set_index(["on", "arm", "less"])
     assert both.loc[("roofs", "deo", "random"), "value"] == pytest.approx(-10), "seed 0 alone"
     assert both.loc[("roofs", "random", "deo"), "seeds"] == 1
-    assert both.loc[("optical", "deo", "ms-only"), "parts"] == "roofs:20.00 spacenet1:-20.00"
-    assert both.loc[("optical", "ms-only", "deo"), "parts"] == "roofs:-20.00 spacenet1:20.00"
+    assert both.loc[("optical", "deo", "ms-only"), "parts"] == "roofs:20.00000 spacenet1:-20.00000"
+    assert both.loc[("optical", "ms-only", "deo"), "parts"] == "roofs:-20.00000 spacenet1:20.00000"
     assert math.isnan(both.loc[("roofs", "deo", "random"), "low over seeds"])
+
+
+@pytest.mark.parametrize("points", [1.0496, -1.0496, 1.2504, -1.2496])
+def test_a_page_that_rounds_a_pair_once_more_comes_to_the_same_number(points: float) -> None:
+    here = scored(rows("deo", {0: 0.5 + points / 100}), rows("ms-only", {0: 0.5}))
+    both = directed(tidy_tables.pairs(here)).set_index(["on", "arm", "less"])
+    whole = gain(here, ["roofs"], "deo", "ms-only")
+    assert whole is not None
+    found = both.loc[("roofs", "deo", "ms-only")]
+    assert signed(found["value"], found["low"], found["high"]) == signed(whole.points, whole.low, whole.high)
 
 
 def test_places_are_of_what_stands_in_order_everywhere(here) -> None:
