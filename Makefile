@@ -65,14 +65,15 @@ rehearse: $(READY)  ## run every step of SCALE in small, on files and random wei
 sync: $(READY)  ## write dvc.yaml and scales/*/ from the table of stages, notebooks' imports and parameters
 	@$(BREW) sync
 
-# The run of the whole pipeline waits for processes most of the time, so the other tests run beside it, one a core.
-# A worker that is done takes tests from another, so the machine's cores end together.
+# Runs of whole pipelines wait for processes most of the time, so the other tests run beside them, one a core. A worker
+# that is done takes tests from another, so the machine's cores end together; a pipeline would then run in each worker.
+PIPELINES := tests/test_end_to_end.py tests/test_rehearse.py
 test: lint  ## everything that has to hold before a change is kept
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/test_end_to_end.py > $(VENV)/end-to-end.log 2>&1 & beside=$$!; \
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q $(PIPELINES) > $(VENV)/pipelines.log 2>&1 & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n logical --maxprocesses 4 --dist worksteal \
-	  --ignore tests/test_end_to_end.py; status=$$?; \
-	wait $$beside || status=1; cat $(VENV)/end-to-end.log; exit $$status
+	  $(PIPELINES:%=--ignore %); status=$$?; \
+	wait $$beside || status=1; cat $(VENV)/pipelines.log; exit $$status
 
 # The committed tests try a dozen odd inputs at each door; FLOOD says how many here.
 FLOOD ?= 100
