@@ -26,7 +26,8 @@ _PR_CAPBSET_DROP = 24
 _OVERRIDES = (1, 2)
 
 #: Words of the four processes of a run, each the parent of the next: of command lines, or the name of a fork.
-BREW, DVC, STAGE, KERNEL = " -m brew repro ", " -m dvc ", " -m brew notebook ", "ipykernel_launc"
+BREW, DVC = " -m brew repro ", " -m brew.compendium.one_pipeline "
+STAGE, KERNEL = " -m brew notebook ", "ipykernel_launc"
 
 FULL_DISK = "full disk"
 

@@ -23,6 +23,8 @@ from brew.pretraining import checkpoint
 from tests import soak
 
 _PIPELINE = "scales/tiny/dvc.yaml"
+#: Of `python -m`: DVC as `brew repro` starts it.
+_DVC = ("brew.compendium.one_pipeline", _PIPELINE)
 #: Stage, kind and form of five moments. The stages are the cheapest; `make soak` tries all of them.
 _MOMENTS = (
     ("metrics", "SIGINT", "terminal"),
@@ -137,7 +139,7 @@ def test_a_changed_arm_runs_alone(clone: Path, first: str) -> None:
     parameters.write_text(before.replace("deo: {}", "deo: {clip: 1.0}"))
     assert parameters.read_text() != before
     try:
-        changed = ran(call(clone, "dvc", "repro", "--dry", _PIPELINE))
+        changed = ran(call(clone, *_DVC, "repro", "--dry", _PIPELINE))
     finally:
         parameters.write_text(before)
     assert "pretrain@deo" in changed
@@ -161,7 +163,7 @@ def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> 
     # An arm that DVC has no result of, or it would take that one; long enough to be killed in the middle.
     parameters.write_text(before[1].replace("deo: {}", "deo: {clip: 2.0, steps: 100}"))
     try:
-        command = [sys.executable, "-m", "dvc", "repro", "--single-item", target]
+        command = [sys.executable, "-m", *_DVC, "repro", "--single-item", target]
         plain = environment.pipeline(os.environ)  # its shell may be dash, which stays beside the command it runs
         with subprocess.Popen(command, cwd=clone, env=plain, stdout=subprocess.DEVNULL) as running:
             family = psutil.Process(running.pid)
@@ -172,11 +174,11 @@ def test_a_killed_training_goes_on_to_the_same_lock(clone: Path, first: str) -> 
         wait_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in children), "no orphans")
         (unfinished,) = (clone / "scratch" / "unfinished").glob("tiny-deo-*.pt")
         assert 1 <= checkpoint.load(unfinished)["step"] < 100
-        assert ran(call(clone, "dvc", "repro", "--single-item", target)) == ["pretrain@deo"]
+        assert ran(call(clone, *_DVC, "repro", "--single-item", target)) == ["pretrain@deo"]
         assert not unfinished.exists()
         resumed = lock.read_text()
         assert resumed != before[0]
-        assert ran(call(clone, "dvc", "repro", "--single-item", "--force", target)) == ["pretrain@deo"]
+        assert ran(call(clone, *_DVC, "repro", "--single-item", "--force", target)) == ["pretrain@deo"]
         assert lock.read_text() == resumed, "undisturbed, the same arm gives other bytes"
     finally:
         lock.write_text(before[0])

@@ -22,6 +22,9 @@ from brew.compendium.sync import sync
 from brew.errors import BrewError
 from brew.files import ROOT
 
+#: DVC as a module, told to read the scale's pipeline alone.
+_DVC = "brew.compendium.one_pipeline"
+
 
 def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), root: Path = ROOT) -> int:
     """Run a scale in the tree `root`, whose generated files are current; DVC's exit status.
@@ -32,13 +35,14 @@ def repro(scale: str, stages: Sequence[str] = (), options: Sequence[str] = (), r
     file = pipeline_file(scale)
     targets = [f"{file}:{stage}" for stage in stages] or [file]
     if not (root / ".git").exists():
-        _dvc(root, "config", "--quiet", "--local", "core.no_scm", "true")
+        _run(root, "dvc", "config", "--quiet", "--local", "core.no_scm", "true")
     remove_empty_runs(root / ".dvc" / "cache" / "runs")
     keep_or_restore((root / file).with_suffix(".lock"), root)
+    command = (_DVC, file, "repro", *options, *targets)
     if "--dry" in options:
-        return _dvc(root, "repro", *options, *targets)
+        return _run(root, *command)
     with _fork_server(root, is_portable(scale, root)) as told:
-        return _dvc(root, "repro", *options, *targets, **told)
+        return _run(root, *command, **told)
 
 
 @contextmanager
@@ -80,10 +84,10 @@ def check_writable(root: Path = ROOT) -> None:
             )
 
 
-def _dvc(root: Path, *arguments: str, **told: str) -> int:
+def _run(root: Path, module: str, *arguments: str, **told: str) -> int:
     # The shell becomes DVC, and so knows its process.
     becomes = f'export {DVC_PROCESS}=$$; exec "$0" "$@"'
-    command = ["/bin/sh", "-c", becomes, sys.executable, "-m", "dvc", *arguments]
+    command = ["/bin/sh", "-c", becomes, sys.executable, "-m", module, *arguments]
     bound = partial(die_with_parent, signal.SIGTERM)
     with subprocess.Popen(command, cwd=root, env=environment.pipeline(os.environ) | told, preexec_fn=bound) as running:
         try:

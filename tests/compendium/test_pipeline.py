@@ -103,6 +103,15 @@ def test_outputs_are_either_in_git_or_in_the_cache(entry: StageEntry) -> None:
         assert (ignored.match_file(out) or ignored.match_file(in_folder)) == cached, out
 
 
+@pytest.mark.parametrize("scale", scales.scales())
+def test_no_scale_reads_what_another_leaves(scale: str) -> None:
+    """So DVC may read one scale's pipeline alone (`brew.compendium.one_pipeline`)."""
+    read = {path for entry in entries(scale) for path in dependencies(entry, scale, PACKAGE)}
+    made = {path for path in read if path.startswith(("reports/", "data/stores/"))}
+    assert made, "stages read what earlier ones leave"
+    assert {Path(path).parts[2 if path.startswith("data/") else 1] for path in made} == {scale}
+
+
 @pytest.mark.parametrize("scale", KINDS)
 def test_every_run_s_loss_is_a_plot_of_what_its_stage_leaves(scale: str) -> None:
     (plot,) = plots(scale, scales.parameters(scale)["arms"])
