@@ -14,8 +14,8 @@ from brew.compendium.report.style import label
 from brew.data.tiles import Scene, lay
 from brew.evaluation.benchmarks import Benchmark
 
-#: Width and height of a picture's place, in inches; characters of a model's line, and its points.
-_SIZE, _LINE, _POINTS = (1.75, 2.1), 24, 7.0
+#: Width and height of a picture's place, in inches; pictures on a line; characters of a model's line.
+_SIZE, _ACROSS, _LINE = (1.75, 2.1), 6, 24
 #: Values that are shown as brightest; change vector analysis gives lengths over its threshold, not probabilities.
 _BRIGHTEST = {"cva": 2.0}
 
@@ -38,14 +38,14 @@ def scene_in_true_colour(
 
 
 def change_maps(scenes: Sequence[ShownScene]) -> Figure:
-    """A row per scene."""
-    return picture_grid([_row(scene) for scene in scenes], _SIZE, [scene.name for scene in scenes])
+    """A scene's pictures after one another, on as many lines as they need."""
+    return picture_grid([_row(scene) for scene in scenes], _SIZE, [scene.name for scene in scenes], _ACROSS)
 
 
 def _row(scene: ShownScene) -> list[Picture]:
     dates = [Picture(date, title=f"date {number}") for number, date in enumerate(scene.dates, 1)]
     maps = [
-        Picture(values, "cividis", 0.0, _BRIGHTEST.get(model, 1.0), fill(label(model), _LINE), _POINTS)
+        Picture(values, "cividis", 0.0, _BRIGHTEST.get(model, 1.0), fill(label(model), _LINE))
         for model, values in scene.probabilities.items()
     ]
     return [*dates, Picture(scene.label, "gray", title="label"), *maps]
@@ -55,7 +55,8 @@ def caption(benchmark: Benchmark) -> str:
     """The figure's caption, with the credit that the imagery asks for."""
     credit = " The imagery is Copernicus Sentinel data; the labels are OSCD's, under CC BY-NC-SA 4.0."
     return (
-        f"Each row shows a test scene of {benchmark.name}: both dates, the label, and each model's probability of "
-        f"change from dark (0) to bright (1). The benchmark asks for {benchmark.summary}. Change vector analysis shows "
-        f"the lengths of its vectors over their threshold.{credit if benchmark.source == 'oscd' else ''}"
+        f"Beside its name each test scene of {benchmark.name} shows both dates, the label, and each model's "
+        f"probability of change from dark (0) to bright (1). The benchmark asks for {benchmark.summary}. Change vector "
+        "analysis shows the lengths of its vectors over their threshold."
+        f"{credit if benchmark.source == 'oscd' else ''}"
     )

@@ -55,6 +55,17 @@ def test_pictures_stand_in_rows_under_their_titles() -> None:
             assert not axis.get_xticks().size and not axis.get_yticks().size
 
 
+def test_a_long_row_goes_on_below_in_lines_of_like_length() -> None:
+    pictures = [[Picture(np.full((2, 2), 10.0 * row + place)) for place in range(7)] for row in (0, 1)]
+    figure = picture_grid(pictures, (1.0, 1.5), ["above", "below"], across=6)
+    assert tuple(figure.get_size_inches()) == (4.0, 6.0)
+    lines = rows(figure, 4)
+    assert [[int(shown(axis)[0, 0]) for axis in line if axis.axison] for line in lines] == [
+        [0, 1, 2, 3], [4, 5, 6], [10, 11, 12, 13], [14, 15, 16],
+    ]  # fmt: skip
+    assert [line[0].get_ylabel() for line in lines] == ["above", "", "below", ""]
+
+
 def test_scenes_are_shown_by_their_optical_true_and_false_colours() -> None:
     multispectral = GENERATOR.integers(0, 3000, (2, 10, 4, 4))
     optical = GENERATOR.integers(0, 256, (2, 3, 8, 8))
@@ -139,7 +150,7 @@ def test_captions_name_the_benchmark_and_credit_whose_images_it_shows(name: str)
     benchmark = BENCHMARKS[name]
     if benchmark.task == "change":
         assert ("CC BY-NC-SA" in of_change.caption(benchmark)) == (name == "oscd")
-        assert f"of {name}:" in of_change.caption(benchmark)
+        assert f"test scene of {name} shows both dates" in of_change.caption(benchmark)
     else:
         assert "each frozen backbone" in of_segmentation.caption(benchmark, finetuned=False)
         assert "each fine-tuned backbone" in of_segmentation.caption(benchmark, finetuned=True)
