@@ -56,7 +56,7 @@ def fetch_images(folder: Path, wanted: Wanted) -> None:
         images="pairs" if part else "multispectral", splits=wanted.splits or tuple(SPLITS),
         categories=wanted.categories, count=wanted.count,
     )  # fmt: skip
-    rows = chosen_rows(folder, settings)
+    rows = chosen_rows(folder, settings)[:, 0]
     print(f"{len(rows)} multispectral images and {int((rows['image'] < ADDED).sum())} optical ones are asked for")
     absent = {f"fmow-sentinel/{name_of(row)}.tif" for row in rows if not multispectral_file(folder, row).is_file()}
     if absent:

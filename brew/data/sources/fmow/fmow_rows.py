@@ -213,9 +213,30 @@ def held_out(rows: np.ndarray, share: float) -> np.ndarray:
     return _draws(places, "fmow/held-out") < share
 
 
+def seen_on(rows: np.ndarray, dates: int) -> np.ndarray:
+    """Which rows belong to a place that is seen on so many dates at least."""
+    _, place, count = np.unique(_place_ids(rows), return_inverse=True, return_counts=True)
+    return count[place] >= dates
+
+
+def with_other_dates(chosen: np.ndarray, rows: np.ndarray, dates: int) -> np.ndarray:
+    """(chosen, date) of ROW: each chosen row, then others of its place among `rows`, drawn by key.
+
+    dates: of each place, which `seen_on` holds for.
+    """
+    others = rows[np.lexsort((_draws(rows, "fmow/dates"), _place_ids(rows)))]
+    first = np.searchsorted(_place_ids(others), _place_ids(chosen))
+    drawn = others[first[:, None] + np.arange(dates)]
+    itself = drawn["image"] == chosen["image"][:, None]
+    kept = np.argsort(itself, axis=1, kind="stable")[:, : dates - 1]
+    return np.concatenate([chosen[:, None], np.take_along_axis(drawn, kept, axis=1)], axis=1)
+
+
+def _place_ids(rows: np.ndarray) -> np.ndarray:
+    return (rows["split"].astype(np.int64) * 64 + rows["category"]) * 2**24 + rows["location"]
+
+
 def _draws(rows: np.ndarray, stream: str) -> np.ndarray:
     """A draw in [0, 1) per row, keyed by what the row is."""
-    ids = rows["split"].astype(np.int64)
-    for field, room in (("category", 64), ("location", 2**24), ("image", 2**16)):
-        ids = ids * room + rows[field]
+    ids = _place_ids(rows) * 2**16 + rows["image"]
     return randomness.uniform(0, 0, torch.from_numpy(ids), stream, 1)[:, 0].numpy()

@@ -30,7 +30,8 @@ class FmowSettings:
     images: both of a pair, or one kind alone. pairs: `exact` pairs, or by `location` too. policy: of
     `brew.data.sources.fmow.footprints`. size: multispectral pixels per side. zoom: optical pixels for each of them.
     splits: fMoW's own, of SPLITS. categories: all if empty. count: images, drawn by key, all if 0. held_out: share of
-    train's places that validate. failures: images that may fail and are then left out.
+    train's places that validate. failures: images that may fail and are then left out. dates: multispectral images of a
+    place in a sample, in the order of time: the one that was chosen, and others that are drawn by key.
     same_ground: in pairs by location, take an optical image whose place was taken out of its file for one of its
     partner's ground. latitude_first: how corners are written, in a list whose numbers do not tell.
     tables: names of other CSV files than `<split>.csv`. memory: MiB that decoding one JPEG may take.
@@ -46,6 +47,7 @@ class FmowSettings:
     count: int = 0
     held_out: float = 0.0
     failures: int = 0
+    dates: int = 1
     same_ground: bool = False
     latitude_first: bool = False
     tables: Mapping[str, str] = field(default_factory=dict)
@@ -56,6 +58,10 @@ class FmowSettings:
             raise BrewError(
                 f"size {self.size}, zoom {self.zoom}, memory {self.memory}, failures {self.failures}, held_out "
                 f"{self.held_out}; expected positive sizes, no negative number and a share below 1. Correct them"
+            )
+        if self.dates < 1 or (self.dates > 1 and self.images == "optical"):
+            raise BrewError(
+                f"dates {self.dates} of {self.images} images; expected 1, or more of multispectral ones. Correct them"
             )
 
     @property
@@ -119,8 +125,12 @@ def candidates(root: Path, row: np.void, settings: FmowSettings) -> list[Optical
     return [each for each in numbered if each.picture.is_file()]
 
 
-def read_sample(root: Path, row: np.void, settings: FmowSettings) -> Sample:
-    """The row's images on their common ground; BrewError naming the file that is wrong."""
+def read_sample(root: Path, rows: np.ndarray, settings: FmowSettings) -> Sample:
+    """The images of a chosen row, and of other dates of its place, on their common ground.
+
+    rows: (date,) of ROW, the chosen one first. Raises BrewError naming the file that is wrong.
+    """
+    row, in_time = rows[0], rows[np.argsort(rows["time"], kind="stable")]
     footprint: Bounds = tuple(row["bounds"].tolist())
     partner, metadata = _partner(root, row, settings) if "optical" in settings.shows else (None, None)
     kind = "" if partner is None else "exact" if partner.image == row["image"] else "location"
@@ -134,35 +144,47 @@ def read_sample(root: Path, row: np.void, settings: FmowSettings) -> Sample:
     both = footprint if optical_ground == footprint else common(footprint, optical_ground)
     if kind == "exact":
         both = optical_ground = footprint  # one image's footprint, which the list and the file state once each
+    for other in rows[1:]:
+        _check_placed(tuple(other["bounds"].tolist()), other)
+        both = common(both, tuple(other["bounds"].tolist()))
     square = shown(both, settings.policy)
+
+    def per_date(values: np.ndarray) -> np.ndarray:
+        return values if settings.dates > 1 else values[0, ...]
+
     arrays: dict[str, np.ndarray] = {}
     if "multispectral" in settings.shows:
-        file = multispectral_file(root, row)
-        stored = read_multispectral(file)
-        height, width = stored.shape[1:]
-        arrays["multispectral"] = resized(stored, box(footprint, square, width, height), settings.size)[None]
-        arrays["original_size"] = np.array([height, width], np.int32)
-        arrays["date"] = np.array(row["time"], np.int64)
+        images = [_multispectral(root, each, square, settings.size) for each in in_time]
+        arrays["multispectral"] = np.stack([image for image, _ in images])
+        arrays["original_size"] = per_date(np.array([size for _, size in images], np.int32))
+        arrays["date"] = per_date(in_time["time"].astype(np.int64))
     if partner is not None and metadata is not None:
         pixels, size = read_optical(
             partner.picture, lambda width, height: box(optical_ground, square, width, height),
             settings.size * settings.zoom, settings.memory * 2**20,
         )  # fmt: skip
         arrays |= {
-            "optical": pixels[None],
+            "optical": pixels[None] if settings.dates == 1 else pixels,
             "optical_original_size": np.array(size, np.int32),
             "optical_date": np.array(metadata.time, np.int64),
             "optical_metres": np.array(metadata.metres, np.float32),
             "object_box": _object(metadata, box(optical_ground, square, size[1], size[0])),
         }
     arrays |= {
-        "image": np.array(row["image"], np.int32),
+        "image": per_date(in_time["image"].astype(np.int32)),
         "place": np.array(square, np.float64),
         "metres": np.array(extent(square), np.float32),
     }
     texts = {"origin": name_of(row), "location": place_of(row), "category": place_of(row).split("/")[1]}
     texts["hash"] = content_hash(*(arrays[name] for name in settings.shows))
     return Sample(arrays, texts | ({"pair": kind} if settings.images == "pairs" else {}))
+
+
+def _multispectral(root: Path, row: np.void, square: Bounds, side: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """A date's image of the square, (band, y, x), and its file's rows and columns."""
+    stored = read_multispectral(multispectral_file(root, row))
+    height, width = stored.shape[1:]
+    return resized(stored, box(tuple(row["bounds"].tolist()), square, width, height), side), (height, width)
 
 
 def _object(metadata: Metadata, edges: tuple[float, float, float, float]) -> np.ndarray:

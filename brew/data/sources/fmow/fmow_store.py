@@ -9,12 +9,15 @@ Rows of the CSV files are read in lots, each into a part (`brew.data.sources.bui
 - `original_size`, `optical_original_size`: rows and columns of the files; `optical_metres`: the JPEG's own pixel;
 - `object_box`: x, y, width, height of the labelled object as shares of the square.
 
+With several `dates`, `image`, `date` and `original_size` are of each date. The optical image is the pair of the image
+that `origin` names. It has no date, and is read beside any of them.
+
     python -m brew build-fmow STORE [--policy centre] [--count 50000] [--workers N | --cluster tcp://HOST:8786]
 """
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -30,7 +33,9 @@ from brew.data.sources.fmow.fmow_rows import (
     name_of,
     place_of,
     read_rows,
+    seen_on,
     split_of,
+    with_other_dates,
 )
 from brew.data.sources.fmow.fmow_samples import FmowSettings, candidates, multispectral_file, optical_file, read_sample
 from brew.data.store import IMAGES, Variable, check_store_fits, write_store
@@ -51,6 +56,8 @@ LISTS = tuple(f"{split}.csv" for split in SPLITS)
 OBTAIN = "run `make data BENCHMARK=fmow`, or doi 10.25740/vg497cb6002 and s3://spacenet-dataset/Hosted-Datasets/fmow"
 #: Changes whenever the same files would be read into other pixels: older parts are then read again.
 _FORMAT = "fmow-part/1"
+#: What a store of several dates keeps of each.
+_PER_DATE = ("image", "date", "original_size")
 #: Samples of one part: few files, and a killed build loses no more.
 LOT = 64
 #: Up to this many samples are read in this process: starting others takes seconds.
@@ -72,19 +79,23 @@ def build(
 
 
 def chosen_rows(root: Path, settings: FmowSettings) -> np.ndarray:
-    """The rows that the settings choose, in the order of the store; BrewError if there is none."""
+    """(sample, date) of ROW, in the order of the store: rows that the settings choose, and other dates of their places.
+
+    Raises BrewError if there is none.
+    """
     dated = settings.images != "optical"
     tables = [(root / settings.tables.get(split, f"{split}.csv"), split) for split in settings.splits]
-    rows = np.concatenate([read_rows(table, split, dated, settings.latitude_first) for table, split in tables])
+    listed = np.concatenate([read_rows(table, split, dated, settings.latitude_first) for table, split in tables])
+    rows = listed[seen_on(listed, settings.dates)]
     if "optical" in settings.shows and (settings.pairs == "exact" or not dated):
         rows = rows[rows["image"] < ADDED]
     rows = choose(rows, settings.categories, settings.count)
     if not len(rows):
         raise BrewError(
-            f"{', '.join(str(table) for table, _ in tables)}: no image is left of those chosen; expected some. Widen "
-            "`categories` or `splits`"
+            f"{', '.join(str(table) for table, _ in tables)}: no image is left of those chosen, of places with "
+            f"{settings.dates} dates; expected some. Widen `categories` or `splits`, or ask for fewer `dates`"
         )
-    return rows
+    return with_other_dates(rows, listed, settings.dates)
 
 
 def variables(settings: FmowSettings) -> dict[str, Variable]:
@@ -97,23 +108,31 @@ def variables(settings: FmowSettings) -> dict[str, Variable]:
         numbers |= {"optical_date": ((), "int64"), "optical_original_size": ((2,), "int32")}
         numbers |= {"optical_metres": ((), "float32"), "object_box": ((4,), "float32")}
     dims = {(): ("sample",), (2,): ("sample", "axis"), (4,): ("sample", "edge")}
+    kept = {name: Variable(dims[shape], shape, dtype) for name, (shape, dtype) in numbers.items()}
+    if settings.dates > 1:
+        kept |= {name: _dated(kept[name], settings.dates) for name in _PER_DATE}
     texts = ["split", "origin", "hash", "location", "category"] + (["pair"] if settings.images == "pairs" else [])
-    return (
-        {name: _image_variable(name, settings) for name in settings.shows}
-        | {name: Variable(dims[shape], shape, dtype) for name, (shape, dtype) in numbers.items()}
-        | {name: Variable(("sample",), (), "text") for name in texts}
-    )
+    images = {name: _image_variable(name, settings) for name in settings.shows}
+    return images | kept | {name: Variable(("sample",), (), "text") for name in texts}
 
 
 def _image_variable(name: str, settings: FmowSettings) -> Variable:
     of, dims = IMAGES[name]
     side = settings.size * (settings.zoom if name == "optical" else 1)
-    return Variable(dims, (1, len(sensor(of)), side, side), sensor(of).dtype)
+    image = Variable((dims[0], *dims[2:]), (len(sensor(of)), side, side), sensor(of).dtype)
+    if name == "multispectral" or settings.dates == 1:
+        return _dated(image, settings.dates)
+    return image
+
+
+def _dated(one: Variable, dates: int) -> Variable:
+    """The variable of a sample with so many dates."""
+    return replace(one, dims=("sample", "time", *one.dims[1:]), shape=(dates, *one.shape))
 
 
 @dataclass(frozen=True)
 class FmowPlan:
-    """Lots of consecutive rows, one part each. rows: all that were chosen."""
+    """Lots of consecutive samples, one part each. rows: (sample, date) of ROW, the chosen one first."""
 
     root: Path
     settings: FmowSettings
@@ -136,24 +155,23 @@ class FmowPlan:
         return sum(map(len, items))
 
     def name(self, item: np.ndarray) -> str:
-        return f"{name_of(item[0])} to {name_of(item[-1])}"
+        return f"{name_of(item[0, 0])} to {name_of(item[-1, 0])}"
 
     def place(self, item: np.ndarray) -> Path:
-        return multispectral_file(self.root, item[0])
+        return multispectral_file(self.root, item[0, 0])
 
     def made_from(self, item: np.ndarray) -> dict[str, Any]:
         """Rows, settings, and every file that is read, by size and time of change."""
         from brew.data.sources.building_parts import seen
 
         files: list[Path] = []
-        for row in item:
+        for dates in item:
             if "multispectral" in self.settings.shows:
-                files.append(multispectral_file(self.root, row))
+                files += [multispectral_file(self.root, row) for row in dates]
             if "optical" in self.settings.shows:
-                files += [
-                    file for each in candidates(self.root, row, self.settings) for file in (each.picture, each.metadata)
-                ]
-        rows = [[name_of(row), int(row["time"]), *row["bounds"].tolist()] for row in item]
+                found = candidates(self.root, dates[0], self.settings)
+                files += [file for each in found for file in (each.picture, each.metadata)]
+        rows = [[name_of(row), int(row["time"]), *row["bounds"].tolist()] for row in item.flat]
         listed = [[str(file), seen(file)] for file in dict.fromkeys(files)]
         # NaN, of a list without polygons, equals itself as text alone.
         return {"format": _FORMAT, "settings": str(_kept(self.settings)), "rows": str(rows), "files": listed}
@@ -162,11 +180,11 @@ class FmowPlan:
         from brew.data.sources.building_parts import Content
 
         samples, problems = [], []
-        for row in item:
+        for dates in item:
             try:
-                samples.append(read_sample(self.root, row, self.settings))
+                samples.append(read_sample(self.root, dates, self.settings))
             except BrewError as error:
-                problems.append(self._problem(row, error))
+                problems.append(self._problem(dates[0], error))
         if not samples:
             return Content(problems=problems)
         arrays = {name: np.stack([sample.arrays[name] for sample in samples]) for name in samples[0].arrays}
@@ -189,8 +207,9 @@ class FmowPlan:
         samples = sum(len(part.record()["texts"]["origin"]) for part in parts)
         if not samples:
             raise BrewError(f"all {len(left_out)} images failed; expected some. Look at the list of problems")
-        validating = set(map(place_of, self.rows[held_out(self.rows, self.settings.held_out)]))
-        splits = {place_of(row): _store_split(row, validating) for row in self.rows}
+        chosen = self.rows[:, 0]
+        validating = set(map(place_of, chosen[held_out(chosen, self.settings.held_out)]))
+        splits = {place_of(row): _store_split(row, validating) for row in chosen}
         attributes = {"source": "fMoW", "licence": LICENCE, **_kept(self.settings), "left_out": left_out}
         write_store(path, samples, variables(self.settings), _blocks(parts, splits), attributes)
 
@@ -210,7 +229,9 @@ def _blocks(parts: "Sequence[Part]", splits: Mapping[str, str]) -> Iterator[dict
 
 def _kept(settings: FmowSettings) -> dict[str, Any]:
     """What of the settings says how samples were made, as the store keeps it."""
-    return {name: asdict(settings)[name] for name in ("images", "pairs", "policy", "size", "zoom", "same_ground")}
+    return {
+        name: asdict(settings)[name] for name in ("images", "pairs", "policy", "size", "zoom", "same_ground", "dates")
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -2,15 +2,20 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from brew.data.sources.fmow.fmow_rows import (
     CATEGORIES,
     NO_TIME,
+    ROW,
     choose,
     held_out,
     name_of,
     place_of,
     read_rows,
+    seen_on,
+    with_other_dates,
 )
 from brew.errors import BrewError
 from tests.data.sources.fmow.fmow_tree import Tree, wkt
@@ -117,6 +122,24 @@ def test_choices_grow_and_places_stay_whole(tree):
         choose(rows, count=61)
     with pytest.raises(BrewError, match="category 'airoport' is unknown; did you mean"):
         choose(rows, ["airoport"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 120)), min_size=1, unique=True), st.integers(1, 4))
+def test_a_chosen_row_comes_first_and_other_dates_of_its_place_follow(images, dates):
+    rows = np.zeros(len(images), ROW)
+    rows["location"], rows["image"] = np.array(sorted(images)).T
+    chosen = rows[seen_on(rows, dates)]
+    counts = {location: sum(place == location for place, _ in images) for location, _ in images}
+    assert set(chosen["location"].tolist()) == {location for location, count in counts.items() if count >= dates}
+    if not len(chosen):
+        return
+    found = with_other_dates(chosen, rows, dates)
+    assert found.shape == (len(chosen), dates) and (found[:, 0] == chosen).all()
+    for sample in found:
+        assert len(set(sample["image"].tolist())) == dates and len(set(sample["location"].tolist())) == 1
+        assert set(zip(sample["location"].tolist(), sample["image"].tolist(), strict=True)) <= set(images)
+    reversed_rows = with_other_dates(chosen, rows[::-1], dates)
+    assert (reversed_rows == found).all(), "a draw depends on the order of the list"
 
 
 def test_there_are_62_categories_in_the_order_of_the_alphabet():

@@ -20,7 +20,7 @@ from brew.data.sources.fmow.footprints import box, common, extent, shown
 from brew.data.store import open_store
 from brew.errors import BrewError
 from brew.views import ViewSettings, make_views
-from tests.data.sources.fmow.fmow_tree import Tree, bands, wkt
+from tests.data.sources.fmow.fmow_tree import DEGREE, Tree, bands, wkt
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 SMALL = {"size": 12, "zoom": 4}
@@ -94,6 +94,56 @@ def test_pairs_by_location_take_the_nearest_date_and_say_so(tree):
     dataset = build(tree, "location", pairs="location")
     assert dataset["image"].values.tolist() == [6, 104] and dataset["pair"].values.tolist() == ["exact", "location"]
     assert np.abs(dataset["optical"].values[1].astype(int) - 30).max() < 3
+
+
+def test_dates_of_a_place_stand_in_their_order_beside_one_optical_image(tree):
+    ground = tree.pair(0, 6, level=3000)
+    for image, year, level in ((104, 2018, 4000), (103, 2014, 1000), (102, 2015, 2000)):
+        tree.row(0, image, timestamp=f"{year}-06-01T00:00:00Z")
+        tree.tif(bands((44, 50), level), 0, image)
+    tree.pair(1, 6)  # a place of one date
+    assert build(tree, "one", count=1).sizes["time"] == 1
+    dataset = build(tree, "all", dates=4)
+    assert dataset["origin"].values.tolist() == ["train/airport/airport_0/airport_0_6"]
+    assert dataset["image"].values[0].tolist() == [103, 102, 6, 104]
+    assert dataset["multispectral"].values[0, :, 0, 0, 0].tolist() == [1004, 2004, 3004, 4004]
+    assert (np.diff(dataset["date"].values[0]) > 0).all()
+    assert dataset["place"].values[0] == pytest.approx(ground)
+    assert dataset["optical"].dims == ("sample", "optical_band", "optical_y", "optical_x")
+    assert dataset["original_size"].shape == (1, 4, 2) and dataset.attrs["dates"] == 4
+    with pytest.raises(BrewError, match="no image is left of those chosen, of places with 5 dates"):
+        build(tree, "more", dates=5)
+
+
+def test_dates_show_the_ground_that_all_of_them_show(tree):
+    tree.pair(0, 6)
+    other = tree.row(0, 104, corner=(100.0 + 10 * DEGREE, 0.1), timestamp="2018-06-01T00:00:00Z")
+    columns = np.broadcast_to(np.arange(50) + 1000, (13, 44, 50)).astype(np.uint16)
+    tree.tif(columns, 0, 104)
+    tree.tif(columns - 10, 0, 6)  # where the same ground lies ten columns further on
+    dataset = build(tree, dates=2, size=40)
+    place, pixels = dataset["place"].values[0], dataset["multispectral"].values[0, :, 0, 0].astype(int)
+    assert place[0] == pytest.approx(other[0]) and place[2] == pytest.approx(100.0 + 50 * DEGREE)
+    assert np.abs(pixels[0] - pixels[1]).max() <= 1
+    assert np.abs(pixels[1] - (1000 + np.arange(40))).max() <= 1
+    tree.rows["train"][1]["polygon"] = wkt((100.1, 0.1, 100.2, 0.2))
+    with pytest.raises(BrewError, match="all 1 images failed"):
+        build(tree, "apart", dates=2, failures=1)
+    assert "share 0% of their ground" in problems(tree, "apart")[0]["error"]
+
+
+def test_a_feed_pairs_the_dates_and_reads_the_optical_image_once(tree):
+    for location in range(4):
+        tree.pair(location, 6, level=1000)
+        corner = (100.0 + location, 0.1)
+        tree.row(location, 104, corner=corner, timestamp="2018-06-01T00:00:00Z")
+        tree.tif(bands((44, 50), 2000), location, 104)
+    build(tree, dates=2)
+    store, variables = tree.root.parent / "store.zarr", ("multispectral", "optical")
+    (batch,) = Batches("fmow", store, variables, ("pretrain",), 4, seed=0, pairs="any").epoch(0)
+    first, second = (each["multispectral"][:, 0, 0, 0].tolist() for each in (batch.arrays, batch.later))
+    assert {frozenset(pair) for pair in zip(first, second, strict=True)} == {frozenset({1004, 2004})}
+    assert batch.arrays["optical"].shape == (4, 3, 48, 48) and "optical" not in batch.later
 
 
 def test_splits_and_sides_are_by_place(tree):
@@ -342,7 +392,9 @@ def test_nothing_left_is_an_error(tree):
         build(tree, failures=1)
 
 
-@pytest.mark.parametrize("changes", [{"zoom": 0}, {"size": 0}, {"held_out": 1.0}])
+@pytest.mark.parametrize(
+    "changes", [{"zoom": 0}, {"size": 0}, {"held_out": 1.0}, {"dates": 0}, {"dates": 2, "images": "optical"}]
+)
 def test_settings_that_cannot_be(changes):
     with pytest.raises(BrewError, match=next(iter(changes))):
         FmowSettings(**changes)
@@ -391,11 +443,11 @@ def test_workers_and_a_stop_change_no_byte(tree, monkeypatch):
     expected = contents(tree.root.parent / "here.zarr")
     read, seen = fmow_store.read_sample, []
 
-    def stopped(root, row, settings):
-        seen.append(row["location"])
+    def stopped(root, rows, settings):
+        seen.append(rows["location"][0])
         if len(seen) == 4:
             raise RuntimeError("the machine was switched off")
-        return read(root, row, settings)
+        return read(root, rows, settings)
 
     path = tree.root.parent / "cluster.zarr"
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **LOCAL) as local:
