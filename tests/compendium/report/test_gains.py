@@ -209,6 +209,22 @@ def test_a_group_s_gain_names_its_parts_from_the_same_labels():
     assert gain(scored(*parts), ["roofs"], "deo", "ms-only", 0.1).parts == ()
 
 
+def test_a_gain_and_its_parts_are_of_the_scores_wherever_the_replicates_lie():
+    values = {"roofs": (0.5, 0.6), "crops": (0.3, 0.5)}
+    here = scored(
+        *(rows("deo", dict(enumerate(of)), name) for name, of in values.items()),
+        *(rows("ms-only", {0: 0.2, 1: 0.2}, name) for name in values),
+    )
+    for name, moved in (("roofs", 7), ("crops", -4)):
+        for decoders in here.runs[name, 1.0]["deo"].values():
+            decoders[0][1:] += moved
+    found = gain(here, [*values], "deo", "ms-only")
+    assert found.points == pytest.approx(27.5)
+    assert dict(found.parts) == {"roofs": pytest.approx(35), "crops": pytest.approx(20)}
+    assert (found.over_seeds.low + found.over_seeds.high) / 2 == pytest.approx(27.5)
+    assert (found.low + found.high) / 2 == pytest.approx(27.5 + (7 - 4) / 2)
+
+
 def test_each_doubt_of_a_family_is_corrected_by_itself():
     here = scored(
         rows("deo", {0: 0.5, 1: 0.52, 2: 0.53}), rows("masked", {0: 0.41, 1: 0.4, 2: 0.42}),
