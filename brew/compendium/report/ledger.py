@@ -171,7 +171,7 @@ def held_by(claim: Claim, readings: Iterable[Score]) -> list[str]:
 def _incomparable(claim: Claim, ours: Ours | None, scale: str) -> str | None:
     """Why no score of ours can be held against the claim, or not this one."""
     if claim.status == "superseded":
-        return "its own source has corrected what it was computed with"
+        return "its source has corrected it"
     if not claim.of_paper:
         return "its protocol differs from the paper's"
     if ours is None:

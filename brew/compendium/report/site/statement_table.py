@@ -23,9 +23,10 @@ def statement_table(table: pd.DataFrame) -> str:
 
 
 def verdict_html(verdict: str) -> str:
-    """A verdict in its colour, and its reason in small print."""
+    """A verdict in its colour, and its reason, if it has one, in small print."""
     word, _, reason = verdict.partition(": ")
-    return f'<span class="verdict {word.replace(" ", "-")}">{escaped(word)}</span> <small>{escaped(reason)}</small>'
+    small = f" <small>{escaped(reason)}</small>" if reason else ""
+    return f'<span class="verdict {word.replace(" ", "-")}">{escaped(word)}</span>{small}'
 
 
 def _group(name: str, part: pd.DataFrame) -> str:
