@@ -43,13 +43,19 @@ CLIENT = (
 )
 
 
+def heed_interrupts() -> None:
+    """A shell's background job ignores interrupts, and so would all that the job starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A server that has imported the standard library's `wave`; the variables by which programs find it."""
     folder = tmp_path_factory.mktemp("server")
     address = folder / "server"
     variables = environment.notebook(os.environ, portable=True)
-    started = subprocess.Popen([sys.executable, fork_server.__file__, str(address), "wave", "absent"], env=variables)
+    command = [sys.executable, fork_server.__file__, str(address), "wave", "absent"]
+    started = subprocess.Popen(command, env=variables, preexec_fn=heed_interrupts)
     while not address.exists():
         time.sleep(0.01)
     told = {fork_server.SERVER: str(address), fork_server.SETTINGS: environment.settings(variables)}
@@ -67,6 +73,7 @@ def client(module: str, folder: Path, variables: dict[str, str], *arguments: str
         env=given,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
 
 
@@ -99,7 +106,7 @@ def test_a_fork_ends_with_its_client_and_takes_its_workers_along(server: dict[st
     with client("waiter", tmp_path, server) as running:
         processes = started(tmp_path)
         running.kill()
-    assert not psutil.wait_procs(processes, timeout=10)[1]
+    assert not psutil.wait_procs(processes, timeout=60)[1]
 
 
 def test_an_interrupt_reaches_the_fork_and_its_status_the_client(server: dict[str, str], tmp_path: Path) -> None:
@@ -107,8 +114,8 @@ def test_an_interrupt_reaches_the_fork_and_its_status_the_client(server: dict[st
     with client("waiter", tmp_path, server) as running:
         processes = started(tmp_path)
         running.send_signal(signal.SIGINT)
-        assert running.wait(10) == 7
-    assert not psutil.wait_procs(processes, timeout=10)[1]
+        assert running.wait(60) == 7
+    assert not psutil.wait_procs(processes, timeout=60)[1]
 
 
 def test_a_killed_fork_leaves_no_worker(server: dict[str, str], tmp_path: Path) -> None:
@@ -117,7 +124,7 @@ def test_a_killed_fork_leaves_no_worker(server: dict[str, str], tmp_path: Path) 
         processes = started(tmp_path)
         processes[0].kill()
         assert running.wait(10) == 128 + signal.SIGKILL
-    assert not psutil.wait_procs(processes, timeout=10)[1]
+    assert not psutil.wait_procs(processes, timeout=60)[1]
 
 
 def test_other_settings_start_a_new_python(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,7 +237,7 @@ def _kept(settings: FmowSettings) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """`brew build-fmow STORE [options]`."""
     usage = "brew build-fmow STORE [options]"
-    parser = argparse.ArgumentParser("brew build-fmow", usage, __doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("brew build-fmow", usage)
     parser.add_argument("store", type=Path, help="to write; must not exist")
     add_options(parser)
     where = parser.add_mutually_exclusive_group()
