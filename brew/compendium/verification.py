@@ -83,7 +83,8 @@ def in_bytes(scale: str, stages: Sequence[str]) -> Verdict:
     found = read_lock(lock_file(scale, folder))
     asked = expected if not stages else {name: expected[name] for name in found if name in expected}
     unlike = [Finding(each.run, "the lock", f"{each}") for each in differences(asked, found)]
-    rule = f"Every stage of scale {scale}{f', up to {stages[0]},' * bool(stages)} left the bytes of the committed lock."
+    up_to = f", up to {' and '.join(stages)}," if stages else ""
+    rule = f"Every stage of scale {scale}{up_to} left the bytes of the committed lock."
     return Verdict(f"portable bytes, {scale}", not unlike, len(asked), tuple(unlike), rule)
 
 

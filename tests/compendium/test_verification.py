@@ -57,6 +57,42 @@ def test_native_bits_are_not_compared_with_a_lock() -> None:
         verification.main(["gpu", "--bits", "portable"])
 
 
+def lock(**outputs: str) -> str:
+    """A lock of stages that leave one file each. outputs: stage -> the file's MD5."""
+    stages = "".join(
+        f"  {stage}:\n    cmd: run\n    outs:\n    - path: {stage}.csv\n      hash: md5\n      md5: {md5}\n"
+        for stage, md5 in outputs.items()
+    )
+    return f"schema: '2.0'\nstages:\n{stages}"
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"), [((), "of scale tiny left"), (("arms",), "of scale tiny, up to arms, left")]
+)
+@pytest.mark.parametrize("changed", [False, True])
+def test_bytes_are_those_of_the_lock_or_named(
+    stages: tuple[str, ...], said: str, changed: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "dvc.lock").write_text(lock(data="a" * 32, arms="b" * 32))
+
+    def clone(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / "dvc.lock").write_text("")
+
+    def run(scale: str, folder: Path, asked: tuple[str, ...], force: bool) -> None:
+        found = {"data": "a" * 32, "arms": ("c" if changed else "b") * 32}
+        (folder / "dvc.lock").write_text(lock(**{name: found[name] for name in asked or found}))
+
+    monkeypatch.setattr(verification, "SCRATCH", tmp_path)
+    monkeypatch.setattr(verification, "lock_file", lambda scale, root=tmp_path: root / "dvc.lock")
+    monkeypatch.setattr(verification.regeneration, "clone", clone)
+    monkeypatch.setattr(verification.regeneration, "run", run)
+    verdict = verification.in_bytes("tiny", stages)
+    assert verdict.holds != changed and said in verdict.rule
+    assert [finding.name for finding in verdict.findings] == ["arms"] * changed
+    assert verdict.compared == (len(stages) or 2)
+
+
 def test_an_unmeasured_noise_stops_before_anything_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(verification.noise, "file", lambda scale: tmp_path / "noise.csv")
     with pytest.raises(BrewError, match=r"noise.csv does not exist; expected .* Run `make noise SCALE=tiny`"):
