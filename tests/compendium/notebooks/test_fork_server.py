@@ -106,7 +106,7 @@ def test_a_fork_ends_with_its_client_and_takes_its_workers_along(server: dict[st
     with client("waiter", tmp_path, server) as running:
         processes = started(tmp_path)
         running.kill()
-    assert not psutil.wait_procs(processes, timeout=60)[1]
+    assert not psutil.wait_procs(processes, timeout=10)[1]
 
 
 def test_an_interrupt_reaches_the_fork_and_its_status_the_client(server: dict[str, str], tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_an_interrupt_reaches_the_fork_and_its_status_the_client(server: dict[st
     with client("waiter", tmp_path, server) as running:
         processes = started(tmp_path)
         running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 7
-    assert not psutil.wait_procs(processes, timeout=60)[1]
+        assert running.wait(10) == 7
+    assert not psutil.wait_procs(processes, timeout=10)[1]
 
 
 def test_a_killed_fork_leaves_no_worker(server: dict[str, str], tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_killed_fork_leaves_no_worker(server: dict[str, str], tmp_path: Path) 
         processes = started(tmp_path)
         processes[0].kill()
         assert running.wait(10) == 128 + signal.SIGKILL
-    assert not psutil.wait_procs(processes, timeout=60)[1]
+    assert not psutil.wait_procs(processes, timeout=10)[1]
 
 
 def test_other_settings_start_a_new_python(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
